@@ -1,0 +1,223 @@
+"""The contract of a cell: it names its gates and its state, and gives one step."""
+
+import inspect
+from collections import namedtuple
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import keras
+from keras import ops
+
+from custom_layers import arguments
+
+Tensor = Any
+Dot = Callable[[str, Tensor], Tensor]
+
+
+class Product(NamedTuple):
+    """A matrix that a step multiplies a state by, and the bias added to the result."""
+
+    kernel: Tensor
+    bias: Tensor | None = None
+
+
+class Gates:
+    """A tensor whose last axis holds one block of units for each gate, read by the gate's letter.
+
+    `x + h` adds all blocks at once; `(x + h).f` is the block of gate `f`.
+    """
+
+    def __init__(self, tensor: Tensor, names: Sequence[str]) -> None:
+        self.tensor = tensor
+        self.names = tuple(names)
+        self._blocks: dict[str, Tensor] = {}
+
+    def __add__(self, other: "Gates") -> "Gates":
+        return Gates(ops.add(self.tensor, other.tensor), self.names)
+
+    def __getattr__(self, name: str) -> Tensor:
+        if name not in self.__dict__["names"]:
+            raise AttributeError(f"There is no gate {name!r}; the gates are {self.names}.")
+        if not self._blocks:
+            blocks = [self.tensor]
+            if len(self.names) > 1:
+                blocks = ops.split(self.tensor, len(self.names), axis=-1)
+            self._blocks = dict(zip(self.names, blocks, strict=True))
+        return self._blocks[name]
+
+
+class Cell(keras.layers.Layer):
+    """One time step of a recurrent layer, as equations over finished projections.
+
+    A subclass names its `gates` (the blocks of `kernel`, `recurrent_kernel` and `bias`, in
+    storage order) and its `state` (the first one is the output), and defines
+
+        step(x, h, state) -> State
+
+    where `x = inputs @ kernel + bias`, `h = state[0] @ recurrent_kernel`, both read by gate
+    (`x.f`), and `state` is read by name (`state.c`). `step` is a pure function of its tensors and
+    returns `self.State(...)`. A cell that multiplies by a further matrix inside its step lists it
+    in `products` and takes a fourth argument, `step(x, h, state, dot)`, to call
+    `dot("candidate_kernel", v)`.
+
+    Time, masks, dropout, gradients and export are `Recurrent`'s. A cell also works inside
+    `keras.layers.RNN(cell)`.
+
+    Symbols: F features, U units, G number of gates.
+
+    Weights:
+        kernel: `[F, G * U]`, from the inputs.
+        recurrent_kernel: `[U, G * U]`, from the state.
+        bias: `[G * U]`, with `use_bias`.
+
+    Arguments are those of Keras's cells of the same name.
+
+    Raises:
+        ValueError: if `units` is not a positive integer.
+    """
+
+    gates: ClassVar[tuple[str, ...]]
+    state: ClassVar[tuple[str, ...]]
+    State: ClassVar[type]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "state" in vars(cls):
+            cls.State = namedtuple(f"{cls.__name__}State", cls.state)  # type: ignore[misc]
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        if isinstance(units, bool) or int(units) != units or units <= 0:
+            raise ValueError(f"`units` must be a positive integer, not {units!r}.")
+        self.units = int(units)
+        self.activation = arguments.resolve("activation", activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = arguments.resolve("initializer", kernel_initializer)
+        self.recurrent_initializer = arguments.resolve("initializer", recurrent_initializer)
+        self.bias_initializer = arguments.resolve("initializer", bias_initializer)
+        self.kernel_regularizer = arguments.resolve("regularizer", kernel_regularizer)
+        self.recurrent_regularizer = arguments.resolve("regularizer", recurrent_regularizer)
+        self.bias_regularizer = arguments.resolve("regularizer", bias_regularizer)
+        self.kernel_constraint = arguments.resolve("constraint", kernel_constraint)
+        self.recurrent_constraint = arguments.resolve("constraint", recurrent_constraint)
+        self.bias_constraint = arguments.resolve("constraint", bias_constraint)
+
+    def step(self, x: Gates, h: Gates, state: Any) -> Any:
+        """Return the new state, given the projections of the inputs and of the previous state."""
+        raise NotImplementedError(f"{type(self).__name__} must define step(x, h, state).")
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Create the weights for inputs of `input_shape`, whose last axis is the features."""
+        width = len(self.gates) * self.units
+        self.kernel = self.add_weight(
+            shape=(input_shape[-1], width),
+            name="kernel",
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.recurrent_kernel = self.add_weight(
+            shape=(self.units, width),
+            name="recurrent_kernel",
+            initializer=self.recurrent_initializer,
+            regularizer=self.recurrent_regularizer,
+            constraint=self.recurrent_constraint,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                shape=self.bias_shape,
+                name="bias",
+                initializer=self.initial_bias,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+        self.built = True
+
+    @property
+    def bias_shape(self) -> tuple[int, ...]:
+        """Shape of the stored bias."""
+        return (len(self.gates) * self.units,)
+
+    def initial_bias(self, shape: Sequence[int], dtype: Any = None) -> Tensor:
+        """Return the bias of `shape` that training starts from."""
+        return self.bias_initializer(shape, dtype=dtype)
+
+    def input_bias(self) -> Tensor | None:
+        """Return the bias `[G * U]` of the input projection."""
+        return self.bias
+
+    def products(self) -> dict[str, Product]:
+        """Return the matrices that a step multiplies by; the first one multiplies the output."""
+        return {"recurrent_kernel": Product(self.recurrent_kernel)}
+
+    def project(self, inputs: Tensor) -> Tensor:
+        """Return `inputs @ kernel + bias`, shape `[..., G * U]`, for one step or for all."""
+        projected = ops.dot(inputs, self.kernel)
+        bias = self.input_bias()
+        return projected if bias is None else ops.add(projected, bias)
+
+    def advance(
+        self, x: Tensor, state: Sequence[Tensor], dot: Dot, noise: Tensor | None = None
+    ) -> list[Tensor]:
+        """Take one step from the projected inputs `x`, multiplying states by `dot`.
+
+        `noise`, if given, multiplies the output before the recurrent product: recurrent dropout.
+        """
+        operand = state[0] if noise is None else ops.multiply(state[0], noise)
+        recurrent = dot("recurrent_kernel", operand)
+        further = {"dot": dot} if "dot" in inspect.signature(self.step).parameters else {}
+        h = Gates(recurrent, self.gates[: recurrent.shape[-1] // self.units])
+        return list(self.step(Gates(x, self.gates), h, self.State(*state), **further))
+
+    def call(
+        self, inputs: Tensor, states: Sequence[Tensor], training: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Take one step from `inputs` `[batch, F]`: what `keras.layers.RNN` calls."""
+        products = self.products()
+
+        def dot(name: str, operand: Tensor) -> Tensor:
+            kernel, bias = products[name]
+            product = ops.matmul(operand, kernel)
+            return product if bias is None else ops.add(product, bias)
+
+        state = self.advance(self.project(inputs), keras.tree.flatten(states), dot)
+        return state[0], state
+
+    @property
+    def state_size(self) -> list[int]:
+        """Width of each state."""
+        return [self.units] * len(self.state)
+
+    @property
+    def output_size(self) -> int:
+        """Width of the output."""
+        return self.units
+
+    def get_initial_state(self, batch_size: Any) -> list[Tensor]:
+        """Return zeros of shape `[batch_size, U]`, one tensor for each state."""
+        return [ops.zeros((batch_size, size), self.compute_dtype) for size in self.state_size]
+
+    @classmethod
+    def parameters(cls) -> dict[str, inspect.Parameter]:
+        """List the constructor's named parameters."""
+        return arguments.parameters(cls, Cell)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return every constructor argument as plain data."""
+        return {**super().get_config(), **arguments.configuration(self, self.parameters())}
