@@ -1,7 +1,7 @@
 """Constructor arguments: what they are, what they mean to Keras, how they are stored."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from keras import activations, constraints, initializers, regularizers
@@ -38,6 +38,6 @@ def parameters(cls: type, root: type) -> dict[str, inspect.Parameter]:
     return found
 
 
-def configuration(instance: Any, names: Mapping[str, Any]) -> dict[str, Any]:
+def configuration(instance: Any, names: Iterable[str]) -> dict[str, Any]:
     """Read the arguments `names` back from `instance`, as plain data."""
     return {name: serialize(name, getattr(instance, name)) for name in names}

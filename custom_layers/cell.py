@@ -73,11 +73,13 @@ class Cell(keras.layers.Layer):
     Arguments are those of Keras's cells of the same name.
 
     Raises:
+        TypeError: if the subclass lacks `gates`, `state` or `step`.
         ValueError: if `units` is not a positive integer.
     """
 
     gates: ClassVar[tuple[str, ...]]
     state: ClassVar[tuple[str, ...]]
+    step: ClassVar[Callable[..., Any]]
     State: ClassVar[type]
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -102,6 +104,9 @@ class Cell(keras.layers.Layer):
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        for name in ("gates", "state", "step"):
+            if not hasattr(self, name):
+                raise TypeError(f"{type(self).__name__} is a Cell and must define `{name}`.")
         if isinstance(units, bool) or int(units) != units or units <= 0:
             raise ValueError(f"`units` must be a positive integer, not {units!r}.")
         self.units = int(units)
@@ -116,10 +121,6 @@ class Cell(keras.layers.Layer):
         self.kernel_constraint = arguments.resolve("constraint", kernel_constraint)
         self.recurrent_constraint = arguments.resolve("constraint", recurrent_constraint)
         self.bias_constraint = arguments.resolve("constraint", bias_constraint)
-
-    def step(self, x: Gates, h: Gates, state: Any) -> Any:
-        """Return the new state, given the projections of the inputs and of the previous state."""
-        raise NotImplementedError(f"{type(self).__name__} must define step(x, h, state).")
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Create the weights for inputs of `input_shape`, whose last axis is the features."""

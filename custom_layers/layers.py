@@ -34,7 +34,7 @@ class CellLayer(Recurrent):
             if name != "cell"
         ]
         options = inspect.Parameter("options", inspect.Parameter.VAR_KEYWORD)
-        cls.__signature__ = inspect.Signature([*named, options])  # type: ignore[attr-defined]
+        cls.__signature__ = inspect.Signature([*named, options])
 
     def __init__(self, *values: Any, **keywords: Any) -> None:
         given = inspect.signature(type(self)).bind(*values, **keywords).arguments

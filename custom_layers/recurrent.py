@@ -1,8 +1,7 @@
 """A cell plus time."""
 
-import inspect
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -38,7 +37,7 @@ class Recurrent(keras.layers.Layer):
         stateful: begin where the previous batch ended, until `reset_state()`.
         unroll: write the steps out instead of looping; needs a static time axis.
         zero_output_for_mask: output zero at masked steps.
-        use_cudnn: "auto" or True: on a GPU, cuDNN where it computes the same function. False: never.
+        use_cudnn: "auto" or True: cuDNN where a GPU has it and it computes the same; False: never.
 
     Raises:
         TypeError: if `cell` is not a `Cell`.
@@ -189,7 +188,7 @@ class Recurrent(keras.layers.Layer):
         return keras.random.dropout(ones, rate, seed=self.seed_generator)
 
     def _visible(self, output: Tensor, mask: Tensor | None) -> Tensor:
-        """Put zero where there is nothing to show: before the first real step, or at masked ones."""
+        """Put zero where there is nothing to show: before the first real step, or where masked."""
         if mask is None:
             return output
         shown = mask if self.zero_output_for_mask else ops.cumsum(ops.cast(mask, "int32"), 1) > 0

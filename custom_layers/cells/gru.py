@@ -57,7 +57,8 @@ class GRUCell(Cell):
         """Return W_h whole, or cut where the reset gate comes between."""
         kernel = self.recurrent_kernel
         if self.reset_after:
-            return {"recurrent_kernel": Product(kernel, self.bias[1] if self.use_bias else None)}
+            bias = None if self.bias is None else self.bias[1]
+            return {"recurrent_kernel": Product(kernel, bias)}
         cut = 2 * self.units
         return {
             "recurrent_kernel": Product(kernel[:, :cut]),

@@ -59,7 +59,9 @@ def length(tensor: Tensor) -> Any:
 def unstack(tensor: Tensor) -> tf.TensorArray:
     """Cut a time-major tensor into a sequence of its steps."""
     shape = tensor.shape[1:]
-    array = tf.TensorArray(tensor.dtype, length(tensor), element_shape=shape, clear_after_read=False)
+    array = tf.TensorArray(
+        tensor.dtype, length(tensor), element_shape=shape, clear_after_read=False
+    )
     return array.unstack(tensor)
 
 
@@ -219,7 +221,8 @@ def _between(
     """Make a function of the part of `graph` that leads from `inputs` to `outputs`."""
     given = {tensor.name for tensor in inputs}
     computed = [tensor.name for tensor in outputs if tensor.name not in given]
-    needed, read = set(), set()
+    needed: set[str] = set()
+    read: set[str] = set()
     pending = [tensor.op for tensor in outputs if tensor.name not in given]
     while pending:
         operation = pending.pop()

@@ -1,4 +1,4 @@
-"""TensorFlow's cuDNN kernel, for the cells and arguments with which it computes the same function."""
+"""TensorFlow's cuDNN kernel, for the cells of which it computes the same function."""
 
 from typing import Any
 

@@ -65,7 +65,8 @@ def _forward(
         return product if bias is None else ops.add(product, bias)
 
     def forward(state: list[Tensor], now: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        state = recurrence.step(Now(*now, state), shared, dot)
+        x, mask = now
+        state = recurrence.step(Now(x, mask, state), shared, dot)
         return state, state[: recurrence.outputs]
 
     state, outputs = backend.scan(
@@ -100,12 +101,14 @@ def _forward_and_backward(
         transposed = {name: ops.transpose(product.kernel) for name, product in products.items()}
         shared = Shared(products, transposed, recurrence.noise)
         sequences = backend.map_leaves(backend.unstack, [x, recurrence.mask])
-        first = backend.map_leaves(lambda tensor: tensor[0], [x, recurrence.mask])
-        step = backend.linearize(recurrence.step, Now(*first, initial_state), shared)
+        first = backend.map_leaves(lambda tensor: tensor[0], Now(x, recurrence.mask, []))
+        now = first._replace(state=initial_state)
+        step = backend.linearize(recurrence.step, now, shared)
         time = {"length": backend.length(x), "unroll": recurrence.unroll}
 
         def forward(state: list[Tensor], now: list[Tensor]) -> Any:
-            results = step.forward(Now(*now, state), shared)
+            x, mask = now
+            results = step.forward(Now(x, mask, state), shared)
             state, collected = results[: len(state)], results[len(state) :]
             return state, state[: recurrence.outputs] + collected
 

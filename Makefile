@@ -1,0 +1,53 @@
+.DEFAULT_GOAL := help
+.PHONY: help install demo test bench lock format clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+BIN := .venv/bin
+JOBS ?= 2
+PYTEST_ARGS ?=
+LOCK_ARGS ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: .venv/installed ## make .venv with what requirements.lock names and this project
+
+demo: install ## train, export and verify the sentiment model
+	$(BIN)/python -m pipeline.demo
+
+test: install ## every check that CI runs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+bench: install ## measure and write the tables of figures
+	$(BIN)/python benchmarks/run.py
+
+# Without the machine's pip configuration, so that no local wheel gets into the lock.
+lock: install ## write requirements.lock anew; LOCK_ARGS=--upgrade for newer versions
+	PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= CUSTOM_COMPILE_COMMAND="make lock" \
+	$(BIN)/pip-compile pyproject.toml --extra dev --output-file requirements.lock --quiet \
+		--generate-hashes --allow-unsafe --strip-extras --no-build-isolation \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options $(LOCK_ARGS)
+
+format: install ## fix and format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove .venv, caches and builds; runs/ stays
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Some packages come as source only. pip and setuptools go first, so that the locked setuptools builds them.
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v < (3, 11) and sys.exit(f"Python 3.11 or newer is needed; {sys.executable} is {v[0]}.{v[1]}. Set PYTHON=...")'
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
+	@awk '/^[a-z]/ { on = /^(pip|setuptools)==/ } on' requirements.lock > .venv/first.txt
+	$(BIN)/python -m pip install --require-hashes -r .venv/first.txt
+	$(BIN)/python -m pip install --require-hashes --no-build-isolation -r requirements.lock
+	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,28 @@
+"""Trained models out: SavedModel and ONNX files that are shown to compute the same function."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from exports.artifact import Artifact, load
+    from exports.errors import ExportError
+    from exports.exporter import export, verify
+    from exports.parity import Parity
+
+_HOMES = {
+    "Artifact": "artifact",
+    "ExportError": "errors",
+    "Parity": "parity",
+    "export": "exporter",
+    "load": "artifact",
+    "verify": "exporter",
+}
+
+__all__ = ["Artifact", "ExportError", "Parity", "export", "load", "verify"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first used, so that `exports.runtime` needs no TensorFlow."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'exports' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"exports.{_HOMES[name]}"), name)

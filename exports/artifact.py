@@ -1,0 +1,194 @@
+"""The directory of an exported model: whoever gets it needs nothing else.
+
+README.md  config.json  vocabulary.txt  labels.json  parity.json  report.json  MANIFEST.sha256
+saved_model/  onnx/model.onnx  examples/request.json  examples/response.json
+"""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from exports.errors import ExportError
+from exports.signature import Array, Signature
+
+CONFIG = "config.json"
+LABELS = "labels.json"
+MANIFEST = "MANIFEST.sha256"
+ONNX = "onnx/model.onnx"
+PARITY = "parity.json"
+README = "README.md"
+REPORT = "report.json"
+REQUEST = "examples/request.json"
+RESPONSE = "examples/response.json"
+SAVED_MODEL = "saved_model"
+VOCABULARY = "vocabulary.txt"
+
+FORMATS = {"saved_model": SAVED_MODEL, "onnx": ONNX}
+
+
+@contextlib.contextmanager
+def draft(directory: Path) -> Iterator[Path]:
+    """Yield an empty directory that becomes `directory`, whole, when all went well.
+
+    Whatever goes wrong, an interrupt included, nothing is left behind.
+
+    Raises:
+        ExportError: if `directory` exists or cannot be written.
+    """
+    if directory.exists():
+        raise ExportError(f"{directory} exists already: remove it, or export to another directory.")
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    except OSError as error:
+        raise ExportError(f"{directory} cannot be written: {error.strerror}.") from error
+    try:
+        yield temporary
+        _write_manifest(temporary)
+        temporary.chmod(0o755)
+        temporary.rename(directory)
+    except OSError as error:
+        raise ExportError(f"{directory} cannot be written: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write plain data, for people to read too."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read plain data.
+
+    Raises:
+        ExportError: if the file is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ExportError(f"{path} cannot be read: {error}") from error
+
+
+def size(path: Path) -> int:
+    """Return the bytes of a file, or of all files in a directory."""
+    files = [path] if path.is_file() else _files(path)
+    return sum(file.stat().st_size for file in files)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An exported model, checked against its manifest.
+
+    Attributes:
+        directory: where it is.
+        config: what `config.json` says.
+    """
+
+    directory: Path
+    config: dict[str, Any]
+
+    @property
+    def formats(self) -> list[str]:
+        """Return the formats that the directory holds."""
+        return list(self.config["formats"])
+
+    @property
+    def signature(self) -> Signature:
+        """Return the names, shapes and types of inputs and outputs."""
+        return Signature(
+            *(
+                tuple(Array(item["name"], tuple(item["shape"]), item["dtype"]) for item in arrays)
+                for arrays in (self.config["inputs"], self.config["outputs"])
+            )
+        )
+
+    @property
+    def labels(self) -> list[str] | None:
+        """Return the name of each class, if the model has classes."""
+        path = self.directory / LABELS
+        return list(read_json(path)) if path.exists() else None
+
+    @functools.cached_property
+    def encoder(self) -> Any:
+        """Return the `TextEncoder` of a model of text.
+
+        Raises:
+            ExportError: if the model takes no text.
+        """
+        from exports.text import TextEncoder
+
+        if self.config["text"] is None:
+            raise ExportError(f"{self.directory} holds a model that takes no text.")
+        vocabulary = (self.directory / VOCABULARY).read_text(encoding="utf-8").split("\n")
+        return TextEncoder(vocabulary[:-1], self.config["text"]["max_length"])
+
+    @functools.cached_property
+    def run(self) -> Any:
+        """Return the model as a function of named arrays, by its first format."""
+        return self.runs([self.formats[0]])[self.formats[0]]
+
+    def runs(self, formats: Sequence[str]) -> dict[str, Any]:
+        """Return the model as a function of named arrays, by each of `formats`."""
+        from exports import runtime, saved_model
+
+        read: dict[str, Callable[[Path], Any]] = {
+            "saved_model": saved_model.read,
+            "onnx": runtime.read,
+        }
+        return {name: read[name](self.directory / FORMATS[name]) for name in formats}
+
+    def predict(self, inputs: Any) -> dict[str, np.ndarray]:
+        """Run the model on arrays: one, a list or a mapping by name."""
+        outputs: dict[str, np.ndarray] = self.run(self.signature.name_inputs(inputs))
+        return outputs
+
+    def predict_text(self, texts: Sequence[str]) -> np.ndarray:
+        """Run the model on texts and return its first output."""
+        tokens = self.encoder(np.array(list(texts), object)).numpy()
+        return self.predict(tokens)[self.signature.outputs[0].name]
+
+
+def load(directory: str | os.PathLike[str]) -> Artifact:
+    """Open an exported model.
+
+    Raises:
+        ExportError: if the directory holds none, or a file is missing or not what was written.
+    """
+    directory = Path(directory)
+    if not (directory / MANIFEST).is_file():
+        raise ExportError(f"{directory} holds no exported model: there is no {MANIFEST}.")
+    for line in (directory / MANIFEST).read_text(encoding="utf-8", errors="replace").splitlines():
+        digest, _, name = line.partition("  ")
+        path = directory / name
+        if not name or not path.is_file():
+            raise ExportError(f"{directory} is incomplete: {name or line!r} is missing.")
+        if _digest(path) != digest:
+            raise ExportError(f"{path} is not what was exported: its SHA-256 differs.")
+    return Artifact(directory, read_json(directory / CONFIG))
+
+
+def _files(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.rglob("*") if path.is_file())
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_manifest(directory: Path) -> None:
+    """Write hashes as `sha256sum --check` reads them."""
+    lines = [f"{_digest(path)}  {path.relative_to(directory)}\n" for path in _files(directory)]
+    (directory / MANIFEST).write_text("".join(lines), encoding="utf-8")

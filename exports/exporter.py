@@ -1,0 +1,189 @@
+"""Export a model: write each format, show that they agree, and only then put them in place."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from exports import artifact, onnx_graph, parity, report, runtime, saved_model, traced
+from exports.artifact import FORMATS, Artifact, load
+from exports.errors import ExportError
+from exports.parity import Case, Parity
+from exports.signature import Signature
+from exports.text import TextEncoder
+
+_BATCH = 64
+_RECORDED = 8
+_HARD_TEXTS = ("", " ", "!?", "Don't   STOP<br />now", "день and 日本語", "ΑΘΗΝΑ", "🙂", "a\tb\nc")
+
+
+def export(
+    model: keras.Model,
+    directory: str | os.PathLike[str],
+    *,
+    formats: Sequence[str] = tuple(FORMATS),
+    encoder: TextEncoder | None = None,
+    labels: Sequence[str] | None = None,
+    examples: Any = None,
+    texts: Sequence[str] = (),
+    card: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> Artifact:
+    """Write `model` to a new directory in each of `formats`, proved to agree with Keras.
+
+    Args:
+        model: a Functional or Sequential Keras model; our recurrent layers and Keras's own.
+        directory: is created; nothing is left there if the export fails.
+        formats: of "saved_model" and "onnx".
+        encoder: turns text into the model's ids; gives the SavedModel a raw-text signature.
+        labels: name of each class.
+        examples: real inputs to compare the formats on: an array, a list, or a mapping by name.
+        texts: real texts to compare the formats on, with an `encoder`.
+        card: what the model card says beside what is measured here, by heading.
+        config: settings of the run, kept in `config.json`.
+
+    Returns:
+        The artifact, with the measured differences in `parity.json`.
+
+    Raises:
+        ExportError: if the directory exists or cannot be written, a layer cannot be converted or
+            is stateful, or a format differs from Keras beyond the tolerance.
+    """
+    directory = Path(directory)
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        raise ExportError(f"Unknown formats {unknown}: choose among {', '.join(FORMATS)}.")
+    _reject_stateful(model)
+    if any(layer.compute_dtype != "float32" for layer in model._flatten_layers()):
+        model = traced.in_float32(model)
+    signature = Signature.of(model)
+    with artifact.draft(directory) as draft:
+        runs = {"keras": traced.run(model, signature)}
+        if "saved_model" in formats:
+            saved_model.write(model, signature, draft / artifact.SAVED_MODEL, encoder)
+            runs["saved_model"] = saved_model.read(draft / artifact.SAVED_MODEL)
+        if "onnx" in formats:
+            path = draft / artifact.ONNX
+            path.parent.mkdir()
+            path.write_bytes(onnx_graph.convert(model, signature).SerializeToString())
+            runs["onnx"] = runtime.read(path)
+        real = list(_real_cases(signature, examples, texts, encoder))
+        limits = _limits(model, signature)
+        cases = [*real, *parity.grid(signature, limits)]
+        proof = parity.compare(runs, cases)
+        if encoder is not None:
+            if "saved_model" in formats:
+                _check_text(
+                    draft, runs["keras"], signature, encoder, [*texts[:_BATCH], *_HARD_TEXTS]
+                )
+            lines = "".join(f"{word}\n" for word in encoder.vocabulary)
+            (draft / artifact.VOCABULARY).write_text(lines, encoding="utf-8")
+        if labels is not None:
+            artifact.write_json(draft / artifact.LABELS, list(labels))
+        settings = {
+            "formats": list(formats),
+            "inputs": [array._asdict() for array in signature.inputs],
+            "outputs": [array._asdict() for array in signature.outputs],
+            "limits": limits,
+            "text": None if encoder is None else {"max_length": encoder.max_length},
+            "run": dict(config or {}),
+        }
+        request = {name: values[:_RECORDED] for name, values in cases[0].inputs.items()}
+        artifact.write_json(draft / artifact.CONFIG, settings)
+        artifact.write_json(draft / artifact.PARITY, proof.to_json())
+        artifact.write_json(draft / artifact.REQUEST, _listed(request))
+        artifact.write_json(draft / artifact.RESPONSE, _listed(runs["keras"](request)))
+        report.write(draft, model.name, settings, proof, labels, card or {})
+    return load(directory)
+
+
+def verify(directory: str | os.PathLike[str]) -> list[Parity]:
+    """Check an exported model again, wherever it is now.
+
+    Its files must be those of the manifest, each format must give the recorded answers of Keras,
+    and the formats must agree on inputs generated anew.
+
+    Raises:
+        ExportError: at the first that does not hold.
+    """
+    exported = load(directory)
+    signature, runs = exported.signature, exported.runs(exported.formats)
+    request = artifact.read_json(exported.directory / artifact.REQUEST)
+    response = artifact.read_json(exported.directory / artifact.RESPONSE)
+    answers = {
+        array.name: np.asarray(response[array.name], array.dtype) for array in signature.outputs
+    }
+    case = Case("recorded examples", signature.name_inputs(request), real=True)
+    proofs = [parity.compare({"keras, as recorded": lambda _: answers, **runs}, [case])]
+    if len(runs) > 1:
+        limits = exported.config["limits"]
+        proofs.append(parity.compare(runs, parity.grid(signature, limits, seed=1)))
+    return proofs
+
+
+def _reject_stateful(model: keras.Model) -> None:
+    for layer in model._flatten_layers():
+        if getattr(layer, "stateful", False):
+            raise ExportError(
+                f"Layer {layer.name!r} is stateful, and an exported file would keep the state it "
+                "has now for ever: build the model with stateful=False, copy the weights, and "
+                "export that; with return_state=True and initial_state the state can be passed."
+            )
+
+
+def _limits(model: keras.Model, signature: Signature) -> dict[str, int]:
+    """Return how many values integer inputs may take: what every embedding has a row for."""
+    rows = [
+        layer.input_dim
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.Embedding)
+    ]
+    integers = [array.name for array in signature.inputs if "int" in array.dtype]
+    return {name: min(rows) for name in integers} if rows else {}
+
+
+def _real_cases(
+    signature: Signature, examples: Any, texts: Sequence[str], encoder: TextEncoder | None
+) -> Iterator[Case]:
+    """Cut the real data into batches; texts of like length go together."""
+    if examples is not None:
+        arrays = signature.name_inputs(examples)
+        rows = len(next(iter(arrays.values())))
+        for start in range(0, rows, _BATCH):
+            part = slice(start, start + _BATCH)
+            yield Case(
+                f"real rows from {start}",
+                {name: values[part] for name, values in arrays.items()},
+                real=True,
+            )
+    if texts and encoder is None:
+        raise ExportError("`texts` need an `encoder` that turns them into the model's inputs.")
+    if texts and encoder is not None:
+        encoded = sorted(encoder.encode(texts), key=len)
+        for start in range(0, len(encoded), _BATCH):
+            arrays_of_ids = encoded[start : start + _BATCH]
+            longest = max(1, len(arrays_of_ids[-1]))
+            batch = np.zeros((len(arrays_of_ids), longest), "int32")
+            for row, ids in zip(batch, arrays_of_ids, strict=True):
+                row[: len(ids)] = ids
+            yield Case(f"real texts from {start}", signature.name_inputs(batch), real=True)
+
+
+def _check_text(
+    draft: Path, run: parity.Run, signature: Signature, encoder: TextEncoder, texts: Sequence[str]
+) -> None:
+    """Hold the SavedModel's raw-text signature against Keras on the same texts."""
+    text_run = saved_model.read(draft / artifact.SAVED_MODEL, saved_model.TEXT)
+    tokens = encoder(np.array(list(texts), object)).numpy()
+    strings = {"text": np.array([text.encode() for text in texts], object)}
+    parity.compare(
+        {"keras": lambda _: run(signature.name_inputs(tokens)), "raw text": text_run},
+        [Case("texts", strings, real=True)],
+    )
+
+
+def _listed(arrays: parity.Arrays) -> dict[str, Any]:
+    return {name: values.tolist() for name, values in arrays.items()}

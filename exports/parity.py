@@ -1,0 +1,180 @@
+"""Proof that formats compute the same function: run them all, compare every number."""
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from exports.errors import ExportError
+from exports.signature import Array, Signature
+
+Arrays = dict[str, np.ndarray]
+Run = Callable[[Arrays], Arrays]
+
+# Allowed |difference|: ABSOLUTE + RELATIVE * |reference|.
+ABSOLUTE, RELATIVE = 2e-5, 1e-4
+
+
+@dataclass
+class Difference:
+    """How far the outputs of a format are from the reference's, over all cases.
+
+    Attributes:
+        absolute: largest |other - reference|.
+        case: where that was.
+        relative: largest |other - reference| / |reference|, where |reference| > 1e-3.
+        ulp: largest distance in units in the last place of the reference, there too.
+        labels_compared: rows of real data whose most probable label was compared.
+        labels_equal: rows among them in which it is the same.
+    """
+
+    absolute: float = 0.0
+    case: str = ""
+    relative: float = 0.0
+    ulp: int = 0
+    labels_compared: int = 0
+    labels_equal: int = 0
+
+
+@dataclass
+class Parity:
+    """The outcome of a comparison.
+
+    Attributes:
+        reference: the format compared against.
+        cases: names of the cases run.
+        differences: for each other format, its differences.
+    """
+
+    reference: str
+    cases: list[str]
+    differences: dict[str, Difference]
+
+    @property
+    def worst(self) -> float:
+        """Return the largest absolute difference of any format."""
+        return max((each.absolute for each in self.differences.values()), default=0.0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data, with the tolerance that held."""
+        return {**asdict(self), "tolerance": {"absolute": ABSOLUTE, "relative": RELATIVE}}
+
+
+class Case(NamedTuple):
+    """Inputs to compare on, and whether they are real data, whose labels must agree."""
+
+    name: str
+    inputs: Arrays
+    real: bool = False
+
+
+# Batch and time of the generated cases, none of which conversion has seen.
+_SHAPES = ((1, 1), (1, 37), (3, 1), (5, 17), (2, 301), (7, 64))
+
+
+def grid(signature: Signature, limits: Mapping[str, int], seed: int = 0) -> list[Case]:
+    """Generate inputs: each shape of the grid, full and with each kind of padding.
+
+    Args:
+        signature: of the model.
+        limits: for integer inputs, how many values an input may take; 0 is padding.
+        seed: of the generated numbers.
+    """
+    generator = np.random.default_rng(seed)
+    cases = []
+    for shape, (name, pad) in itertools.product(_SHAPES, _PADDINGS.items()):
+        keep = pad(generator, shape)
+        inputs = {
+            spec.name: _values(generator, spec, keep, limits.get(spec.name, 2))
+            for spec in signature.inputs
+        }
+        cases.append(Case(f"{shape[0]} x {shape[1]}, {name}", inputs))
+    return cases
+
+
+def _padded_right(generator: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    return np.arange(shape[1]) < generator.integers(1, shape[1] + 1, (shape[0], 1))
+
+
+def _with_empty_row(generator: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    return _padded_right(generator, shape) & (np.arange(shape[0]) > 0)[:, None]
+
+
+_PADDINGS: dict[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarray]] = {
+    "full": lambda _, shape: np.ones(shape, bool),
+    "padded right": _padded_right,
+    "padded left": lambda generator, shape: _padded_right(generator, shape)[:, ::-1],
+    "holes": lambda generator, shape: generator.random(shape) < 0.6,
+    "first row empty": _with_empty_row,
+}
+
+
+def _values(
+    generator: np.random.Generator, spec: Array, keep: np.ndarray, limit: int
+) -> np.ndarray:
+    """Draw an input, `[batch, time, ...]` in its free axes, with zeros where nothing is kept."""
+    free = [*keep.shape, *(1 for _ in spec.shape[2:])]
+    shape = [size or free[axis] for axis, size in enumerate(spec.shape)]
+    if np.issubdtype(spec.dtype, np.integer):
+        values: np.ndarray = generator.integers(min(1, limit - 1), limit, shape)
+    else:
+        values = generator.normal(size=shape)
+    if tuple(shape[:2]) == keep.shape:
+        values = values * keep.reshape(keep.shape + (1,) * (len(shape) - 2))
+    return values.astype(spec.dtype)
+
+
+def compare(runs: Mapping[str, Run], cases: Iterable[Case]) -> Parity:
+    """Run every format on every case; the first format is the reference.
+
+    Raises:
+        ExportError: if a format fails on a case, names or shapes its outputs otherwise, differs
+            beyond the tolerance, or gives real data another label.
+    """
+    (reference, run), *others = runs.items()
+    parity = Parity(reference, [], {name: Difference() for name, _ in others})
+    for case in cases:
+        parity.cases.append(case.name)
+        expected = run(case.inputs)
+        for name, other in others:
+            outputs = other(case.inputs)
+            what = f"{name} differs from {reference} on {case.name}"
+            if outputs.keys() != expected.keys():
+                raise ExportError(f"{what}: outputs {list(outputs)}, not {list(expected)}.")
+            for output, values in expected.items():
+                difference = parity.differences[name]
+                _compare(f"{what}, output {output!r}", difference, case, values, outputs[output])
+    return parity
+
+
+def _compare(
+    what: str, difference: Difference, case: Case, expected: np.ndarray, got: np.ndarray
+) -> None:
+    if got.shape != expected.shape or got.dtype != expected.dtype:
+        raise ExportError(
+            f"{what}: {got.dtype}{list(got.shape)}, not {expected.dtype}{list(expected.shape)}."
+        )
+    distance = np.abs(got.astype("float64") - expected)
+    if not np.all(distance <= ABSOLUTE + RELATIVE * np.abs(expected)):
+        raise ExportError(
+            f"{what}: by up to {np.max(distance):.2g}, more than "
+            f"{ABSOLUTE:g} + {RELATIVE:g} x |value|."
+        )
+    if not distance.size:
+        return
+    large = np.abs(expected) > 1e-3
+    if distance.max() >= difference.absolute:
+        difference.absolute, difference.case = float(distance.max()), case.name
+    relative = (distance[large] / np.abs(expected[large])).max(initial=0.0)
+    difference.relative = max(difference.relative, float(relative))
+    if np.issubdtype(expected.dtype, np.floating):
+        ulps = (distance[large] / np.spacing(np.abs(expected[large]))).max(initial=0.0)
+        difference.ulp = max(difference.ulp, round(float(ulps)))
+    if case.real and expected.ndim > 1 and expected.shape[-1] > 1:
+        same = np.argmax(expected, axis=-1) == np.argmax(got, axis=-1)
+        difference.labels_compared += same.size
+        difference.labels_equal += int(same.sum())
+        if not same.all():
+            raise ExportError(f"{what}: another label in {(~same).sum()} of {same.size} rows.")

@@ -1,0 +1,60 @@
+"""A Keras model as a SavedModel, and back."""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from custom_layers import engine
+from exports import traced
+from exports.errors import ExportError
+from exports.parity import Arrays, Run
+from exports.signature import Signature
+from exports.text import TextEncoder
+
+SERVE, TEXT = "serving_default", "serving_text"
+
+
+def write(
+    model: keras.Model, signature: Signature, directory: Path, encoder: TextEncoder | None = None
+) -> None:
+    """Write `model` with its named inputs and outputs, and with raw text in if it has an encoder.
+
+    The signature `serving_default` takes the model's inputs; `serving_text` takes strings
+    `[batch]` named `text`.
+    """
+    call = traced.function(model, signature)
+    module = tf.Module()
+    module.variables_of_model = [variable.value for variable in model.variables]
+    serve = tf.function(call, autograph=False)
+    with engine.portable():
+        signatures = {SERVE: serve.get_concrete_function(*traced.specifications(signature))}
+        if encoder is not None:
+            module.vectorizer = encoder.vectorizer
+            text = tf.TensorSpec([None], tf.string, "text")
+            serve_text = tf.function(lambda text: call(encoder(text)), autograph=False)
+            signatures[TEXT] = serve_text.get_concrete_function(text)
+    tf.saved_model.save(module, str(directory), signatures=signatures)
+
+
+def read(directory: Path, signature: str = SERVE) -> Run:
+    """Load a SavedModel's signature as a function of named arrays.
+
+    Raises:
+        ExportError: if the directory holds no SavedModel, a damaged one, or no such signature.
+    """
+    try:
+        loaded = tf.saved_model.load(str(directory))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise ExportError(f"{directory} cannot be loaded as a SavedModel: {error}") from error
+    if signature not in loaded.signatures:
+        raise ExportError(f"{directory} has no signature {signature!r}: it takes no raw text.")
+    function = loaded.signatures[signature]
+
+    def run(inputs: Arrays) -> Arrays:
+        tensors = {name: tf.constant(values) for name, values in inputs.items()}
+        return {name: output.numpy() for name, output in function(**tensors).items()}
+
+    # The function alone does not keep the variables it reads.
+    run.keep = loaded  # type: ignore[attr-defined]
+    return run

@@ -1,0 +1,66 @@
+"""The names, shapes and types of what goes into a model and comes out."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from exports.errors import ExportError
+
+
+class Array(NamedTuple):
+    """An input or output: its name, its shape (None where an axis is free) and its type."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+    def axes(self) -> tuple[int | str, ...]:
+        """Return the shape with its free axes named: batch, time, axis_2, ..."""
+        names = ("batch", "time", *(f"axis_{axis}" for axis in range(2, len(self.shape))))
+        return tuple(names[axis] if size is None else size for axis, size in enumerate(self.shape))
+
+
+class Signature(NamedTuple):
+    """Inputs and outputs of a model, in order."""
+
+    inputs: tuple[Array, ...]
+    outputs: tuple[Array, ...]
+
+    @classmethod
+    def of(cls, model: Any) -> "Signature":
+        """Read the signature of a Functional or Sequential Keras model.
+
+        Raises:
+            ExportError: if the model has no known inputs.
+        """
+        if not getattr(model, "inputs", None):
+            raise ExportError(
+                f"{model.name!r} has no known inputs: begin it with keras.Input, "
+                "as in a Functional or Sequential model."
+            )
+        names = [tensor.name for tensor in model.inputs]
+        return cls(_arrays(names, model.inputs), _arrays(model.output_names, model.outputs))
+
+    def name_inputs(self, inputs: Any) -> dict[str, np.ndarray]:
+        """Name the arrays given for the inputs: one array, a list of them, or a mapping.
+
+        Raises:
+            ExportError: if their number or names are not those of the inputs.
+        """
+        names = [array.name for array in self.inputs]
+        if not isinstance(inputs, dict):
+            inputs = inputs if isinstance(inputs, list | tuple) else [inputs]
+            if len(inputs) != len(names):
+                raise ExportError(f"The inputs are {names}, but {len(inputs)} arrays are given.")
+            inputs = dict(zip(names, inputs, strict=True))
+        if sorted(inputs) != sorted(names):
+            raise ExportError(f"The inputs are {names}, not {sorted(inputs)}.")
+        return {array.name: np.asarray(inputs[array.name], array.dtype) for array in self.inputs}
+
+
+def _arrays(names: Iterable[str], tensors: Iterable[Any]) -> tuple[Array, ...]:
+    return tuple(
+        Array(name, tuple(tensor.shape), tensor.dtype)
+        for name, tensor in zip(names, tensors, strict=True)
+    )

@@ -1,0 +1,74 @@
+"""Text to token ids: the same operators in training, in the SavedModel and in ONNX."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from exports.errors import ExportError
+
+PADDING, UNKNOWN = "", "[UNK]"
+_BATCH = 1024
+
+
+@keras.saving.register_keras_serializable("exports")
+def standardize(texts: Any) -> Any:
+    """Reduce text to tokens between spaces.
+
+    A token is a run of letters, digits, marks and apostrophes, or a single `!` or `?`. Line-break
+    tags are dropped, and A to Z become lower case; other letters stay as they are, because ONNX
+    operators lower no others alike everywhere.
+    """
+    texts = tf.strings.regex_replace(tf.strings.lower(texts), r"<br\s*/?>", " ")
+    texts = tf.strings.regex_replace(texts, r"[^\pL\pN\pM'!?]+", " ")
+    return tf.strings.regex_replace(texts, r"([!?])", r" \1 ")
+
+
+class TextEncoder:
+    """Encode text as ids: the place of each token in a vocabulary, at most `max_length` of them.
+
+    Id 0 is padding and id 1 stands for every token that the vocabulary lacks.
+
+    Raises:
+        ExportError: if the vocabulary does not begin with the two reserved entries or repeats one.
+    """
+
+    def __init__(self, vocabulary: Sequence[str], max_length: int) -> None:
+        self.vocabulary = tuple(vocabulary)
+        self.max_length = max_length
+        if self.vocabulary[:2] != (PADDING, UNKNOWN):
+            raise ExportError(
+                f"A vocabulary must begin with {PADDING!r} and {UNKNOWN!r}, "
+                f"not with {self.vocabulary[:2]}."
+            )
+        if len(set(self.vocabulary)) < len(self.vocabulary):
+            raise ExportError("A vocabulary must not hold the same word twice.")
+        self.vectorizer = _vectorizer(ragged=True, vocabulary=list(self.vocabulary[2:]))
+
+    @classmethod
+    def from_texts(cls, texts: Sequence[str], size: int, max_length: int) -> "TextEncoder":
+        """Make an encoder whose vocabulary is the `size` most frequent entries of `texts`."""
+        vectorizer = _vectorizer(max_tokens=size)
+        vectorizer.adapt(tf.data.Dataset.from_tensor_slices(list(texts)).batch(_BATCH))
+        return cls([str(word) for word in vectorizer.get_vocabulary()], max_length)
+
+    def __call__(self, texts: Any) -> Any:
+        """Turn strings `[batch]` into ids `[batch, time]`, padded right, of at least one step."""
+        ids = tf.cast(self.vectorizer(texts)[:, : self.max_length].to_tensor(), tf.int32)
+        return tf.pad(ids, [[0, 0], [0, tf.maximum(1 - tf.shape(ids)[1], 0)]])
+
+    def encode(self, texts: Iterable[str]) -> list[np.ndarray]:
+        """Turn texts into arrays of ids, each as long as its text, up to `max_length`."""
+        texts = list(texts)
+        arrays: list[np.ndarray] = []
+        for start in range(0, len(texts), _BATCH):
+            ids = self.vectorizer(tf.constant(texts[start : start + _BATCH]))
+            ids = tf.cast(ids[:, : self.max_length], tf.int32)
+            arrays.extend(np.split(ids.values.numpy(), ids.row_splits.numpy()[1:-1]))
+        return arrays
+
+
+def _vectorizer(**options: Any) -> keras.layers.TextVectorization:
+    return keras.layers.TextVectorization(standardize=standardize, split="whitespace", **options)

@@ -1,0 +1,61 @@
+"""A Keras model as a TensorFlow function of named tensors."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from exports.parity import Arrays, Run
+from exports.signature import Signature
+
+
+def specifications(signature: Signature) -> list[tf.TensorSpec]:
+    """Return the inputs as TensorFlow specifies them."""
+    return [tf.TensorSpec(shape, dtype, name) for name, shape, dtype in signature.inputs]
+
+
+def function(model: keras.Model, signature: Signature) -> Callable[..., dict[str, Any]]:
+    """Return `model` as a function from its inputs, in order, to its outputs, by name."""
+
+    def call(*inputs: Any) -> dict[str, Any]:
+        packed = keras.tree.pack_sequence_as(model.input, inputs)
+        outputs = keras.tree.flatten(model(packed, training=False))
+        names = (array.name for array in signature.outputs)
+        return dict(zip(names, outputs, strict=True))
+
+    return call
+
+
+def run(model: keras.Model, signature: Signature) -> Run:
+    """Return `model` as a function of arrays."""
+    compiled = tf.function(
+        function(model, signature), input_signature=specifications(signature), autograph=False
+    )
+
+    def call(inputs: Arrays) -> Arrays:
+        outputs = compiled(*(tf.constant(inputs[array.name]) for array in signature.inputs))
+        return {name: output.numpy() for name, output in outputs.items()}
+
+    return call
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """Return a copy of `model` that computes in float32, with the same weights.
+
+    Training may compute in half precision; what ships is one model for every machine.
+    """
+    copy = type(model).from_config(_without_policies(model.get_config()))
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _without_policies(config: Any) -> Any:
+    """Put float32 in place of every dtype policy in a serialized configuration."""
+    if isinstance(config, list | tuple):
+        return type(config)(_without_policies(item) for item in config)
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") == "DTypePolicy":
+        return {**config, "config": {"name": "float32"}}
+    return {key: _without_policies(value) for key, value in config.items()}
