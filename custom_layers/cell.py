@@ -21,6 +21,17 @@ class Product(NamedTuple):
     bias: Tensor | None = None
 
 
+def plain_dot(products: dict[str, Product]) -> Dot:
+    """Return the function that multiplies by one of `products`, by its name."""
+
+    def dot(name: str, operand: Tensor) -> Tensor:
+        kernel, bias = products[name]
+        product = ops.matmul(operand, kernel)
+        return product if bias is None else ops.add(product, bias)
+
+    return dot
+
+
 class Gates:
     """A tensor whose last axis holds one block of units for each gate, read by the gate's letter.
 
@@ -190,13 +201,7 @@ class Cell(keras.layers.Layer):
         self, inputs: Tensor, states: Sequence[Tensor], training: bool = False
     ) -> tuple[Tensor, list[Tensor]]:
         """Take one step from `inputs` `[batch, F]`: what `keras.layers.RNN` calls."""
-        products = self.products()
-
-        def dot(name: str, operand: Tensor) -> Tensor:
-            kernel, bias = products[name]
-            product = ops.matmul(operand, kernel)
-            return product if bias is None else ops.add(product, bias)
-
+        dot = plain_dot(self.products())
         state = self.advance(self.project(inputs), keras.tree.flatten(states), dot)
         return state[0], state
 

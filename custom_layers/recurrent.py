@@ -90,7 +90,12 @@ class Recurrent(keras.layers.Layer):
 
     def build(self, sequences_shape: Sequence[Any], initial_state_shape: Any = None) -> None:
         """Create the cell's weights, and with `stateful` the states of a batch."""
-        batch, _, features = sequences_shape
+        batch, time, features = sequences_shape
+        if self.unroll and time is None:
+            raise ValueError(
+                f"`{self.name}` has unroll=True and so needs a fixed number of time steps, "
+                f"but its inputs have shape {tuple(sequences_shape)}."
+            )
         if not self.cell.built:
             self.cell.build((batch, features))
         if self.stateful:
@@ -115,11 +120,6 @@ class Recurrent(keras.layers.Layer):
         training: bool = False,
     ) -> Any:
         """Walk the cell over `sequences` `[batch, time, F]`."""
-        if self.unroll and sequences.shape[1] is None:
-            raise ValueError(
-                f"`{self.name}` has unroll=True and so needs a fixed number of time steps, "
-                f"but its inputs have shape {tuple(sequences.shape)}."
-            )
         batch = ops.shape(sequences)[0]
         state = self._initial_state(initial_state, batch, sequences.shape[0])
         noise = None

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from custom_layers.cell import Cell, Dot, Product, Tensor
+from custom_layers.cell import Cell, Dot, Product, Tensor, plain_dot
 from custom_layers.engine import backend
 from custom_layers.engine.backend import Now, Shared
 
@@ -43,9 +43,12 @@ def walk(
     return_sequences: bool,
 ) -> tuple[Tensor | None, list[Tensor]]:
     """Apply `cell` at every time step in a loop; arguments as in `engine.walk`."""
-    x = cell.project(ops.swapaxes(inputs, 0, 1))
+    inputs = ops.swapaxes(inputs, 0, 1)
     if mask is not None:
         mask = ops.expand_dims(ops.swapaxes(mask, 0, 1), axis=-1)
+        # A masked step may hold anything, NaN too, and must not reach the weight gradients.
+        inputs = ops.where(mask, inputs, ops.zeros_like(inputs))
+    x = cell.project(inputs)
     recurrence = Recurrence(cell, mask, noise, unroll, return_sequences)
     run = _forward_and_backward if training else _forward
     products = backend.map_leaves(backend.convert_to_tensor, cell.products())
@@ -59,10 +62,7 @@ def _forward(
     """Walk forward and keep nothing but the outputs."""
     shared = Shared(products, {}, recurrence.noise)
 
-    def dot(name: str, operand: Tensor) -> Tensor:
-        kernel, bias = products[name]
-        product = ops.matmul(operand, kernel)
-        return product if bias is None else ops.add(product, bias)
+    dot = plain_dot(products)
 
     def forward(state: list[Tensor], now: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         x, mask = now

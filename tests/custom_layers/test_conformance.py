@@ -1,0 +1,449 @@
+"""What every public layer must do, checked against references that are not ours."""
+
+import inspect
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import custom_layers
+from tests.custom_layers.table import CASES, Case, public_layers
+
+BATCH, TIME, FEATURES, UNITS = 5, 7, 3, 4
+
+MASKS = {
+    "none": None,
+    "right": np.arange(TIME) < np.array([7, 4, 1, 0, 6])[:, None],
+    "left": np.arange(TIME) >= np.array([0, 3, 6, 7, 1])[:, None],
+    "holes": np.array([[1, 0, 1, 1, 0, 0, 1]] * BATCH, bool) ^ (np.arange(BATCH) % 2 > 0)[:, None],
+}
+
+masks = pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+
+
+def inputs(time: int = TIME, batch: int = BATCH) -> np.ndarray:
+    return np.random.default_rng(1).normal(size=(batch, time, FEATURES)).astype("float32")
+
+
+def states(layer: custom_layers.Recurrent, batch: int = BATCH) -> list[np.ndarray]:
+    generator = np.random.default_rng(2)
+    return [generator.normal(size=(batch, UNITS)).astype("float32") for _ in layer.cell.state]
+
+
+def randomize(layer: keras.layers.Layer) -> None:
+    """Give every weight, biases too, a value that matters."""
+    generator = np.random.default_rng(3)
+    for variable in layer.trainable_variables:
+        variable.assign(generator.normal(size=variable.shape) * 0.6)
+
+
+def built(layer: keras.layers.Layer, batch: int | None = None) -> Any:
+    layer.build((batch, None, FEATURES))
+    return layer
+
+
+def outputs_and_gradients(
+    layer: keras.layers.Layer,
+    x: np.ndarray,
+    state: list[np.ndarray] | None = None,
+    mask: np.ndarray | None = None,
+    training: bool = True,
+) -> list[np.ndarray]:
+    """Return all outputs, and the gradients of a curved function of them."""
+    x = tf.constant(x)
+    state = None if state is None else [tf.constant(each) for each in state]
+    weights = list(layer.trainable_variables)
+    sources = [x, *(state or []), *weights]
+    with tf.GradientTape() as tape:
+        tape.watch(sources[: len(sources) - len(weights)])
+        outputs = keras.tree.flatten(
+            layer(
+                x,
+                initial_state=state,
+                mask=None if mask is None else tf.constant(mask),
+                training=training,
+            )
+        )
+        loss = sum(tf.reduce_sum(tf.sin(output + k)) for k, output in enumerate(outputs))
+    gradients = tape.gradient(loss, sources)
+    return [np.asarray(tensor) for tensor in [*outputs, *gradients]]
+
+
+def assert_all_close(
+    ours: list[np.ndarray], reference: list[np.ndarray], atol: float = 2e-5
+) -> None:
+    for a, b in zip(ours, reference, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=atol)
+
+
+def test_every_public_layer_is_in_the_table() -> None:
+    assert public_layers() == {case.layer for case in CASES.values()}
+
+
+def test_the_constructor_takes_what_keras_takes(case: Case) -> None:
+    def arguments(layer: type) -> dict[str, Any]:
+        found = inspect.signature(layer).parameters.values()
+        return {each.name: each.default for each in found if each.kind is not each.VAR_KEYWORD}
+
+    ours, reference = arguments(case.layer), arguments(case.keras_layer)
+    del reference["activity_regularizer"]  # an option of every Keras layer
+    for name in case.keras_arguments:
+        del reference[name]
+    assert reference.items() <= ours.items()
+    assert list(ours)[:3] == list(arguments(case.keras_layer))[:3]
+
+
+@masks
+def test_outputs_follow_the_equations(case: Case, mask: np.ndarray | None) -> None:
+    layer = built(case.make(return_sequences=True, return_state=True))
+    randomize(layer)
+    x, state = inputs(), tuple(states(layer))
+    outputs, *final = layer(x, initial_state=list(state), mask=mask)
+
+    shown = np.zeros((BATCH, UNITS))
+    for time in range(TIME):
+        real = np.ones((BATCH, 1), bool) if mask is None else mask[:, time, None]
+        stepped = case.equations(x[:, time], state, layer.get_weights())
+        state = tuple(np.where(real, new, old) for new, old in zip(stepped, state, strict=True))
+        shown = np.where(real, state[0], shown)
+        np.testing.assert_allclose(outputs[:, time], shown, rtol=1e-4, atol=1e-5)
+    assert_all_close([np.asarray(each) for each in final], list(state))
+
+
+@masks
+@pytest.mark.parametrize("go_backwards", [False, True])
+@pytest.mark.parametrize("return_sequences", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+def test_equals_the_keras_layer(
+    case: Case, mask: np.ndarray | None, go_backwards: bool, return_sequences: bool, training: bool
+) -> None:
+    options = {
+        "go_backwards": go_backwards,
+        "return_sequences": return_sequences,
+        "return_state": True,
+    }
+    ours, reference = built(case.make(**options)), built(case.make_keras(**options))
+    randomize(ours)
+    reference.set_weights(ours.get_weights())
+    arguments = inputs(), states(ours), mask, training
+    assert_all_close(
+        outputs_and_gradients(ours, *arguments), outputs_and_gradients(reference, *arguments)
+    )
+
+
+@masks
+def test_equals_keras_rnn_around_the_cell(case: Case, mask: np.ndarray | None) -> None:
+    ours = built(case.make(return_sequences=True))
+    randomize(ours)
+    reference = keras.layers.RNN(ours.cell, return_sequences=True)
+    assert_all_close(
+        outputs_and_gradients(ours, inputs(), mask=mask),
+        outputs_and_gradients(built(reference), inputs(), mask=mask),
+    )
+
+
+@masks
+@pytest.mark.parametrize("merge_mode", ["concat", "sum"])
+def test_equals_keras_inside_bidirectional(
+    case: Case, mask: np.ndarray | None, merge_mode: str
+) -> None:
+    options = {"return_sequences": True, "return_state": True}
+    ours, reference = (
+        built(keras.layers.Bidirectional(layer, merge_mode=merge_mode))
+        for layer in (case.make(**options), case.make_keras(**options))
+    )
+    randomize(ours)
+    reference.set_weights(ours.get_weights())
+    assert_all_close(
+        outputs_and_gradients(ours, inputs(), mask=mask),
+        outputs_and_gradients(reference, inputs(), mask=mask),
+    )
+
+
+def test_gradients_equal_finite_differences_in_float64(case: Case) -> None:
+    layer = built(case.make(return_sequences=True, dtype="float64"))
+    randomize(layer)
+    x = tf.constant(inputs(), "float64")
+    direction = [
+        np.random.default_rng(k).normal(size=variable.shape)
+        for k, variable in enumerate(layer.trainable_variables)
+    ]
+
+    def loss() -> Any:
+        return tf.reduce_sum(tf.sin(layer(x, mask=MASKS["holes"], training=True)))
+
+    with tf.GradientTape() as tape:
+        value = loss()
+    gradients = tape.gradient(value, list(layer.trainable_variables))
+    slope = sum(np.sum(g * d) for g, d in zip(gradients, direction, strict=True))
+
+    start, epsilon, values = layer.get_weights(), 1e-6, []
+    for sign in (1, -1):
+        layer.set_weights([w + sign * epsilon * d for w, d in zip(start, direction, strict=True)])
+        values.append(float(loss()))
+    assert slope == pytest.approx((values[0] - values[1]) / (2 * epsilon), rel=1e-6)
+
+
+@settings(max_examples=10, deadline=None)
+@given(cuts=st.lists(st.integers(1, TIME - 1), max_size=3), name=st.sampled_from(sorted(CASES)))
+def test_chunks_of_a_sequence_equal_the_whole(cuts: list[int], name: str) -> None:
+    layer = built(CASES[name].make(return_sequences=True, return_state=True))
+    randomize(layer)
+    whole, *final = layer(inputs())
+    state, chunks = None, []
+    for begin, end in zip([0, *sorted(set(cuts))], [*sorted(set(cuts)), TIME], strict=True):
+        chunk, *state = layer(inputs()[:, begin:end], initial_state=state)
+        chunks.append(chunk)
+    np.testing.assert_allclose(np.concatenate(chunks, axis=1), whole, atol=1e-6)
+    assert_all_close([np.asarray(s) for s in state or []], [np.asarray(s) for s in final], 1e-6)
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_any_mask_of_any_shape_equals_keras(data: st.DataObject) -> None:
+    case = CASES[data.draw(st.sampled_from(sorted(CASES)))]
+    batch, time = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 9))
+    rows = st.lists(st.booleans(), min_size=time, max_size=time)
+    mask = np.array(data.draw(st.lists(rows, min_size=batch, max_size=batch)))
+    options = {"return_sequences": data.draw(st.booleans()), "return_state": True}
+    ours, reference = built(case.make(**options)), built(case.make_keras(**options))
+    randomize(ours)
+    reference.set_weights(ours.get_weights())
+    arguments = inputs(time, batch), states(ours, batch), mask
+    assert_all_close(
+        outputs_and_gradients(ours, *arguments), outputs_and_gradients(reference, *arguments)
+    )
+
+
+@pytest.mark.parametrize("mask", ["right", "left", "holes"])
+@pytest.mark.parametrize("training", [False, True])
+def test_nan_in_padding_never_leaks(case: Case, mask: str, training: bool) -> None:
+    layer = built(case.make(return_sequences=True, return_state=True))
+    randomize(layer)
+    clean = np.where(MASKS[mask][..., None], inputs(), 0)
+    dirty = np.where(MASKS[mask][..., None], inputs(), np.nan)
+    assert_all_close(
+        outputs_and_gradients(layer, dirty, states(layer), MASKS[mask], training),
+        outputs_and_gradients(layer, clean, states(layer), MASKS[mask], training),
+        atol=0,
+    )
+
+
+def test_zero_output_for_mask(case: Case) -> None:
+    options = {"return_sequences": True, "zero_output_for_mask": True}
+    ours, reference = built(case.make(**options)), built(case.make_keras(**options))
+    reference.set_weights(ours.get_weights())
+    np.testing.assert_allclose(
+        ours(inputs(), mask=MASKS["holes"]), reference(inputs(), mask=MASKS["holes"]), atol=1e-6
+    )
+
+
+def test_unrolled_equals_the_loop(case: Case) -> None:
+    loop, unrolled = (case.make(return_sequences=True, unroll=each) for each in (False, True))
+    loop.build((BATCH, TIME, FEATURES))
+    unrolled.build((BATCH, TIME, FEATURES))
+    randomize(loop)
+    unrolled.set_weights(loop.get_weights())
+    assert_all_close(
+        outputs_and_gradients(unrolled, inputs(), mask=MASKS["holes"]),
+        outputs_and_gradients(loop, inputs(), mask=MASKS["holes"]),
+    )
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_compiled_step_equals_the_eager_one(case: Case, jit_compile: bool) -> None:
+    layer = built(case.make(return_sequences=True))
+    randomize(layer)
+    compiled = tf.function(
+        lambda x: outputs_and_gradients_of(layer, x), jit_compile=jit_compile, autograph=False
+    )
+    assert_all_close(
+        [np.asarray(each) for each in compiled(tf.constant(inputs()))],
+        outputs_and_gradients(layer, inputs()),
+    )
+
+
+def outputs_and_gradients_of(layer: keras.layers.Layer, x: tf.Tensor) -> list[tf.Tensor]:
+    """The same as `outputs_and_gradients`, in TensorFlow from end to end."""
+    weights = [variable.value for variable in layer.trainable_variables]
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        output = layer(x, training=True)
+        loss = tf.reduce_sum(tf.sin(output))
+    return [output, *tape.gradient(loss, [x, *weights])]
+
+
+def test_one_trace_serves_every_batch_and_length(case: Case) -> None:
+    layer = built(case.make())
+    traces = []
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, FEATURES])], autograph=False)
+    def step(x: tf.Tensor) -> list[tf.Tensor]:
+        traces.append(x.shape)
+        return outputs_and_gradients_of(layer, x)
+
+    for batch, time in [(1, 1), (2, 9), (5, 4)]:
+        x = inputs(time, batch)
+        assert_all_close([np.asarray(each) for each in step(x)], outputs_and_gradients(layer, x))
+    assert len(traces) == 1
+
+
+def test_keras_trains_saves_and_loads_it(case: Case, tmp_path: Any) -> None:
+    model = keras.Sequential(
+        [keras.Input((None, FEATURES)), keras.layers.Masking(), case.make(), keras.layers.Dense(1)]
+    )
+    model.compile(keras.optimizers.Adam(0.03), "mse")
+    x, y = inputs(batch=32), inputs(batch=32)[:, :, :1].sum(axis=1)
+    losses = model.fit(x, y, epochs=20, verbose=0).history["loss"]
+    assert losses[-1] < 0.8 * losses[0]
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_every_argument_is_in_the_config(case: Case) -> None:
+    changed = {
+        "activation": "softsign",
+        "recurrent_activation": "hard_sigmoid",
+        "use_bias": False,
+        "unit_forget_bias": False,
+        "reset_after": False,
+        "kernel_initializer": keras.initializers.RandomNormal(stddev=0.3),
+        "recurrent_initializer": "zeros",
+        "bias_initializer": "ones",
+        "kernel_regularizer": keras.regularizers.L2(0.1),
+        "recurrent_regularizer": keras.regularizers.L1(0.2),
+        "bias_regularizer": keras.regularizers.L2(0.3),
+        "kernel_constraint": keras.constraints.MaxNorm(3),
+        "recurrent_constraint": keras.constraints.NonNeg(),
+        "bias_constraint": keras.constraints.UnitNorm(),
+        "dropout": 0.1,
+        "recurrent_dropout": 0.2,
+        "seed": 7,
+        "return_sequences": True,
+        "return_state": True,
+        "go_backwards": True,
+        "stateful": True,
+        "unroll": True,
+        "zero_output_for_mask": True,
+        "use_cudnn": False,
+    }
+    names = [name for name in inspect.signature(case.layer).parameters if name in changed]
+    assert set(inspect.signature(case.layer).parameters) - set(names) == {"units", "options"}
+    default = case.layer(UNITS).get_config()
+    config = case.layer(UNITS, **{name: changed[name] for name in names}).get_config()
+    assert [name for name in names if config[name] == default[name]] == []
+    assert case.layer.from_config(config).get_config() == config
+    wrapped = custom_layers.Recurrent(case.make().cell)
+    again = custom_layers.Recurrent.from_config(wrapped.get_config())
+    assert again.get_config() == wrapped.get_config()
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision(case: Case, policy: str) -> None:
+    full, mixed = (
+        built(case.make(return_sequences=True, dtype=each)) for each in ("float32", policy)
+    )
+    mixed.set_weights(full.get_weights())
+    assert {variable.dtype for variable in mixed.trainable_variables} == {"float32"}
+    x = inputs() / 4
+    output, *gradients = outputs_and_gradients(mixed, x)
+    assert output.dtype == mixed.compute_dtype
+    reference, *expected = outputs_and_gradients(full, x)
+    np.testing.assert_allclose(output.astype("float32"), reference, atol=0.03)
+    for got, wanted in zip(gradients, expected, strict=True):
+        distance = np.linalg.norm(got.astype("float32") - wanted)
+        assert distance < 0.1 * np.linalg.norm(wanted)
+
+
+def test_stateful_goes_on_where_the_last_batch_ended(case: Case) -> None:
+    whole = built(case.make(return_sequences=True))
+    randomize(whole)
+    layer = built(case.make(return_sequences=True, stateful=True), BATCH)
+    for variable, weight in zip(layer.trainable_variables, whole.get_weights(), strict=True):
+        variable.assign(weight)
+    chunks = [layer(inputs()[:, :3]), layer(inputs()[:, 3:])]
+    np.testing.assert_allclose(np.concatenate(chunks, axis=1), whole(inputs()), atol=1e-6)
+    layer.reset_state()
+    np.testing.assert_allclose(layer(inputs()), whole(inputs()), atol=1e-6)
+
+
+def test_dropout_drops_whole_features_of_a_sequence(case: Case) -> None:
+    layer = built(case.make(dropout=0.5, seed=1))
+    x = np.ones((200, TIME, FEATURES), "float32")
+    np.testing.assert_array_equal(layer(x), layer(x, training=False))
+    seen = []
+    layer.walk = lambda sequences, state, *_: (seen.append(np.asarray(sequences)), state)
+    layer(x, training=True)
+    (dropped,) = seen
+    assert set(np.unique(dropped)) == {0.0, 2.0}
+    assert (dropped == dropped[:, :1]).all()
+    assert 0.4 < dropped.mean() / 2 < 0.6
+
+
+def test_recurrent_dropout_multiplies_the_state_before_the_product(case: Case) -> None:
+    layer = built(case.make(recurrent_dropout=0.5, return_sequences=True, seed=1))
+    randomize(layer)
+    noises = []
+    walk = layer.walk
+
+    def watched(sequences: Any, state: Any, mask: Any, noise: Any, training: bool) -> Any:
+        noises.append(np.asarray(noise))
+        return walk(sequences, state, mask, noise, training)
+
+    layer.walk = watched
+    outputs = layer(inputs(), training=True)
+    (noise,) = noises
+    assert set(np.unique(noise)) == {0.0, 2.0}
+    # The equations, with the noise on what meets the recurrent kernel: a kernel of the row's own.
+    for row in range(BATCH):
+        kernel, recurrent_kernel, *bias = layer.get_weights()
+        weights = [kernel, noise[row][:, None] * recurrent_kernel, *bias]
+        state = tuple(np.zeros((1, UNITS)) for _ in layer.cell.state)
+        for time in range(TIME):
+            state = case.equations(inputs()[row, None, time], state, weights)
+            if case.arguments.get("reset_after", True):
+                np.testing.assert_allclose(outputs[row, None, time], state[0], atol=1e-5)
+
+
+def test_the_input_projection_is_outside_the_loop(case: Case) -> None:
+    layer = built(case.make())
+    function = tf.function(lambda x: layer(x), autograph=False)
+    graph = function.get_concrete_function(tf.TensorSpec([None, None, FEATURES])).graph
+    products = [op for op in graph.get_operations() if op.type == "MatMul"]
+    assert len(products) == 1
+    library = graph.as_graph_def().library.function
+    inside = [node.op for function in library for node in function.node_def].count("MatMul")
+    assert inside == len(layer.cell.products())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"units": 0}, "positive integer, not 0"),
+        ({"units": 2.5}, r"positive integer, not 2\.5"),
+        ({"dropout": 1.0}, r"`dropout` must be at least 0 and below 1, not 1\.0"),
+        ({"recurrent_dropout": -0.1}, "`recurrent_dropout` must be"),
+        ({"use_cudnn": "yes"}, "`use_cudnn` must be"),
+    ],
+)
+def test_wrong_arguments_are_named(case: Case, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        case.layer(**{"units": UNITS, **arguments})
+
+
+def test_wrong_calls_are_named(case: Case) -> None:
+    with pytest.raises(ValueError, match="needs a fixed batch size"):
+        built(case.make(stateful=True))
+    with pytest.raises(ValueError, match="fixed number of time steps"):
+        case.make(unroll=True)(keras.Input((None, FEATURES)))
+    with pytest.raises(ValueError, match="`initial_state` holds 5 tensors"):
+        case.make()(inputs(), initial_state=[np.zeros((BATCH, UNITS))] * 5)
+    with pytest.raises(ValueError, match="batch size 5, but its inputs have batch size 2"):
+        built(case.make(stateful=True), BATCH)(inputs(batch=2))
+    with pytest.raises(TypeError, match=r"custom_layers\.Cell"):
+        custom_layers.Recurrent(keras.layers.LSTMCell(4))
