@@ -25,7 +25,7 @@ test: install ## every check that CI runs
 	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
 bench: install ## measure and write the tables of figures
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 # Without the machine's pip configuration, so that no local wheel gets into the lock.
 lock: install ## write requirements.lock anew; LOCK_ARGS=--upgrade for newer versions

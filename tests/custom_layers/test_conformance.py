@@ -357,7 +357,7 @@ def test_mixed_precision(case: Case, policy: str) -> None:
     np.testing.assert_allclose(output.astype("float32"), reference, atol=0.03)
     for got, wanted in zip(gradients, expected, strict=True):
         distance = np.linalg.norm(got.astype("float32") - wanted)
-        assert distance < 0.1 * np.linalg.norm(wanted)
+        assert distance < 0.2 * np.linalg.norm(wanted)
 
 
 def test_stateful_goes_on_where_the_last_batch_ended(case: Case) -> None:

@@ -1,0 +1,48 @@
+"""ONNX Runtime on our export of a Keras model against `keras.Model.export` of the same model."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from benchmarks.timing import medians
+from exports import onnx_graph, runtime
+from exports.signature import Signature
+
+TIME, UNITS, WORDS = 200, 128, 20_000
+LAYERS = {
+    "GRU": keras.layers.GRU,
+    "LSTM": keras.layers.LSTM,
+    "SimpleRNN": keras.layers.SimpleRNN,
+    "Bidirectional LSTM": lambda units: keras.layers.Bidirectional(keras.layers.LSTM(units)),
+}
+
+
+def rows() -> Iterator[dict[str, Any]]:
+    """Measure each masked layer at batch 1 and 32; the two files take turns."""
+    for name, layer in LAYERS.items():
+        tokens = keras.Input((None,), dtype="int32", name="tokens")
+        embedded = keras.layers.Embedding(WORDS, 64, mask_zero=True)(tokens)
+        model = keras.Model(tokens, keras.layers.Dense(2)(layer(UNITS)(embedded)))
+        with tempfile.TemporaryDirectory() as directory:
+            ours, theirs = Path(directory, "ours.onnx"), Path(directory, "theirs.onnx")
+            ours.write_bytes(onnx_graph.convert(model, Signature.of(model)).SerializeToString())
+            model(np.ones((1, TIME), "int32"))
+            model.export(str(theirs), format="onnx", verbose=False)
+            runs = {"ours": runtime.read(ours), "Keras": runtime.read(theirs)}
+        for batch in (1, 32):
+            ids = np.random.default_rng(0).integers(1, WORDS, (batch, TIME)).astype("int32")
+            times = medians(
+                {side: lambda run=run, fed={"tokens": ids}: run(fed) for side, run in runs.items()},
+                100 if batch == 1 else 25,
+            )
+            yield {
+                "masked layer": name,
+                "batch": batch,
+                "ours, ms": times["ours"],
+                "Keras's export, ms": times["Keras"],
+                "Keras / ours": times["Keras"] / times["ours"],
+            }

@@ -1,0 +1,47 @@
+"""Timing on a shared machine: alternate the sides, take medians, compare ratios."""
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+
+def medians(sides: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Return the median milliseconds of each side, called in turn `rounds` times."""
+    for call in sides.values():
+        call()
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, call in sides.items():
+            start = time.perf_counter()
+            call()
+            times[name].append((time.perf_counter() - start) * 1e3)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def machine() -> dict[str, str]:
+    """Describe where the figures come from."""
+    with open("/proc/cpuinfo") as file:
+        models = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    packages = ("tensorflow", "keras", "onnxruntime", "tf2onnx")
+    return {
+        "processor": f"{models[0] if models else platform.processor()}, {os.cpu_count()} cores",
+        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        **{name: version(name) for name in packages},
+    }
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Lay out rows of equal keys as a Markdown table, numbers with three digits."""
+
+    def text(value: Any) -> str:
+        if not isinstance(value, float):
+            return str(value)
+        return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+    head = list(rows[0])
+    lines = [head, ["---"] * len(head), *([text(row[key]) for key in head] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
