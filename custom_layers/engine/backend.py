@@ -74,6 +74,7 @@ def scan(
     length: Any,
     reverse: bool = False,
     unroll: bool = False,
+    bounded: bool = False,
 ) -> tuple[list[Tensor], list[tf.TensorArray]]:
     """Loop over time: `carry, items = step(carry, now)`, first to last or last to first.
 
@@ -85,6 +86,8 @@ def scan(
         length: number of steps.
         reverse: begin at the last step.
         unroll: write the steps out instead of looping.
+        bounded: tell TensorFlow the number of turns; XLA needs it to differentiate the loop, and
+            it costs two more operators a turn.
 
     Returns:
         The last carry, and a sequence of each collected item, in the order of time.
@@ -107,8 +110,9 @@ def scan(
         for turn in range(length):
             _, carry, arrays = body(turn, carry, arrays)
         return carry, arrays
+    bound = {"maximum_iterations": length} if bounded else {}
     _, carry, arrays = tf.while_loop(
-        lambda turn, *_: turn < length, body, (0, carry, arrays), maximum_iterations=length
+        lambda turn, *_: turn < length, body, (0, carry, arrays), **bound
     )
     return carry, arrays
 

@@ -76,6 +76,7 @@ def _forward(
         [backend.specification(tensor) for tensor in state[: recurrence.outputs]],
         length=backend.length(x),
         unroll=recurrence.unroll,
+        bounded=True,
     )
     return (outputs[0].stack() if outputs else None), state
 

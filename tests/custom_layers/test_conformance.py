@@ -255,11 +255,16 @@ def test_unrolled_equals_the_loop(case: Case) -> None:
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_a_compiled_step_equals_the_eager_one(case: Case, jit_compile: bool) -> None:
+@pytest.mark.parametrize("training", [False, True])
+def test_a_compiled_step_equals_the_eager_one(
+    case: Case, jit_compile: bool, training: bool
+) -> None:
     layer = built(case.make(return_sequences=True))
     randomize(layer)
     compiled = tf.function(
-        lambda x: outputs_and_gradients_of(layer, x), jit_compile=jit_compile, autograph=False
+        lambda x: outputs_and_gradients_of(layer, x, training),
+        jit_compile=jit_compile,
+        autograph=False,
     )
     assert_all_close(
         [np.asarray(each) for each in compiled(tf.constant(inputs()))],
@@ -267,12 +272,14 @@ def test_a_compiled_step_equals_the_eager_one(case: Case, jit_compile: bool) -> 
     )
 
 
-def outputs_and_gradients_of(layer: keras.layers.Layer, x: tf.Tensor) -> list[tf.Tensor]:
+def outputs_and_gradients_of(
+    layer: keras.layers.Layer, x: tf.Tensor, training: bool = True
+) -> list[tf.Tensor]:
     """The same as `outputs_and_gradients`, in TensorFlow from end to end."""
     weights = [variable.value for variable in layer.trainable_variables]
     with tf.GradientTape() as tape:
         tape.watch(x)
-        output = layer(x, training=True)
+        output = layer(x, training=training)
         loss = tf.reduce_sum(tf.sin(output))
     return [output, *tape.gradient(loss, [x, *weights])]
 

@@ -1,0 +1,5 @@
+"""The errors that the pipeline means for its user."""
+
+
+class PipelineError(Exception):
+    """An error whose message is meant for the user; the command line prints it in one line."""
