@@ -67,9 +67,10 @@ class Cell(keras.layers.Layer):
 
     where `x = inputs @ kernel + bias`, `h = state[0] @ recurrent_kernel`, both read by gate
     (`x.f`), and `state` is read by name (`state.c`). `step` is a pure function of its tensors and
-    returns `self.State(...)`. A cell that multiplies by a further matrix inside its step lists it
-    in `products` and takes a fourth argument, `step(x, h, state, dot)`, to call
-    `dot("candidate_kernel", v)`.
+    returns `self.State(...)`. It may read further weights of its own, made in `build`. A cell that
+    multiplies by a further matrix inside its step lists it in `products` and takes a fourth
+    argument, `step(x, h, state, dot)`, to call `dot("candidate_kernel", v)`; the weights that only
+    `project` and `products` read are named in `projections`.
 
     Time, masks, dropout, gradients and export are `Recurrent`'s. A cell also works inside
     `keras.layers.RNN(cell)`.
@@ -90,6 +91,7 @@ class Cell(keras.layers.Layer):
 
     gates: ClassVar[tuple[str, ...]]
     state: ClassVar[tuple[str, ...]]
+    projections: ClassVar[tuple[str, ...]] = ("kernel", "recurrent_kernel", "bias")
     step: ClassVar[Callable[..., Any]]
     State: ClassVar[type]
 
@@ -144,7 +146,7 @@ class Cell(keras.layers.Layer):
             constraint=self.kernel_constraint,
         )
         self.recurrent_kernel = self.add_weight(
-            shape=(self.units, width),
+            shape=(self.output_size, width),
             name="recurrent_kernel",
             initializer=self.recurrent_initializer,
             regularizer=self.recurrent_regularizer,
@@ -173,6 +175,11 @@ class Cell(keras.layers.Layer):
     def input_bias(self) -> Tensor | None:
         """Return the bias `[G * U]` of the input projection."""
         return self.bias
+
+    @property
+    def step_weights(self) -> list[Any]:
+        """The weights that the step itself reads: all but the `projections`."""
+        return [weight for weight in self.weights if weight.name not in self.projections]
 
     def products(self) -> dict[str, Product]:
         """Return the matrices that a step multiplies by; the first one multiplies the output."""

@@ -130,6 +130,7 @@ class Shared(NamedTuple):
 
     products: dict[str, Product]
     transposed: dict[str, Tensor]
+    weights: list[Tensor]
     noise: Tensor | None
 
 
@@ -141,11 +142,12 @@ class Linearized(NamedTuple):
 
     Each `dot(name, operand)` that a step takes is a product with a shared matrix. Its gradient
     goes to the operand at every step, and to the matrix later, in one product over all steps:
-    that is why `forward` hands out the operands and `backward` d loss / d product.
+    that is why `forward` hands out the operands and `backward` d loss / d product. The weights
+    that the step itself reads are small: their gradient comes step by step.
 
     Attributes:
         forward: `(now, shared) -> [*state, *operands, *kept]`.
-        backward: `(kept, shared, d_state) -> [*d_state, *gradients]`.
+        backward: `(kept, shared, d_state) -> [*d_state, *d_weights, *gradients]`.
         products: the products' names, in the order the step takes them.
         collected: shapes and types of `[*operands, *kept]`.
         gradients: shapes and types of d loss / d x and / d product, each tensor once.
@@ -189,32 +191,42 @@ def linearize(step: Step, now: Now, shared: Shared) -> Linearized:
         computed = set(graph.get_operations())
         gradients = tf.gradients(
             state,
-            [*now.state, now.x, *products],
+            [*now.state, *shared.weights, now.x, *products],
             grad_ys=d_state,
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
-        d_previous, d_inputs = gradients[: len(state)], gradients[len(state) :]
+        carried = len(state) + len(shared.weights)
+        d_carried, d_inputs = gradients[:carried], gradients[carried:]
         distinct = {gradient.ref(): gradient for gradient in d_inputs}
         places.extend(list(distinct).index(gradient.ref()) for gradient in d_inputs)
         ends["state"] = state
         ends["operands"] = list(operands.values())
-        ends["gradients"] = [*d_previous, *distinct.values()]
+        ends["carried"], ends["gradients"] = d_carried, list(distinct.values())
         ends["kept"] = _read_from(computed, graph, without=[*leaves(shared), *d_state])
         ends["inputs"] = list(placeholders)
-        return ends["gradients"]
+        return gradients
 
     signature = map_leaves(specification, (now, shared, now.state))
     graph = tf.compat.v1.wrap_function(trace, leaves(signature)).graph
+    if graph.captures:
+        raise ValueError(
+            "A step may read its arguments and the weights of its cell, but it reads "
+            f"{[tensor.name for tensor, _ in graph.captures]} too."
+        )
     now, shared, d_state = fill(signature, ends["inputs"])
     collected = ends["operands"] + ends["kept"]
     forward = _between(graph, leaves((now, shared)), ends["state"] + collected)
-    backward = _between(graph, [*ends["kept"], *leaves((shared, d_state))], ends["gradients"])
+    backward = _between(
+        graph,
+        [*ends["kept"], *leaves((shared, d_state))],
+        [*ends["carried"], *ends["gradients"]],
+    )
     return Linearized(
         forward=lambda now, shared: forward(*leaves((now, shared))),
         backward=lambda kept, shared, d_state: backward(*kept, *leaves((shared, d_state))),
         products=list(operands),
         collected=[specification(tensor) for tensor in collected],
-        gradients=[specification(tensor) for tensor in ends["gradients"][len(d_state) :]],
+        gradients=[specification(tensor) for tensor in ends["gradients"]],
         places=places,
     )
 
@@ -278,6 +290,9 @@ _BROADCASTING = ("AddV2", "Sub", "Mul", "SelectV2")
 def _unbroadcast(gradient: Tensor, operand: Tensor) -> Tensor:
     if gradient.shape.as_list() == operand.shape.as_list():
         return gradient
+    extra = gradient.shape.rank - operand.shape.rank
+    if gradient.shape[extra:].as_list() == operand.shape.as_list():  # a weight, for the whole batch
+        return tf.reduce_sum(gradient, axis=list(range(extra)))
     shape = tf.shape(operand)
     axes = tf.raw_ops.BroadcastGradientArgs(s0=shape, s1=tf.shape(gradient))[0]
     return tf.reshape(tf.reduce_sum(gradient, axes), shape)

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import keras
 from keras import ops
 
 from custom_layers.cell import Cell, Dot, Product, Tensor, plain_dot
@@ -25,7 +26,9 @@ class Recurrence(NamedTuple):
 
     def step(self, now: Now, shared: Shared, dot: Dot) -> list[Tensor]:
         """Return the new state, or the old one where the mask says that there is no step."""
-        state = self.cell.advance(now.x, now.state, dot, shared.noise)
+        weights = zip(self.cell.step_weights, shared.weights, strict=True)
+        with keras.StatelessScope(state_mapping=list(weights)):
+            state = self.cell.advance(now.x, now.state, dot, shared.noise)
         if now.mask is None:
             return state
         return [ops.where(now.mask, *pair) for pair in zip(state, now.state, strict=True)]
@@ -51,16 +54,21 @@ def walk(
     x = cell.project(inputs)
     recurrence = Recurrence(cell, mask, noise, unroll, return_sequences)
     run = _forward_and_backward if training else _forward
-    products = backend.map_leaves(backend.convert_to_tensor, cell.products())
-    outputs, state = run(recurrence, x, state, products)
+    weights = cell.products(), cell.step_weights
+    products, step_weights = backend.map_leaves(backend.convert_to_tensor, weights)
+    outputs, state = run(recurrence, x, state, products, step_weights)
     return (ops.swapaxes(outputs, 0, 1) if return_sequences else None), state
 
 
 def _forward(
-    recurrence: Recurrence, x: Tensor, state: list[Tensor], products: dict[str, Product]
+    recurrence: Recurrence,
+    x: Tensor,
+    state: list[Tensor],
+    products: dict[str, Product],
+    weights: list[Tensor],
 ) -> tuple[Tensor | None, list[Tensor]]:
     """Walk forward and keep nothing but the outputs."""
-    shared = Shared(products, {}, recurrence.noise)
+    shared = Shared(products, {}, weights, recurrence.noise)
 
     dot = plain_dot(products)
 
@@ -82,7 +90,11 @@ def _forward(
 
 
 def _forward_and_backward(
-    recurrence: Recurrence, x: Tensor, state: list[Tensor], products: dict[str, Product]
+    recurrence: Recurrence,
+    x: Tensor,
+    state: list[Tensor],
+    products: dict[str, Product],
+    weights: list[Tensor],
 ) -> tuple[Tensor | None, list[Tensor]]:
     """Walk forward and keep what the way back needs.
 
@@ -94,13 +106,13 @@ def _forward_and_backward(
 
         d loss / d kernel = sum over t of  operand_t^T  d loss / d product_t
     """
-    arguments = (x, state, products)
+    arguments = (x, state, products, weights)
 
     @backend.custom_gradient
     def walk(*leaves: Tensor) -> Any:
-        x, initial_state, products = backend.fill(arguments, leaves)
+        x, initial_state, products, weights = backend.fill(arguments, leaves)
         transposed = {name: ops.transpose(product.kernel) for name, product in products.items()}
-        shared = Shared(products, transposed, recurrence.noise)
+        shared = Shared(products, transposed, weights, recurrence.noise)
         sequences = backend.map_leaves(backend.unstack, [x, recurrence.mask])
         first = backend.map_leaves(lambda tensor: tensor[0], Now(x, recurrence.mask, []))
         now = first._replace(state=initial_state)
@@ -127,16 +139,19 @@ def _forward_and_backward(
         def gradient(*d_results: Tensor) -> list[Tensor]:
             d_final_state, d_outputs = d_results[: len(final_state)], d_results[len(final_state) :]
 
-            def backward(d_state: list[Tensor], now: Any) -> Any:
+            def backward(carry: list[Tensor], now: Any) -> Any:
                 kept, d_outputs = now
+                d_state, d_weights = carry[: len(state)], carry[len(state) :]
                 for d_output in d_outputs:
                     d_state = [d_state[0] + d_output, *d_state[1:]]
                 results = step.backward(kept, shared, d_state)
-                return results[: len(d_state)], results[len(d_state) :]
+                d_state, more = results[: len(state)], results[len(state) : len(carry)]
+                d_weights = [ops.add(*pair) for pair in zip(d_weights, more, strict=True)]
+                return [*d_state, *d_weights], results[len(carry) :]
 
-            d_initial_state, gradients = backend.scan(
+            carry, gradients = backend.scan(
                 backward,
-                list(d_final_state),
+                [*d_final_state, *(ops.zeros_like(weight) for weight in weights)],
                 [kept, [backend.unstack(d_output) for d_output in d_outputs]],
                 step.gradients,
                 reverse=True,
@@ -144,13 +159,14 @@ def _forward_and_backward(
             )
             stacked = [sequence.stack() for sequence in gradients]
             d_x, *d_products = (stacked[place] for place in step.places)
-            d_weights = {
+            d_initial_state, d_weights = carry[: len(state)], carry[len(state) :]
+            d_matrices = {
                 name: _weight_gradient(products[name], operand.stack(), d_product)
                 for name, operand, d_product in zip(
                     step.products, operands, d_products, strict=True
                 )
             }
-            return backend.leaves((d_x, d_initial_state, d_weights))
+            return backend.leaves((d_x, d_initial_state, d_matrices, d_weights))
 
         return [*final_state, *(output.stack() for output in outputs)], gradient
 

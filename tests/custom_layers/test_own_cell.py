@@ -1,0 +1,88 @@
+"""A cell of the user's own: ten lines of equations, and everything else is derived."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from custom_layers import Cell, Gates, Recurrent
+from tests.custom_layers.test_conformance import (
+    assert_all_close,
+    built,
+    inputs,
+    masks,
+    outputs_and_gradients,
+    randomize,
+)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Peephole(Cell):
+    """An LSTM whose gates see the memory, by weights that the step reads."""
+
+    gates = ("i", "f", "c", "o")
+    state = ("h", "c")
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        self.peephole = self.add_weight(shape=(2, self.units), name="peephole")
+        self.norm = keras.layers.LayerNormalization()
+        self.norm.build((None, self.units))
+
+    def step(self, x: Gates, h: Gates, state: Any) -> Any:
+        z = x + h
+        i = ops.sigmoid(z.i + self.peephole[0] * state.c)
+        f = ops.sigmoid(z.f + self.peephole[1] * state.c)
+        c = self.norm(f * state.c + i * ops.tanh(z.c))
+        return self.State(h=ops.sigmoid(z.o) * ops.tanh(c), c=c)
+
+
+@masks
+@pytest.mark.parametrize("training", [False, True])
+def test_every_weight_it_reads_gets_its_gradient(mask: np.ndarray | None, training: bool) -> None:
+    layer = built(Recurrent(Peephole(4), return_sequences=True))
+    randomize(layer)
+    reference = built(keras.layers.RNN(layer.cell, return_sequences=True))
+    assert len(layer.trainable_variables) == 6
+    assert_all_close(
+        outputs_and_gradients(layer, inputs(), mask=mask, training=training),
+        outputs_and_gradients(reference, inputs(), mask=mask),
+    )
+
+
+def test_frozen_weights_are_read_too() -> None:
+    layer = built(Recurrent(Peephole(4)))
+    randomize(layer)
+    expected = np.asarray(layer(inputs()))
+    layer.cell.trainable = False
+    np.testing.assert_allclose(layer(inputs(), training=True), expected, atol=1e-6)
+
+
+def test_it_saves_and_loads(tmp_path: Any) -> None:
+    model = keras.Sequential([keras.Input((None, 3)), Recurrent(Peephole(4))])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(inputs()), model(inputs()))
+
+
+def test_what_a_cell_lacks_is_named() -> None:
+    class Unfinished(Cell):
+        gates = ("h",)
+        state = ("h",)
+
+    with pytest.raises(TypeError, match="Unfinished is a Cell and must define `step`"):
+        Unfinished(4)
+
+
+def test_a_gate_that_is_not_there_is_named() -> None:
+    class Misspelt(Cell):
+        gates = ("z", "h")
+        state = ("h",)
+
+        def step(self, x: Gates, h: Gates, state: Any) -> Any:
+            return self.State(h=x.r)
+
+    with pytest.raises(AttributeError, match=r"no gate 'r'; the gates are \('z', 'h'\)"):
+        Recurrent(Misspelt(4))(inputs())
