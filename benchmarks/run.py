@@ -1,4 +1,4 @@
-"""Measure everything, print it, and write docs/benchmarks.md and docs/benchmarks.json."""
+"""Measure everything, print it, and write docs/benchmarks.md, .json and .svg."""
 
 import json
 import os
@@ -8,7 +8,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from rich.progress import track
 
-from benchmarks import latency, training
+from benchmarks import latency, picture, training
 from benchmarks.timing import machine, table
 
 PAGE = """# Benchmarks
@@ -50,6 +50,7 @@ def main() -> None:
     docs = Path(__file__).parents[1] / "docs"
     docs.joinpath("benchmarks.md").write_text(page, encoding="utf-8")
     docs.joinpath("benchmarks.json").write_text(json.dumps(figures, indent=2) + "\n")
+    picture.draw(figures, docs / "benchmarks.svg")
     print(page)
 
 

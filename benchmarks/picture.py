@@ -1,0 +1,42 @@
+"""The figures as a picture: how many times the milliseconds of ours Keras takes."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+INK, BAR = "#3d4451", "#4c78a8"
+
+
+def draw(figures: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:
+    """Draw training steps and exported files side by side."""
+    training = {
+        f"{row['layer']} {row['units']}": row["Keras / ours"]
+        for row in figures["training"]
+        if row["mode"] == "graph"
+    }
+    latency = {
+        f"{row['masked layer']}, batch {row['batch']}": row["Keras / ours"]
+        for row in figures["latency"]
+    }
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    axes = figure.subplots(1, 2)
+    _bars(axes[0], "Training step, Keras / ours", training)
+    _bars(axes[1], "ONNX Runtime, Keras's export / ours", latency)
+    # With a fixed salt and no date, the same figures give the same file.
+    with matplotlib.rc_context({"svg.hashsalt": "keras-recurrent"}):
+        figure.savefig(path, metadata={"Date": None}, facecolor="white")
+
+
+def _bars(axes: Any, title: str, ratios: Mapping[str, float]) -> None:
+    bars = axes.barh(list(ratios), list(ratios.values()), color=BAR)
+    axes.bar_label(bars, fmt="%.1f", padding=3, color=INK)
+    axes.axvline(1, color=INK, linewidth=1, linestyle=":")
+    axes.set_title(title, color=INK, fontsize=10)
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
+    axes.tick_params(length=0, labelcolor=INK, labelsize=8)
+    axes.set_xticks([])
