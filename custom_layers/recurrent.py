@@ -30,7 +30,7 @@ class Recurrent(keras.layers.Layer):
             (Gal & Ghahramani, 2016, "A theoretically grounded application of dropout").
         recurrent_dropout: fraction of the output to drop before each recurrent product, the same
             at every step of a sequence, and for all gates.
-        seed: of both dropouts.
+        seed: of dropouts and zoneout.
         return_sequences: return the output of every step instead of the last.
         return_state: return the final states too.
         go_backwards: walk from the last step to the first; outputs are in the order of walking.
@@ -38,11 +38,17 @@ class Recurrent(keras.layers.Layer):
         unroll: write the steps out instead of looping; needs a static time axis.
         zero_output_for_mask: output zero at masked steps.
         use_cudnn: "auto" or True: cuDNN where a GPU has it and it computes the same; False: never.
+        zoneout: fraction of each state that stays as it was, drawn anew at each step in training,
+            in expectation otherwise (Krueger et al., 2017, "Zoneout").
+        truncate: cut the gradient after every so many steps: truncated back-propagation through
+            time. Takes effect with `training=True`, as `clip_state_gradient` does.
+        clip_state_gradient: largest norm of an example's dL/dstate at every step of the way back:
+            exploding gradients are clipped where they explode.
 
     Raises:
         TypeError: if `cell` is not a `Cell`.
-        ValueError: if a dropout is not in [0, 1), if `unroll` meets an unknown number of steps,
-            if `stateful` meets an unknown or another batch size.
+        ValueError: if a fraction is not in [0, 1) or a limit not above 0, if `unroll` meets an
+            unknown number of steps, if `stateful` meets an unknown or another batch size.
     """
 
     def __init__(
@@ -58,6 +64,9 @@ class Recurrent(keras.layers.Layer):
         unroll: bool = False,
         zero_output_for_mask: bool = False,
         use_cudnn: Any = "auto",
+        zoneout: float = 0.0,
+        truncate: int | None = None,
+        clip_state_gradient: float | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -66,14 +75,22 @@ class Recurrent(keras.layers.Layer):
                 f"`cell` must be a custom_layers.Cell, not {cell!r}. "
                 "For any other Keras cell use keras.layers.RNN(cell)."
             )
-        for name, rate in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
+        rates = {"dropout": dropout, "recurrent_dropout": recurrent_dropout, "zoneout": zoneout}
+        for name, rate in rates.items():
             if not 0 <= rate < 1:
                 raise ValueError(f"`{name}` must be at least 0 and below 1, not {rate!r}.")
+        limits = {"truncate": truncate, "clip_state_gradient": clip_state_gradient}
+        for name, limit in limits.items():
+            if limit is not None and limit <= 0:
+                raise ValueError(f"`{name}` must be None or above 0, not {limit!r}.")
         if use_cudnn not in ("auto", True, False):
             raise ValueError(f'`use_cudnn` must be "auto", True or False, not {use_cudnn!r}.')
         self.cell = cell
         self.dropout = dropout
         self.recurrent_dropout = recurrent_dropout
+        self.zoneout = zoneout
+        self.truncate = truncate
+        self.clip_state_gradient = clip_state_gradient
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.return_sequences = return_sequences
@@ -133,7 +150,20 @@ class Recurrent(keras.layers.Layer):
             sequences = ops.flip(sequences, axis=1)
             mask = None if mask is None else ops.flip(mask, axis=1)
 
-        outputs, state = self.walk(sequences, state, mask, noise, training)
+        recurrence = engine.Recurrence(
+            self.cell,
+            mask=mask,
+            noise=noise,
+            zoneout=self.zoneout,
+            held=self._held(sequences) if training and self.zoneout else None,
+            training=training,
+            truncate=self.truncate,
+            clip=self.clip_state_gradient,
+            unroll=self.unroll,
+            return_sequences=self.return_sequences,
+            use_cudnn=self.use_cudnn,
+        )
+        outputs, state = self.walk(recurrence, sequences, state)
         if self.stateful and self.states is not None:
             for variable, tensor in zip(self.states, state, strict=True):
                 variable.assign(tensor)
@@ -141,28 +171,13 @@ class Recurrent(keras.layers.Layer):
         return (output, *state) if self.return_state else output
 
     def walk(
-        self,
-        sequences: Tensor,
-        state: list[Tensor],
-        mask: Tensor | None,
-        noise: Tensor | None,
-        training: bool,
+        self, recurrence: engine.Recurrence, sequences: Tensor, state: list[Tensor]
     ) -> tuple[Tensor | None, list[Tensor]]:
         """Return the first state after every step, if it is wanted, and the final states.
 
         An exporter puts its own operator here.
         """
-        return engine.walk(
-            self.cell,
-            sequences,
-            state,
-            mask=mask,
-            noise=noise,
-            training=training,
-            unroll=self.unroll,
-            return_sequences=self.return_sequences,
-            use_cudnn=self.use_cudnn,
-        )
+        return engine.walk(recurrence, sequences, state)
 
     def _initial_state(self, given: Any, batch: Any, known_batch: int | None) -> list[Tensor]:
         if given is None and self.stateful and self.states is not None:
@@ -186,6 +201,14 @@ class Recurrent(keras.layers.Layer):
     def _noise(self, shape: Sequence[Any], rate: float) -> Tensor:
         ones = ops.ones(shape, self.compute_dtype)
         return keras.random.dropout(ones, rate, seed=self.seed_generator)
+
+    def _held(self, sequences: Tensor) -> list[Tensor]:
+        """Draw, for each state, where it stays as it was."""
+        batch, time, _ = ops.shape(sequences)
+        return [
+            keras.random.uniform((batch, time, size), seed=self.seed_generator) < self.zoneout
+            for size in self.cell.state_size
+        ]
 
     def _visible(self, output: Tensor, mask: Tensor | None) -> Tensor:
         """Put zero where there is nothing to show: before the first real step, or where masked."""

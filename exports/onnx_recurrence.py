@@ -150,8 +150,8 @@ def _marked(layer: keras.layers.Layer, token: str, nodes: dict[str, NativeNode])
     """Let `layer` trace as a marker; a layer of Keras does so by way of ours with its weights."""
     ours = layer if isinstance(layer, custom_layers.Recurrent) else _twin(layer)
     nodes[token] = native_node(ours)
-    ours.walk = lambda sequences, state, mask, *_: _marker(  # type: ignore[method-assign]
-        token, nodes[token], sequences, state, mask
+    ours.walk = lambda recurrence, sequences, state: _marker(  # type: ignore[method-assign]
+        token, nodes[token], sequences, state, recurrence.mask
     )
     if ours is not layer:
         layer.inner_loop = lambda sequences, initial_state, mask, training=False: _as_keras(

@@ -118,10 +118,16 @@ def scan(
 
 
 class Now(NamedTuple):
-    """What a step reads that changes from step to step."""
+    """What a step reads that changes from step to step.
+
+    Attributes:
+        x: the projected inputs, `[batch, G * U]`.
+        held: for each state, booleans `[batch, 1 or U]`, True where it stays; or None.
+        state: each `[batch, U]`.
+    """
 
     x: Tensor
-    mask: Tensor | None
+    held: list[Tensor] | None
     state: list[Tensor]
 
 

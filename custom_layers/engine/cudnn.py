@@ -9,6 +9,7 @@ from custom_layers.cell import Cell, Tensor
 from custom_layers.cells import GRUCell, LSTMCell, RNNCell
 from custom_layers.engine import backend
 from custom_layers.engine.packing import packing
+from custom_layers.engine.recurrence import Recurrence
 
 
 def mode(cell: Cell) -> str | None:
@@ -32,13 +33,14 @@ def computes(cell: Cell) -> bool:
 
 
 def walk(
-    cell: Cell, inputs: Tensor, state: list[Tensor], *, mask: Tensor | None
+    recurrence: Recurrence, inputs: Tensor, state: list[Tensor]
 ) -> tuple[Tensor, list[Tensor]]:
-    """Apply `cell` at every time step by one cuDNN call; arguments as in `engine.walk`.
+    """Apply a cell at every time step by one cuDNN call; arguments as in `engine.walk`.
 
     cuDNN wants right-padded rows of at least one step. Masks of any form meet that: the real steps
     are packed to the front, and a row without any runs one step whose result is dropped.
     """
+    cell, mask = recurrence.cell, recurrence.mask
     batch, time = tf.unstack(tf.shape(inputs)[:2])
     lengths = tf.fill([batch], time)
     if mask is not None:

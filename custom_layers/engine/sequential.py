@@ -1,97 +1,90 @@
 """The loop over time, and back-propagation through it, written once for every cell."""
 
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import keras
 from keras import ops
 
-from custom_layers.cell import Cell, Dot, Product, Tensor, plain_dot
+from custom_layers.cell import Dot, Product, Tensor, plain_dot
 from custom_layers.engine import backend
-from custom_layers.engine.backend import Now, Shared
-
-
-class Recurrence(NamedTuple):
-    """A cell, and how it is to be walked over time."""
-
-    cell: Cell
-    mask: Tensor | None
-    noise: Tensor | None
-    unroll: bool
-    return_sequences: bool
-
-    @property
-    def outputs(self) -> int:
-        """How many of the states, from the first, are wanted at every step: one or none."""
-        return int(self.return_sequences)
-
-    def step(self, now: Now, shared: Shared, dot: Dot) -> list[Tensor]:
-        """Return the new state, or the old one where the mask says that there is no step."""
-        weights = zip(self.cell.step_weights, shared.weights, strict=True)
-        with keras.StatelessScope(state_mapping=list(weights)):
-            state = self.cell.advance(now.x, now.state, dot, shared.noise)
-        if now.mask is None:
-            return state
-        return [ops.where(now.mask, *pair) for pair in zip(state, now.state, strict=True)]
+from custom_layers.engine.backend import Linearized, Now, Shared
+from custom_layers.engine.recurrence import Recurrence
 
 
 def walk(
-    cell: Cell,
-    inputs: Tensor,
-    state: list[Tensor],
-    *,
-    mask: Tensor | None,
-    noise: Tensor | None,
-    training: bool,
-    unroll: bool,
-    return_sequences: bool,
+    recurrence: Recurrence, inputs: Tensor, state: list[Tensor]
 ) -> tuple[Tensor | None, list[Tensor]]:
-    """Apply `cell` at every time step in a loop; arguments as in `engine.walk`."""
-    inputs = ops.swapaxes(inputs, 0, 1)
+    """Apply a cell at every time step in a loop; arguments as in `engine.walk`."""
+    cell, mask = recurrence.cell, recurrence.mask
     if mask is not None:
-        mask = ops.expand_dims(ops.swapaxes(mask, 0, 1), axis=-1)
         # A masked step may hold anything, NaN too, and must not reach the weight gradients.
-        inputs = ops.where(mask, inputs, ops.zeros_like(inputs))
-    x = cell.project(inputs)
-    recurrence = Recurrence(cell, mask, noise, unroll, return_sequences)
-    run = _forward_and_backward if training else _forward
+        inputs = ops.where(ops.expand_dims(mask, -1), inputs, ops.zeros_like(inputs))
+    x = cell.project(ops.swapaxes(inputs, 0, 1))
     weights = cell.products(), cell.step_weights
     products, step_weights = backend.map_leaves(backend.convert_to_tensor, weights)
-    outputs, state = run(recurrence, x, state, products, step_weights)
-    return (ops.swapaxes(outputs, 0, 1) if return_sequences else None), state
+    run = _forward_and_backward if recurrence.training else _forward
+    outputs, state = run(recurrence, x, _held(recurrence), state, products, step_weights)
+    return (None if outputs is None else ops.swapaxes(outputs, 0, 1)), state
+
+
+def _held(recurrence: Recurrence) -> list[Tensor] | None:
+    """For each state, where it stays as it was: time-major `[time, batch, 1 or units]`."""
+    held = recurrence.held
+    if recurrence.mask is not None:
+        masked = ops.logical_not(ops.expand_dims(recurrence.mask, -1))
+        drawn = held or [False] * len(recurrence.cell.state)
+        held = [masked if each is False else ops.logical_or(masked, each) for each in drawn]
+    return None if held is None else [ops.swapaxes(each, 0, 1) for each in held]
+
+
+def _step(recurrence: Recurrence, now: Now, shared: Shared, dot: Dot) -> list[Tensor]:
+    """Return the new state, or the old one where it is held."""
+    cell, zoneout = recurrence.cell, recurrence.zoneout
+    weights = zip(cell.step_weights, shared.weights, strict=True)
+    with keras.StatelessScope(state_mapping=list(weights)):
+        state = cell.advance(now.x, now.state, dot, shared.noise)
+    if zoneout and recurrence.held is None:
+        state = [new + zoneout * (old - new) for new, old in zip(state, now.state, strict=True)]
+    if now.held is None:
+        return state
+    return [ops.where(*each) for each in zip(now.held, now.state, state, strict=True)]
 
 
 def _forward(
     recurrence: Recurrence,
     x: Tensor,
+    held: list[Tensor] | None,
     state: list[Tensor],
     products: dict[str, Product],
     weights: list[Tensor],
 ) -> tuple[Tensor | None, list[Tensor]]:
     """Walk forward and keep nothing but the outputs."""
     shared = Shared(products, {}, weights, recurrence.noise)
-
     dot = plain_dot(products)
+    wanted = int(recurrence.return_sequences)
 
-    def forward(state: list[Tensor], now: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        x, mask = now
-        state = recurrence.step(Now(x, mask, state), shared, dot)
-        return state, state[: recurrence.outputs]
+    def forward(state: list[Tensor], now: Any) -> tuple[list[Tensor], list[Tensor]]:
+        x, held = now
+        state = _step(recurrence, Now(x, held, state), shared, dot)
+        return state, state[:wanted]
 
     state, outputs = backend.scan(
         forward,
         state,
-        backend.map_leaves(backend.unstack, [x, recurrence.mask]),
-        [backend.specification(tensor) for tensor in state[: recurrence.outputs]],
+        backend.map_leaves(backend.unstack, (x, held)),
+        [backend.specification(tensor) for tensor in state[:wanted]],
         length=backend.length(x),
         unroll=recurrence.unroll,
         bounded=True,
     )
-    return (outputs[0].stack() if outputs else None), state
+    return (outputs[0].stack() if wanted else None), state
 
 
 def _forward_and_backward(
     recurrence: Recurrence,
     x: Tensor,
+    held: list[Tensor] | None,
     state: list[Tensor],
     products: dict[str, Product],
     weights: list[Tensor],
@@ -100,78 +93,116 @@ def _forward_and_backward(
 
     The way back, from the last step t to the first, is
 
-        [d loss / d state_{t-1}, d loss / d x_t, d loss / d product_t] = d loss / d state_t  J_t
+        [dL/dstate_{t-1}, dL/dx_t, dL/dproduct_t] = dL/dstate_t  J_t
 
     with J_t the Jacobian of step t; and after it, in one matrix product over all steps,
 
-        d loss / d kernel = sum over t of  operand_t^T  d loss / d product_t
+        dL/dkernel = sum over t of operand_t^T dL/dproduct_t
     """
     arguments = (x, state, products, weights)
 
     @backend.custom_gradient
-    def walk(*leaves: Tensor) -> Any:
-        x, initial_state, products, weights = backend.fill(arguments, leaves)
+    def differentiable(*leaves: Tensor) -> Any:
+        x, state, products, weights = backend.fill(arguments, leaves)
         transposed = {name: ops.transpose(product.kernel) for name, product in products.items()}
         shared = Shared(products, transposed, weights, recurrence.noise)
-        sequences = backend.map_leaves(backend.unstack, [x, recurrence.mask])
-        first = backend.map_leaves(lambda tensor: tensor[0], Now(x, recurrence.mask, []))
-        now = first._replace(state=initial_state)
-        step = backend.linearize(recurrence.step, now, shared)
+        first = backend.map_leaves(lambda tensor: tensor[0], Now(x, held, []))
+        step = backend.linearize(partial(_step, recurrence), first._replace(state=state), shared)
         time = {"length": backend.length(x), "unroll": recurrence.unroll}
-
-        def forward(state: list[Tensor], now: list[Tensor]) -> Any:
-            x, mask = now
-            results = step.forward(Now(x, mask, state), shared)
-            state, collected = results[: len(state)], results[len(state) :]
-            return state, state[: recurrence.outputs] + collected
-
-        outputs = initial_state[: recurrence.outputs]
-        final_state, collected = backend.scan(
-            forward,
-            initial_state,
-            sequences,
-            [*(backend.specification(tensor) for tensor in outputs), *step.collected],
-            **time,
+        final_state, outputs, operands, kept = _walk_there(
+            step, shared, backend.map_leaves(backend.unstack, (x, held)), state, recurrence, time
         )
-        outputs, collected = collected[: len(outputs)], collected[len(outputs) :]
-        operands, kept = collected[: len(step.products)], collected[len(step.products) :]
 
         def gradient(*d_results: Tensor) -> list[Tensor]:
-            d_final_state, d_outputs = d_results[: len(final_state)], d_results[len(final_state) :]
-
-            def backward(carry: list[Tensor], now: Any) -> Any:
-                kept, d_outputs = now
-                d_state, d_weights = carry[: len(state)], carry[len(state) :]
-                for d_output in d_outputs:
-                    d_state = [d_state[0] + d_output, *d_state[1:]]
-                results = step.backward(kept, shared, d_state)
-                d_state, more = results[: len(state)], results[len(state) : len(carry)]
-                d_weights = [ops.add(*pair) for pair in zip(d_weights, more, strict=True)]
-                return [*d_state, *d_weights], results[len(carry) :]
-
-            carry, gradients = backend.scan(
-                backward,
-                [*d_final_state, *(ops.zeros_like(weight) for weight in weights)],
-                [kept, [backend.unstack(d_output) for d_output in d_outputs]],
-                step.gradients,
-                reverse=True,
-                **time,
+            d_final, d_outputs = list(d_results[: len(state)]), list(d_results[len(state) :])
+            d_state, d_weights, d_x, d_products = _walk_back(
+                step, shared, kept, d_final, d_outputs, recurrence, time
             )
-            stacked = [sequence.stack() for sequence in gradients]
-            d_x, *d_products = (stacked[place] for place in step.places)
-            d_initial_state, d_weights = carry[: len(state)], carry[len(state) :]
+            taken = zip(step.products, operands, d_products, strict=True)
             d_matrices = {
                 name: _weight_gradient(products[name], operand.stack(), d_product)
-                for name, operand, d_product in zip(
-                    step.products, operands, d_products, strict=True
-                )
+                for name, operand, d_product in taken
             }
-            return backend.leaves((d_x, d_initial_state, d_matrices, d_weights))
+            return backend.leaves((d_x, d_state, d_matrices, d_weights))
 
         return [*final_state, *(output.stack() for output in outputs)], gradient
 
-    results = walk(*backend.leaves(arguments))
+    results = differentiable(*backend.leaves(arguments))
     return (results[-1] if recurrence.return_sequences else None), results[: len(state)]
+
+
+def _walk_there(
+    step: Linearized,
+    shared: Shared,
+    sequences: Any,
+    state: list[Tensor],
+    recurrence: Recurrence,
+    time: dict[str, Any],
+) -> tuple[list[Tensor], list[Any], list[Any], list[Any]]:
+    """Return the final state, and sequences: outputs if wanted, operands, what is kept."""
+    wanted = int(recurrence.return_sequences)
+
+    def forward(state: list[Tensor], now: Any) -> tuple[list[Tensor], list[Tensor]]:
+        x, held = now
+        results = step.forward(Now(x, held, state), shared)
+        state, collected = results[: len(state)], results[len(state) :]
+        return state, state[:wanted] + collected
+
+    specifications = [backend.specification(tensor) for tensor in state[:wanted]]
+    final_state, collected = backend.scan(
+        forward, state, sequences, specifications + step.collected, **time
+    )
+    outputs, collected = collected[:wanted], collected[wanted:]
+    return final_state, outputs, collected[: len(step.products)], collected[len(step.products) :]
+
+
+def _walk_back(
+    step: Linearized,
+    shared: Shared,
+    kept: list[Any],
+    d_state: list[Tensor],
+    d_outputs: list[Tensor],
+    recurrence: Recurrence,
+    time: dict[str, Any],
+) -> tuple[list[Tensor], list[Tensor], Tensor, list[Tensor]]:
+    """Return the gradients of initial state, step weights, x, and of each product at every step."""
+    states = len(d_state)
+    d_weights = [ops.zeros_like(weight) for weight in shared.weights]
+
+    def backward(carry: list[Tensor], now: Any) -> tuple[list[Tensor], list[Tensor]]:
+        kept, d_outputs, goes_on = now
+        d_state, d_weights = carry[:states], carry[states:]
+        for d_output in d_outputs:
+            d_state = [d_state[0] + d_output, *d_state[1:]]
+        results = step.backward(kept, shared, d_state)
+        d_state, more = results[:states], results[states : len(carry)]
+        if goes_on is not None:
+            d_state = [ops.where(goes_on, each, ops.zeros_like(each)) for each in d_state]
+        if recurrence.clip is not None:
+            d_state = [_clipped(each, recurrence.clip) for each in d_state]
+        d_weights = [ops.add(*pair) for pair in zip(d_weights, more, strict=True)]
+        return [*d_state, *d_weights], results[len(carry) :]
+
+    goes_on = None
+    if recurrence.truncate is not None:
+        goes_on = ops.arange(time["length"]) % recurrence.truncate != 0
+    carry, gradients = backend.scan(
+        backward,
+        d_state + d_weights,
+        (kept, *backend.map_leaves(backend.unstack, (d_outputs, goes_on))),
+        step.gradients,
+        reverse=True,
+        **time,
+    )
+    stacked = [sequence.stack() for sequence in gradients]
+    d_x, *d_products = (stacked[place] for place in step.places)
+    return carry[:states], carry[states:], d_x, d_products
+
+
+def _clipped(gradient: Tensor, largest: float) -> Tensor:
+    """Shorten the rows of `gradient` that are longer than `largest`."""
+    norm = ops.norm(gradient, axis=-1, keepdims=True)
+    return gradient * (largest / ops.maximum(norm, largest))
 
 
 def _weight_gradient(product: Product, operands: Tensor, d_products: Tensor) -> Product:

@@ -330,6 +330,9 @@ def test_every_argument_is_in_the_config(case: Case) -> None:
         "bias_constraint": keras.constraints.UnitNorm(),
         "dropout": 0.1,
         "recurrent_dropout": 0.2,
+        "zoneout": 0.3,
+        "truncate": 5,
+        "clip_state_gradient": 1.5,
         "seed": 7,
         "return_sequences": True,
         "return_state": True,
@@ -384,7 +387,7 @@ def test_dropout_drops_whole_features_of_a_sequence(case: Case) -> None:
     x = np.ones((200, TIME, FEATURES), "float32")
     np.testing.assert_array_equal(layer(x), layer(x, training=False))
     seen = []
-    layer.walk = lambda sequences, state, *_: (seen.append(np.asarray(sequences)), state)
+    layer.walk = lambda _, sequences, state: (seen.append(np.asarray(sequences)), state)
     layer(x, training=True)
     (dropped,) = seen
     assert set(np.unique(dropped)) == {0.0, 2.0}
@@ -398,9 +401,9 @@ def test_recurrent_dropout_multiplies_the_state_before_the_product(case: Case) -
     noises = []
     walk = layer.walk
 
-    def watched(sequences: Any, state: Any, mask: Any, noise: Any, training: bool) -> Any:
-        noises.append(np.asarray(noise))
-        return walk(sequences, state, mask, noise, training)
+    def watched(recurrence: Any, *rest: Any) -> Any:
+        noises.append(np.asarray(recurrence.noise))
+        return walk(recurrence, *rest)
 
     layer.walk = watched
     outputs = layer(inputs(), training=True)
@@ -435,6 +438,9 @@ def test_the_input_projection_is_outside_the_loop(case: Case) -> None:
         ({"units": 2.5}, r"positive integer, not 2\.5"),
         ({"dropout": 1.0}, r"`dropout` must be at least 0 and below 1, not 1\.0"),
         ({"recurrent_dropout": -0.1}, "`recurrent_dropout` must be"),
+        ({"zoneout": 2}, "`zoneout` must be"),
+        ({"truncate": 0}, "`truncate` must be None or above 0, not 0"),
+        ({"clip_state_gradient": -1.0}, "`clip_state_gradient` must be"),
         ({"use_cudnn": "yes"}, "`use_cudnn` must be"),
     ],
 )

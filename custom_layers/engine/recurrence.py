@@ -1,0 +1,42 @@
+"""What is walked over time, and how."""
+
+from typing import Any, NamedTuple
+
+from custom_layers.cell import Cell, Tensor
+
+
+class Recurrence(NamedTuple):
+    """A cell, and how it is to be walked over time.
+
+    Attributes:
+        cell: a built cell.
+        mask: booleans `[batch, time]`, True where a step is real; elsewhere the state is held.
+        noise: `[batch, units]`, multiplies the output before each recurrent product.
+        zoneout: fraction of each state that stays as it was at each step.
+        held: for each state, booleans `[batch, time, units]`, True where it stays: zoneout drawn
+            at random. Without it, zoneout is its expectation.
+        training: whether gradients will be asked for; they are right either way, and faster so.
+        truncate: number of steps after which the gradient is cut; only when training.
+        clip: largest norm of each row of d loss / d state; only when training.
+        unroll: write the steps out instead of looping; needs a static time axis.
+        return_sequences: whether the outputs of all steps are wanted.
+        use_cudnn: False never, "auto" and True where cuDNN computes the same function.
+    """
+
+    cell: Cell
+    mask: Tensor | None = None
+    noise: Tensor | None = None
+    zoneout: float = 0.0
+    held: list[Tensor] | None = None
+    training: bool = False
+    truncate: int | None = None
+    clip: float | None = None
+    unroll: bool = False
+    return_sequences: bool = True
+    use_cudnn: Any = "auto"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is asked for that native kernels lack."""
+        limited = self.training and (self.truncate is not None or self.clip is not None)
+        return self.noise is None and not (self.zoneout or self.unroll or limited)
