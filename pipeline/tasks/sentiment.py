@@ -93,7 +93,7 @@ class Sentiment(Task[TextConfig, ReviewData]):
         return ReviewData(train, validation, test, reviews=loaded, encoder=encoder)
 
     def model(self, config: TextConfig, data: ReviewData) -> keras.Model:
-        """Read the words from both ends; the largest and the mean output over time decide."""
+        """Read the words from both ends; outputs over time, and the words themselves, decide."""
         import keras
         from keras import ops
 
@@ -106,7 +106,11 @@ class Sentiment(Task[TextConfig, ReviewData]):
         words = keras.layers.Dropout(config.word_dropout, noise_shape=(None, None, 1))(words)
         outputs = models.recurrent(config)(words)
         real = ops.not_equal(tokens, 0)
-        pooled = [models.maximum(outputs, real), models.mean(outputs, real)]
+        pooled = [
+            models.maximum(outputs, real),
+            models.mean(outputs, real),
+            models.mean(words, real),
+        ]
         return _classifier(tokens, ops.concatenate(pooled, axis=-1), config, data, name="sentiment")
 
     def rank(self, figures: Figures) -> float:
