@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench lock format clean
+.PHONY: help install demo test bench accuracy lock format clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
@@ -24,8 +24,11 @@ test: install ## every check that CI runs
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
-bench: install ## measure and write the tables of figures
+bench: install ## measure speed, and write docs/benchmarks
 	$(BIN)/python -m benchmarks.run
+
+accuracy: install ## train the demo with three seeds, and write docs/accuracy.md
+	$(BIN)/python -m benchmarks.accuracy
 
 # Without the machine's pip configuration, so that no local wheel gets into the lock.
 lock: install ## write requirements.lock anew; LOCK_ARGS=--upgrade for newer versions

@@ -45,17 +45,18 @@ def draft(directory: Path) -> Iterator[Path]:
     Raises:
         ExportError: if `directory` exists or cannot be written.
     """
-    if directory.exists():
+    if os.path.lexists(directory):
         raise ExportError(f"{directory} exists already: remove it, or export to another directory.")
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+        existing = next(parent for parent in directory.absolute().parents if parent.exists())
+        temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=existing))
     except OSError as error:
         raise ExportError(f"{directory} cannot be written: {error.strerror}.") from error
     try:
         yield temporary
         _write_manifest(temporary)
         temporary.chmod(0o755)
+        directory.parent.mkdir(parents=True, exist_ok=True)
         temporary.rename(directory)
     except OSError as error:
         raise ExportError(f"{directory} cannot be written: {error.strerror or error}.") from error
@@ -131,8 +132,8 @@ class Artifact:
 
         if self.config["text"] is None:
             raise ExportError(f"{self.directory} holds a model that takes no text.")
-        vocabulary = (self.directory / VOCABULARY).read_text(encoding="utf-8").split("\n")
-        return TextEncoder(vocabulary[:-1], self.config["text"]["max_length"])
+        vocabulary = _lines(self.directory / VOCABULARY)
+        return TextEncoder(vocabulary, self.config["text"]["max_length"])
 
     @functools.cached_property
     def run(self) -> Any:
@@ -164,19 +165,29 @@ def load(directory: str | os.PathLike[str]) -> Artifact:
     """Open an exported model.
 
     Raises:
-        ExportError: if the directory holds none, or a file is missing or not what was written.
+        ExportError: if the directory holds none, or its files are not those that were written.
     """
     directory = Path(directory)
     if not (directory / MANIFEST).is_file():
         raise ExportError(f"{directory} holds no exported model: there is no {MANIFEST}.")
-    for line in (directory / MANIFEST).read_text(encoding="utf-8", errors="replace").splitlines():
+    digests = {}
+    for line in _lines(directory / MANIFEST):
         digest, _, name = line.partition("  ")
-        path = directory / name
-        if not name or not path.is_file():
-            raise ExportError(f"{directory} is incomplete: {name or line!r} is missing.")
-        if _digest(path) != digest:
-            raise ExportError(f"{path} is not what was exported: its SHA-256 differs.")
+        digests[name or line] = digest
+    present = {path.relative_to(directory).as_posix() for path in _files(directory)} - {MANIFEST}
+    if missing := sorted(digests.keys() - present):
+        raise ExportError(f"{directory} is incomplete: {missing[0]!r} is missing.")
+    if unlisted := sorted(present - digests.keys()):
+        raise ExportError(f"{directory} holds {unlisted[0]!r}, which {MANIFEST} does not list.")
+    for name, digest in digests.items():
+        if _digest(directory / name) != digest:
+            raise ExportError(f"{directory / name} is not what was exported: its SHA-256 differs.")
     return Artifact(directory, read_json(directory / CONFIG))
+
+
+def _lines(path: Path) -> list[str]:
+    """Read lines that end in a line feed, and hold what else Python takes for the end of one."""
+    return path.read_bytes().decode("utf-8", errors="replace").removesuffix("\n").split("\n")
 
 
 def _files(directory: Path) -> list[Path]:
@@ -190,5 +201,6 @@ def _digest(path: Path) -> str:
 
 def _write_manifest(directory: Path) -> None:
     """Write hashes as `sha256sum --check` reads them."""
-    lines = [f"{_digest(path)}  {path.relative_to(directory)}\n" for path in _files(directory)]
-    (directory / MANIFEST).write_text("".join(lines), encoding="utf-8")
+    files = _files(directory)
+    lines = [f"{_digest(path)}  {path.relative_to(directory).as_posix()}\n" for path in files]
+    (directory / MANIFEST).write_text("".join(lines), encoding="utf-8", newline="\n")

@@ -80,7 +80,7 @@ def export(
                     draft, runs["keras"], signature, encoder, [*texts[:_BATCH], *_HARD_TEXTS]
                 )
             lines = "".join(f"{word}\n" for word in encoder.vocabulary)
-            (draft / artifact.VOCABULARY).write_text(lines, encoding="utf-8")
+            (draft / artifact.VOCABULARY).write_text(lines, encoding="utf-8", newline="\n")
         if labels is not None:
             artifact.write_json(draft / artifact.LABELS, list(labels))
         settings = {

@@ -17,6 +17,13 @@ from exports.signature import Signature
 
 OPSET = 18
 
+_ERRORS = (
+    NotImplementedError,
+    ValueError,
+    onnx.checker.ValidationError,
+    onnx.shape_inference.InferenceError,
+)
+
 
 def convert(
     model: keras.Model, signature: Signature, metadata: Mapping[str, str] | None = None
@@ -26,8 +33,12 @@ def convert(
     Raises:
         ExportError: if something in the model has no ONNX form, or the result is not valid ONNX.
     """
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    function = tf.function(traced.function(model, signature), autograph=False)
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
+    # Tables that were made eagerly are None there, and the converter would warn of each.
+    tf.compat.v1.get_default_graph().clear_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS)
+    call = traced.function(model, signature)
+    # A list, because TensorFlow sorts the outputs of a mapping by name.
+    function = tf.function(lambda *inputs: list(call(*inputs).values()), autograph=False)
     try:
         with native_recurrence(model) as handlers, engine.portable():
             graph, _ = tf2onnx.convert.from_function(
@@ -36,17 +47,27 @@ def convert(
                 opset=OPSET,
                 custom_op_handlers=handlers,
             )
+        _reject_unknown(graph)
         _name_ends(graph, signature)
         onnx.helper.set_model_props(graph, dict(metadata or {}))
         onnx.checker.check_model(graph, full_check=True)
-    except (ValueError, NotImplementedError, onnx.checker.ValidationError) as error:
-        raise ExportError(f"{model.name!r} cannot be converted to ONNX: {error}") from error
+    except _ERRORS as error:
+        reason = " ".join(str(error).split())
+        raise ExportError(f"{model.name!r} cannot be converted to ONNX: {reason}") from error
     return graph
 
 
 def operators(graph: onnx.ModelProto) -> dict[str, int]:
     """Count the operators of a graph, the most frequent first."""
     return dict(collections.Counter(node.op_type for node in graph.graph.node).most_common())
+
+
+def _reject_unknown(graph: onnx.ModelProto) -> None:
+    """Raise for the operators that the converter did not know and left as they were."""
+    nodes = graph.graph.node
+    unknown = {node.op_type for node in nodes if not onnx.defs.has(node.op_type, node.domain)}
+    if unknown:
+        raise ValueError(f"there is no ONNX form of TensorFlow's {', '.join(sorted(unknown))}.")
 
 
 def _name_ends(graph: onnx.ModelProto, signature: Signature) -> None:

@@ -26,6 +26,19 @@ _KERAS_TWINS = {
     keras.layers.GRU: custom_layers.GRU,
 }
 
+# What the numbers that a layer of Keras gives depend on, beside its weights.
+_OPTIONS = (
+    "units",
+    "activation",
+    "recurrent_activation",
+    "use_bias",
+    "reset_after",
+    "return_sequences",
+    "go_backwards",
+    "zero_output_for_mask",
+    "dtype",
+)
+
 
 class Activation(NamedTuple):
     """An activation that ONNX's recurrent operators have, with its constants."""
@@ -35,6 +48,7 @@ class Activation(NamedTuple):
     beta: float | None = None
 
 
+# Softplus is not among them: ONNX Runtime's overflows in these operators, from 89 on.
 _ACTIVATIONS = {
     keras.activations.tanh: Activation("Tanh"),
     keras.activations.sigmoid: Activation("Sigmoid"),
@@ -42,7 +56,6 @@ _ACTIVATIONS = {
     keras.activations.linear: Activation("Affine", 1.0, 0.0),
     keras.activations.hard_sigmoid: Activation("HardSigmoid", 1 / 6, 0.5),
     keras.activations.softsign: Activation("Softsign"),
-    keras.activations.softplus: Activation("Softplus"),
 }
 
 
@@ -166,9 +179,8 @@ def _marked(layer: keras.layers.Layer, token: str, nodes: dict[str, NativeNode])
 
 
 def _twin(layer: keras.layers.Layer) -> custom_layers.Recurrent:
-    twin = _KERAS_TWINS[type(layer)].from_config(
-        {**layer.get_config(), "return_state": True, "stateful": False}
-    )
+    options = {name: getattr(layer, name) for name in _OPTIONS if hasattr(layer, name)}
+    twin = _KERAS_TWINS[type(layer)](**options, return_state=True, name=layer.name)
     twin.build((None, None, layer.cell.kernel.shape[0]))
     twin.set_weights(layer.get_weights())
     return twin

@@ -26,6 +26,7 @@ class Difference:
         case: where that was.
         relative: largest |other - reference| / |reference|, where |reference| > 1e-3.
         ulp: largest distance in units in the last place of the reference, there too.
+        not_finite: numbers that are not, but the same NaN or infinity in both.
         labels_compared: rows of real data whose most probable label was compared.
         labels_equal: rows among them in which it is the same.
     """
@@ -34,6 +35,7 @@ class Difference:
     case: str = ""
     relative: float = 0.0
     ulp: int = 0
+    not_finite: int = 0
     labels_compared: int = 0
     labels_equal: int = 0
 
@@ -156,15 +158,20 @@ def _compare(
         raise ExportError(
             f"{what}: {got.dtype}{list(got.shape)}, not {expected.dtype}{list(expected.shape)}."
         )
-    distance = np.abs(got.astype("float64") - expected)
-    if not np.all(distance <= ABSOLUTE + RELATIVE * np.abs(expected)):
+    same = (got == expected) | (np.isnan(got) & np.isnan(expected))
+    with np.errstate(invalid="ignore"):
+        distance = np.where(same, 0.0, np.abs(got.astype("float64") - expected))
+    allowed = ABSOLUTE + RELATIVE * np.abs(expected)
+    if not np.all(same | (np.isfinite(distance) & (distance <= allowed))):
         raise ExportError(
             f"{what}: by up to {np.max(distance):.2g}, more than "
             f"{ABSOLUTE:g} + {RELATIVE:g} x |value|."
         )
     if not distance.size:
         return
-    large = np.abs(expected) > 1e-3
+    finite = np.isfinite(expected)
+    difference.not_finite += int(np.sum(~finite))
+    large = finite & (np.abs(expected) > 1e-3)
     if distance.max() >= difference.absolute:
         difference.absolute, difference.case = float(distance.max()), case.name
     relative = (distance[large] / np.abs(expected[large])).max(initial=0.0)

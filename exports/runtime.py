@@ -11,6 +11,7 @@ from exports.errors import ExportError
 
 Arrays = dict[str, np.ndarray]
 
+_FATAL = 4
 _ERRORS = (
     states.Fail,
     states.InvalidArgument,
@@ -28,13 +29,21 @@ def read(path: Path) -> Callable[[Arrays], Arrays]:
     Raises:
         ExportError: if ONNX Runtime cannot load the file, or cannot run it on some inputs.
     """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _FATAL  # an error is raised here, and need not be printed too
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
     except _ERRORS as error:
         raise ExportError(f"{path} cannot be loaded by ONNX Runtime: {error}") from error
     names = [output.name for output in session.get_outputs()]
 
     def run(inputs: Arrays) -> Arrays:
+        # Its LSTM and GRU crash the whole process on a batch of no rows.
+        empty = [name for name, values in inputs.items() if not values.size]
+        if empty:
+            raise ExportError(f"{path} needs at least one row and one step in {empty[0]!r}.")
         try:
             return dict(zip(names, session.run(names, inputs), strict=True))
         except _ERRORS as error:

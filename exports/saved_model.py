@@ -22,6 +22,9 @@ def write(
 
     The signature `serving_default` takes the model's inputs; `serving_text` takes strings
     `[batch]` named `text`.
+
+    Raises:
+        OSError: if the files cannot be written.
     """
     call = traced.function(model, signature)
     module = tf.Module()
@@ -34,18 +37,23 @@ def write(
             text = tf.TensorSpec([None], tf.string, "text")
             serve_text = tf.function(lambda text: call(encoder(text)), autograph=False)
             signatures[TEXT] = serve_text.get_concrete_function(text)
-    tf.saved_model.save(module, str(directory), signatures=signatures)
+    try:
+        tf.saved_model.save(module, str(directory), signatures=signatures)
+    except tf.errors.OpError as error:
+        # What TensorFlow says of a file is "path; reason".
+        raise OSError(error.message.rpartition("; ")[2]) from error
 
 
 def read(directory: Path, signature: str = SERVE) -> Run:
     """Load a SavedModel's signature as a function of named arrays.
 
     Raises:
-        ExportError: if the directory holds no SavedModel, a damaged one, or no such signature.
+        ExportError: if the directory holds no SavedModel, a damaged one, or no such signature, or
+            if it fails on some inputs.
     """
     try:
         loaded = tf.saved_model.load(str(directory))
-    except (OSError, ValueError, tf.errors.OpError) as error:
+    except (IndexError, OSError, ValueError, tf.errors.OpError) as error:
         raise ExportError(f"{directory} cannot be loaded as a SavedModel: {error}") from error
     if signature not in loaded.signatures:
         raise ExportError(f"{directory} has no signature {signature!r}: it takes no raw text.")
@@ -53,7 +61,10 @@ def read(directory: Path, signature: str = SERVE) -> Run:
 
     def run(inputs: Arrays) -> Arrays:
         tensors = {name: tf.constant(values) for name, values in inputs.items()}
-        return {name: output.numpy() for name, output in function(**tensors).items()}
+        try:
+            return {name: output.numpy() for name, output in function(**tensors).items()}
+        except tf.errors.OpError as error:
+            raise ExportError(f"{directory} fails in TensorFlow: {error.message}") from error
 
     # The function alone does not keep the variables it reads.
     run.keep = loaded  # type: ignore[attr-defined]

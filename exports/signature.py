@@ -1,5 +1,7 @@
 """The names, shapes and types of what goes into a model and comes out."""
 
+import itertools
+import keyword
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -32,15 +34,18 @@ class Signature(NamedTuple):
         """Read the signature of a Functional or Sequential Keras model.
 
         Raises:
-            ExportError: if the model has no known inputs.
+            ExportError: if the model has no known inputs, or one that not every format can have.
         """
         if not getattr(model, "inputs", None):
             raise ExportError(
                 f"{model.name!r} has no known inputs: begin it with keras.Input, "
                 "as in a Functional or Sequential model."
             )
+        for tensor in model.inputs:
+            _reject_unusable(tensor)
         names = [tensor.name for tensor in model.inputs]
-        return cls(_arrays(names, model.inputs), _arrays(model.output_names, model.outputs))
+        outputs = _distinct(tensor._keras_history.operation.name for tensor in model.outputs)
+        return cls(_arrays(names, model.inputs), _arrays(outputs, model.outputs))
 
     def name_inputs(self, inputs: Any) -> dict[str, np.ndarray]:
         """Name the arrays given for the inputs: one array, a list of them, or a mapping.
@@ -57,6 +62,36 @@ class Signature(NamedTuple):
         if sorted(inputs) != sorted(names):
             raise ExportError(f"The inputs are {names}, not {sorted(inputs)}.")
         return {array.name: np.asarray(inputs[array.name], array.dtype) for array in self.inputs}
+
+
+def _reject_unusable(tensor: Any) -> None:
+    """Raise for an input that some format cannot name or size, or that no array of numbers fits."""
+    name = tensor.name
+    if not (name.isascii() and name.isidentifier()) or keyword.iskeyword(name):
+        raise ExportError(
+            f"The input {name!r} needs a name of letters, digits and underscores: "
+            "give keras.Input(..., name=...)."
+        )
+    if tensor.shape[0] is not None:
+        raise ExportError(
+            f"The input {name!r} fixes the batch size to {tensor.shape[0]}, and an exported model "
+            "takes any: give keras.Input(shape=...), without the batch."
+        )
+    if tensor.dtype == "string":
+        raise ExportError(
+            f"The input {name!r} takes strings: let the model take token ids, and give the export "
+            "a TextEncoder."
+        )
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Number the names that a layer gives to several outputs: name, name_1, name_2."""
+    distinct: list[str] = []
+    for name in names:
+        numbered = (f"{name}_{number}" for number in itertools.count(1))
+        candidates = itertools.chain([name], numbered)
+        distinct.append(next(each for each in candidates if each not in distinct))
+    return distinct
 
 
 def _arrays(names: Iterable[str], tensors: Iterable[Any]) -> tuple[Array, ...]:

@@ -32,7 +32,8 @@ class TextEncoder:
     Id 0 is padding and id 1 stands for every token that the vocabulary lacks.
 
     Raises:
-        ExportError: if the vocabulary does not begin with the two reserved entries or repeats one.
+        ExportError: if the vocabulary does not begin with the two reserved entries, holds no
+            other, repeats one, or holds one that is not a line of text.
     """
 
     def __init__(self, vocabulary: Sequence[str], max_length: int) -> None:
@@ -45,7 +46,12 @@ class TextEncoder:
             )
         if len(set(self.vocabulary)) < len(self.vocabulary):
             raise ExportError("A vocabulary must not hold the same word twice.")
-        self.vectorizer = _vectorizer(ragged=True, vocabulary=list(self.vocabulary[2:]))
+        if any("\n" in word or "\0" in word for word in self.vocabulary):
+            raise ExportError("A vocabulary is lines of text: no word may hold a line feed or NUL.")
+        try:
+            self.vectorizer = _vectorizer(ragged=True, vocabulary=list(self.vocabulary[2:]))
+        except ValueError as error:
+            raise ExportError(f"This vocabulary cannot be used: {error}") from error
 
     @classmethod
     def from_texts(cls, texts: Sequence[str], size: int, max_length: int) -> "TextEncoder":

@@ -9,6 +9,8 @@ import tensorflow as tf
 from exports.parity import Arrays, Run
 from exports.signature import Signature
 
+_FLOATS = ("bfloat16", "float16", "float64")
+
 
 def specifications(signature: Signature) -> list[tf.TensorSpec]:
     """Return the inputs as TensorFlow specifies them."""
@@ -17,9 +19,11 @@ def specifications(signature: Signature) -> list[tf.TensorSpec]:
 
 def function(model: keras.Model, signature: Signature) -> Callable[..., dict[str, Any]]:
     """Return `model` as a function from its inputs, in order, to its outputs, by name."""
+    # A Sequential model has one input, and no `input` before it is called.
+    structure = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
 
     def call(*inputs: Any) -> dict[str, Any]:
-        packed = keras.tree.pack_sequence_as(model.input, inputs)
+        packed = keras.tree.pack_sequence_as(structure, inputs)
         outputs = keras.tree.flatten(model(packed, training=False))
         names = (array.name for array in signature.outputs)
         return dict(zip(names, outputs, strict=True))
@@ -45,17 +49,25 @@ def in_float32(model: keras.Model) -> keras.Model:
 
     Training may compute in half precision; what ships is one model for every machine.
     """
-    copy = type(model).from_config(_without_policies(model.get_config()))
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")  # of Functional models: it is not in their config
+    try:
+        copy = type(model).from_config(_all_float32(model.get_config()))
+    finally:
+        keras.config.set_dtype_policy(policy)
     copy.set_weights(model.get_weights())
     return copy
 
 
-def _without_policies(config: Any) -> Any:
-    """Put float32 in place of every dtype policy in a serialized configuration."""
+def _all_float32(config: Any) -> Any:
+    """Put float32 in place of every dtype policy and floating type in a configuration."""
     if isinstance(config, list | tuple):
-        return type(config)(_without_policies(item) for item in config)
+        return type(config)(_all_float32(item) for item in config)
     if not isinstance(config, dict):
         return config
     if config.get("class_name") == "DTypePolicy":
         return {**config, "config": {"name": "float32"}}
-    return {key: _without_policies(value) for key, value in config.items()}
+    return {
+        key: "float32" if key == "dtype" and value in _FLOATS else _all_float32(value)
+        for key, value in config.items()
+    }

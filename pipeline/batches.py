@@ -1,0 +1,95 @@
+"""Examples of any length, and the batches that training and evaluation go through."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+Integers = npt.NDArray[np.integer[Any]]
+Plan = list[Integers]
+
+_POOL = 50  # batches that are sorted by length together
+_EVALUATION_BATCH = 128
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Inputs, each with a target and a length. What has any length is a `tf.RaggedTensor`."""
+
+    inputs: Any
+    targets: Any
+    lengths: Integers
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+
+def sequences(rows: Sequence[Integers], targets: Any) -> Examples:
+    """Make examples of integer sequences. One without any step becomes one step of padding, 0."""
+    rows = [row if len(row) else np.zeros(1, np.int32) for row in rows]
+    lengths = np.array([len(row) for row in rows])
+    inputs = tf.RaggedTensor.from_row_lengths(np.concatenate(rows).astype(np.int32), lengths)
+    return Examples(inputs, tf.convert_to_tensor(targets), lengths)
+
+
+def shuffled(lengths: Integers, batch_size: int, *, seed: int, epoch: int) -> Plan:
+    """Plan an epoch: batches of like length, in an order that `seed` and `epoch` alone decide.
+
+    A batch that is short of examples, if there is one, is the last.
+    """
+    random = np.random.default_rng((seed, epoch))
+    order = random.permutation(len(lengths))
+    plan: Plan = []
+    for pool in _pieces(order, _POOL * batch_size):
+        plan += _pieces(_by_length(pool, lengths), batch_size)
+    order = random.permutation(len(plan))
+    return sorted((plan[place] for place in order), key=len, reverse=True)
+
+
+def in_order(lengths: Integers, replicas: int = 1) -> Plan:
+    """Plan one pass over all examples, by length, in batches that `replicas` devices can share."""
+    size = min(_EVALUATION_BATCH, len(lengths)) // replicas * replicas
+    return _pieces(_by_length(np.arange(len(lengths)), lengths), size)
+
+
+def steps(examples: Examples, batch_size: int) -> int:
+    """How many batches an epoch has."""
+    return -(-len(examples) // batch_size)
+
+
+def dataset(examples: Examples, plan: Plan) -> tf.data.Dataset:
+    """The batches of `plan`: pairs of inputs and targets, padded with zeros to the longest."""
+    rows = tf.RaggedTensor.from_row_lengths(np.concatenate(plan), [len(batch) for batch in plan])
+
+    def batch(indices: Any) -> tuple[Any, Any]:
+        return _padded(examples.inputs, indices), _padded(examples.targets, indices)
+
+    batches = tf.data.Dataset.from_tensor_slices(rows)
+    return batches.map(batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def outputs(model: keras.Model, examples: Examples) -> npt.NDArray[Any]:
+    """What `model` makes of `examples`, in their order."""
+    plan = in_order(examples.lengths)
+    batches = dataset(examples, plan)
+    signature = [batches.element_spec[0]]
+    step = tf.function(lambda inputs: model(inputs, training=False), input_signature=signature)
+    predicted = np.concatenate([step(inputs).numpy() for inputs, _ in batches])
+    return predicted[np.argsort(np.concatenate(plan))]
+
+
+def _padded(values: Any, indices: Any) -> Any:
+    taken = tf.gather(values, indices)
+    return taken.to_tensor() if isinstance(taken, tf.RaggedTensor) else taken
+
+
+def _by_length(indices: Integers, lengths: Integers) -> Integers:
+    return indices[np.argsort(lengths[indices], kind="stable")]
+
+
+def _pieces(indices: Integers, size: int) -> Plan:
+    return [indices[start : start + size] for start in range(0, len(indices), size)]

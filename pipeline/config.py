@@ -1,0 +1,121 @@
+"""What a run is made from: typed settings, checked when they are made, plain JSON in a file."""
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.errors import PipelineError
+
+
+class Config(BaseModel):
+    """The settings of every task. A task adds its own in a subclass."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    task: str = Field(description="What to learn.")
+    dataset: str = Field(description="Data set to learn from.")
+    cell: str = Field(
+        default="gru", description="Layer of custom_layers, such as rnn, irnn, lstm, gru."
+    )
+    units: int = Field(default=64, ge=1, le=8192, description="Units of the recurrent layer.")
+    bidirectional: bool = Field(default=True, description="Read from both ends.")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Fraction of the features to drop.")
+    epochs: int = Field(
+        default=4, ge=1, le=1000, description="Times to go through the training data."
+    )
+    batch_size: int = Field(default=32, ge=1, le=65536, description="Examples a step.")
+    learning_rate: float = Field(
+        default=1e-3, gt=0, le=10, description="Of AdamW, at the first step."
+    )
+    weight_decay: float = Field(default=0.0, ge=0, le=1, description="Of AdamW.")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Of everything random.")
+    strategy: Literal["none", "mirrored"] = Field(default="none", description="One device, or all.")
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
+        default="float32", description="Of the computation; weights stay float32."
+    )
+    limit: int | None = Field(
+        default=None, ge=2, description="Keep so many examples of each split."
+    )
+
+
+class TextConfig(Config):
+    """The settings of a task that reads words."""
+
+    vocabulary_size: int = Field(
+        default=20_000, ge=3, le=2**24, description="Most frequent words to know."
+    )
+    max_length: int = Field(default=400, ge=1, le=2**16, description="Words of a text to read.")
+    embedding: int = Field(default=64, ge=1, le=8192, description="Numbers that stand for a word.")
+    word_dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="Fraction of whole words to drop."
+    )
+
+
+C = TypeVar("C", bound=Config)
+
+
+def merge(preset: C, *layers: Mapping[str, Any]) -> C:
+    """Lay settings over a preset; a later layer beats an earlier one.
+
+    Raises:
+        PipelineError: a setting is unknown or out of bounds, or they are another task's.
+    """
+    settings = preset.model_dump()
+    for layer in layers:
+        settings.update(layer)
+    merged = parse(type(preset), settings)
+    if merged.task != preset.task:
+        raise PipelineError(f"these settings are for the task {merged.task!r}, not {preset.task!r}")
+    return merged
+
+
+def parse(kind: type[C], settings: Mapping[str, Any]) -> C:
+    """Check `settings` and make them a config.
+
+    Raises:
+        PipelineError: says which setting is wrong, its value, and what is allowed.
+    """
+    try:
+        return kind.model_validate(settings)
+    except ValidationError as error:
+        complaints = [_complaint(kind, dict(found)) for found in error.errors(include_url=False)]
+        raise PipelineError("; ".join(complaints)) from error
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read settings, all or some, from a JSON file.
+
+    Raises:
+        PipelineError: there is no such file, or it holds no JSON object.
+    """
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PipelineError(f"there is no file {path}") from error
+    except ValueError as error:  # JSON or UTF-8
+        raise PipelineError(f"{path} is damaged or no JSON: {error}") from error
+    if not isinstance(settings, dict):
+        raise PipelineError(f"{path} holds no settings, which look like {{'units': 64}}")
+    return settings
+
+
+def to_json(config: Config) -> str:
+    """Write `config` as JSON, one line a setting."""
+    return config.model_dump_json(indent=2) + "\n"
+
+
+def _complaint(kind: type[Config], found: dict[str, Any]) -> str:
+    """Say in one line what pydantic found."""
+    name = ".".join(map(str, found["loc"]))
+    if found["type"] == "missing":
+        return f"the setting {name!r} is missing"
+    if found["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, kind.model_fields, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(kind.model_fields)}"
+        return f"no setting is called {name!r}; {hint}"
+    message = str(found["msg"]).removeprefix("Input ").removeprefix("Value ")
+    return f"{name} = {found['input']!r} will not do: it {message}"

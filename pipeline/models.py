@@ -1,0 +1,78 @@
+"""What the models of several tasks have in common: their files, layers by name, pooling."""
+
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+import keras
+from keras import ops
+
+import custom_layers
+from pipeline.config import Config
+from pipeline.errors import PipelineError
+from pipeline.files import replacing
+
+Tensor = Any
+_FAR_BELOW = -1e9  # below any output of a recurrent layer, and finite
+
+
+def save(model: keras.Model, path: Path, *, with_optimizer: bool) -> None:
+    """Write `model` to the `.keras` file `path`, in one step."""
+    with replacing(path) as partial:
+        model.save(partial, include_optimizer=with_optimizer)
+
+
+def load(path: Path, *, with_optimizer: bool) -> keras.Model:
+    """Read a `.keras` file, in safe mode: nothing in it is run.
+
+    Raises:
+        PipelineError: it is missing, damaged, or wants to run code.
+    """
+    try:
+        with ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise BadZipFile(f"bad checksum of {damaged}")
+        return keras.saving.load_model(path, compile=with_optimizer, safe_mode=True)
+    except FileNotFoundError as error:
+        raise PipelineError(f"there is no file {path}") from error
+    except Exception as error:  # Keras raises whatever it stumbles over
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise PipelineError(f"{path} is damaged or not a model of ours: {reason}") from error
+
+
+def layer(name: str) -> Any:
+    """Find a layer of the library by its name, in any case.
+
+    Raises:
+        PipelineError: there is none.
+    """
+    public = {item: getattr(custom_layers, item) for item in custom_layers.__all__}
+    known = {
+        item.lower(): found
+        for item, found in public.items()
+        if issubclass(found, custom_layers.Recurrent) and found is not custom_layers.Recurrent
+    }
+    if name.lower() not in known:
+        raise PipelineError(f"no layer is called {name!r}. There are {', '.join(known)}.")
+    return known[name.lower()]
+
+
+def recurrent(config: Config, **options: Any) -> keras.layers.Layer:
+    """Make the layer that `config` asks for; it returns sequences."""
+    one = layer(config.cell)(config.units, return_sequences=True, **options)
+    return keras.layers.Bidirectional(one) if config.bidirectional else one
+
+
+def mean(sequences: Tensor, real: Tensor) -> Tensor:
+    """Mean over time of `[batch, time, features]` where `real` `[batch, time]`, else zero."""
+    weights = ops.cast(ops.expand_dims(real, -1), "float32")
+    total = ops.sum(ops.cast(sequences, "float32") * weights, axis=1)
+    return total / ops.maximum(ops.sum(weights, axis=1), 1.0)
+
+
+def maximum(sequences: Tensor, real: Tensor) -> Tensor:
+    """Maximum over time of `[batch, time, features]` where `real` `[batch, time]`, else zero."""
+    weights = ops.cast(ops.expand_dims(real, -1), "float32")
+    shown = ops.where(ops.expand_dims(real, -1), ops.cast(sequences, "float32"), _FAR_BELOW)
+    return ops.max(shown, axis=1) * ops.max(weights, axis=1)

@@ -1,0 +1,37 @@
+"""TensorFlow without its chatter."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipeline.errors import PipelineError
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow, as Keras's backend, without a word.
+
+    Raises:
+        PipelineError: it cannot be imported.
+    """
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with _silence():
+            import tensorflow  # noqa: F401
+    except ImportError as error:
+        raise PipelineError(f"TensorFlow cannot be loaded: {error}") from error
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Drop what is written to stderr, by C++ too: while TensorFlow is loaded, no setting does."""
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)

@@ -1,0 +1,216 @@
+"""The run directory: what training leaves behind, and where it goes on from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic
+
+from pipeline import config as configs
+from pipeline import files, tasks
+from pipeline.config import C, Config
+from pipeline.errors import PipelineError
+from pipeline.task import Figures, Task
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Run(Generic[C]):
+    """One training run in a directory.
+
+    config.json       every setting
+    vocabulary.txt    for a task that reads words: line k is the word with id k
+    metrics.jsonl     the figures of each epoch
+    checkpoints/      the model and its optimizer after the last epoch: training goes on from here
+    model.keras       the model after its best epoch
+    results.json      figures on the test split, beside those of the baselines
+    exports/          the model for others
+
+    Each file is replaced in one step. An epoch counts once its figures are there: written last.
+    """
+
+    def __init__(self, path: Path, config: C) -> None:
+        self.path = path
+        self.config = config
+
+    @classmethod
+    def create(cls, path: Path, config: C) -> Run[C]:
+        """Make the directory, or go on with a run of the same config that is there.
+
+        Raises:
+            PipelineError: it holds something else, or a run of another config, or the config
+                names what is not there.
+        """
+        run = cls(path, config)
+        run.task.check(config)
+        if not path.is_dir() and (path.exists() or path.is_symlink()):
+            raise PipelineError(f"{path} exists and is not a directory; name another one")
+        if not path.is_dir() or not files.contents(path):
+            path.mkdir(parents=True, exist_ok=True)
+            files.write(path / "config.json", configs.to_json(config))
+        run._compare(cls.open(path).config)
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> Run[Any]:
+        """Read the run at `path`.
+
+        Raises:
+            PipelineError: there is none, or its config is damaged.
+        """
+        if not path.is_dir():
+            raise PipelineError(f"there is no run {path}")
+        file = path / "config.json"
+        if not file.is_file():
+            raise PipelineError(f"{path} is not a run directory: it has no config.json")
+        settings = configs.read(file)
+        try:
+            task = tasks.get(str(settings.get("task")))
+            return Run(path, configs.parse(task.settings, settings))
+        except PipelineError as error:
+            raise PipelineError(f"{file} is damaged: {error}") from error
+
+    def _compare(self, other: Config) -> None:
+        mine, theirs = self.config.model_dump(), other.model_dump()
+        differing = [name for name in {**theirs, **mine} if mine.get(name) != theirs.get(name)]
+        if differing:
+            differences = ", ".join(f"{name} = {theirs.get(name)!r}" for name in differing)
+            raise PipelineError(
+                f"{self.path} is a run with {differences}; name another directory for this one"
+            )
+
+    @property
+    def task(self) -> Task[C, Any]:
+        """What is learnt."""
+        return tasks.get(self.config.task)
+
+    # Figures
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The figures of each epoch so far.
+
+        Raises:
+            PipelineError: the file is damaged.
+        """
+        file = self.path / "metrics.jsonl"
+        if not file.exists():
+            return []
+        lines = files.read(file).splitlines()
+        return [_figures(file, number, line) for number, line in enumerate(lines, start=1)]
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What `evaluate` found, or nothing if it has not been called.
+
+        Raises:
+            PipelineError: the file is damaged.
+        """
+        file = self.path / "results.json"
+        return configs.read(file) if file.exists() else {}
+
+    def keep_results(self, results: Mapping[str, Any]) -> None:
+        """Write what `evaluate` found."""
+        files.write(self.path / "results.json", json.dumps(results, indent=2) + "\n")
+
+    @property
+    def finished(self) -> bool:
+        """Whether every epoch is done."""
+        return len(self.metrics) == self.config.epochs
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The figures of the best epoch so far."""
+        return max(self.metrics, key=self.task.rank)
+
+    # Words
+
+    @property
+    def vocabulary(self) -> list[str] | None:
+        """The word with id k at place k, or None if there is no vocabulary yet.
+
+        Raises:
+            PipelineError: the file is damaged.
+        """
+        file = self.path / "vocabulary.txt"
+        if not file.exists():
+            return None
+        *words, end = files.read(file).split("\n")
+        if end or not words:
+            raise PipelineError(f"{file} is damaged: its last line is cut off")
+        return words
+
+    def keep_vocabulary(self, words: Sequence[str]) -> None:
+        """Write the vocabulary: the word with id k at place k."""
+        files.write(self.path / "vocabulary.txt", "".join(f"{word}\n" for word in words))
+
+    # Models
+
+    def commit(self, model: keras.Model, figures: Figures) -> None:
+        """Keep an epoch: its model if it is the best one, the checkpoint, and then its figures."""
+        from pipeline import models
+
+        epoch = int(figures["epoch"])
+        history = [*self.metrics, figures]
+        if max(history, key=self.task.rank) is figures:
+            models.save(model, self.path / "model.keras", with_optimizer=False)
+        self._checkpoint(epoch).parent.mkdir(exist_ok=True)
+        models.save(model, self._checkpoint(epoch), with_optimizer=True)
+        lines = "".join(json.dumps(line) + "\n" for line in history)
+        files.write(self.path / "metrics.jsonl", lines)
+        self._checkpoint(epoch - 1).unlink(missing_ok=True)
+
+    def restore(self) -> tuple[keras.Model | None, int]:
+        """Return the model after the last epoch that counts, and the number of that epoch.
+
+        Raises:
+            PipelineError: the checkpoint or the figures are damaged.
+        """
+        from pipeline import models
+
+        epoch = len(self.metrics)
+        files.clean(self.path)
+        checkpoint = self._checkpoint(epoch)
+        if epoch and not checkpoint.exists():
+            raise PipelineError(f"{checkpoint} is missing, so {self.path} cannot go on")
+        return (models.load(checkpoint, with_optimizer=True) if epoch else None), epoch
+
+    def model(self) -> keras.Model:
+        """Load the model after the best epoch.
+
+        Raises:
+            PipelineError: there is none yet, or the file is damaged.
+        """
+        from pipeline import models
+
+        if not self.metrics:
+            raise PipelineError(f"{self.path} has no trained model yet")
+        return models.load(self.path / "model.keras", with_optimizer=False)
+
+    @property
+    def exports(self) -> Path:
+        """Where the artifact directory goes."""
+        return self.path / "exports"
+
+    def _checkpoint(self, epoch: int) -> Path:
+        return self.path / "checkpoints" / f"epoch-{epoch:04d}.keras"
+
+
+def default_path(config: Config) -> Path:
+    """Name the directory for a run of `config`; the same config has the same one."""
+    digest = hashlib.sha1(configs.to_json(config).encode(), usedforsecurity=False).hexdigest()
+    return Path("runs") / f"{config.task}-{config.cell}-{config.units}-{digest[:6]}"
+
+
+def _figures(file: Path, number: int, line: str) -> dict[str, Any]:
+    """Read line `number` of `metrics.jsonl`, which is that of the epoch with that number."""
+    try:
+        figures = json.loads(line)
+    except ValueError:
+        figures = None
+    if not isinstance(figures, dict) or figures.get("epoch") != number:
+        raise PipelineError(f"{file} is damaged: line {number} has no figures of epoch {number}")
+    return figures

@@ -1,0 +1,53 @@
+"""Figures as tables for a terminal."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+
+def line(figures: Mapping[str, float]) -> str:
+    """Write the figures of an epoch in one line."""
+    shown = ", ".join(
+        f"{name.replace('_', ' ')} {value:.3f}"
+        for name, value in figures.items()
+        if name not in ("epoch", "seconds")
+    )
+    return f"{shown}, {figures['seconds']:.0f} s"
+
+
+def results(found: Mapping[str, Any], name: str) -> Table:
+    """Lay the model, called `name`, beside its baselines on the test split."""
+    scores = [key for key in found["model"] if key != "seconds"]
+    table = _table("", *(f"test {score}" for score in scores), "seconds to train")
+    for row, figures in {name: found["model"], **found["baselines"]}.items():
+        shown = (f"{figures[score]:.4f}" for score in scores)
+        table.add_row(row, *shown, f"{figures['seconds']:.0f}")
+    return table
+
+
+def parity(artifact: Path) -> Table:
+    """Show how far each format in the artifact directory is from Keras."""
+    proof = json.loads((artifact / "parity.json").read_text(encoding="utf-8"))
+    table = _table(f"against {proof['reference']}", "largest difference", "labels that agree")
+    for name, found in proof["differences"].items():
+        agree = f"{found['labels_equal']:,} of {found['labels_compared']:,}"
+        table.add_row(name, f"{found['absolute']:.1e}", agree)
+    return table
+
+
+def operators(artifact: Path) -> str:
+    """Count the operators in the ONNX file of the artifact directory, in one line."""
+    report = json.loads((artifact / "report.json").read_text(encoding="utf-8"))
+    return ", ".join(f"{count} {name}" for name, count in report["operators"].items())
+
+
+def _table(*columns: str) -> Table:
+    """Make a table whose first column is for names and whose others are for figures."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if place else "left")
+    return table

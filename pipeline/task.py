@@ -1,0 +1,113 @@
+"""What a task is: one thing to learn from data, with everything that is its own."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
+
+from pipeline.config import C, Config
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    import keras
+    import numpy.typing as npt
+
+    from pipeline.batches import Examples
+    from pipeline.run import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """The examples of a task, split. A task keeps what else it needs in a subclass."""
+
+    train: Examples
+    validation: Examples
+    test: Examples
+
+
+D = TypeVar("D", bound=Data)
+
+Figures = Mapping[str, float]
+Fit = Callable[["keras.Model", Config], "keras.Model"]
+Baseline = Callable[[Any, Any, Fit], "npt.NDArray[Any]"]
+
+
+class Answer(NamedTuple):
+    """A prediction for a reader, in one line, and what the reader should know about it."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+class Task(ABC, Generic[C, D]):
+    """One thing to learn. A module in `pipeline.tasks` holds an instance called `task`.
+
+    Attributes:
+        summary: what is learnt, in one line.
+        settings: the class of its config.
+        loss: what training makes small, for `keras.Model.compile`.
+        metrics: what is measured after each epoch, for `keras.Model.compile`.
+    """
+
+    summary: ClassVar[str]
+    settings: ClassVar[type[Config]]
+    loss: ClassVar[str]
+    metrics: ClassVar[Sequence[str]]
+
+    @property
+    @abstractmethod
+    def presets(self) -> Mapping[str, Callable[[], C]]:
+        """Functions that return a config, by name; the first one is the default."""
+
+    @property
+    @abstractmethod
+    def datasets(self) -> Sequence[str]:
+        """Names of the data sets to learn from."""
+
+    def check(self, config: C) -> None:
+        """Look whether everything is there that `config` names.
+
+        Raises:
+            PipelineError: the data set or the layer is not.
+        """
+        if config.dataset not in self.datasets:
+            known = ", ".join(self.datasets)
+            raise PipelineError(f"no data set is called {config.dataset!r}. There are {known}.")
+        from pipeline import models
+
+        models.layer(config.cell)
+
+    @abstractmethod
+    def data(self, run: Run[C]) -> D:
+        """Load the data of `run`. What must be kept to use the model later is written to it."""
+
+    @abstractmethod
+    def model(self, config: C, data: D) -> keras.Model:
+        """Build the model, not compiled."""
+
+    @abstractmethod
+    def rank(self, figures: Figures) -> float:
+        """Say how good an epoch was, from its figures: the highest rank becomes the run's model."""
+
+    @abstractmethod
+    def score(self, outputs: npt.NDArray[Any], examples: Examples) -> Figures:
+        """Measure the model's outputs for `examples`."""
+
+    @property
+    @abstractmethod
+    def baselines(self) -> Mapping[str, Baseline]:
+        """What the model must beat, by name.
+
+        A baseline is a function of config, data and `fit`, which trains a Keras model just as the
+        task's own is trained. It returns outputs for the test examples, for `score`.
+        """
+
+    @abstractmethod
+    def predict(self, run: Run[C], texts: Sequence[str]) -> list[Answer]:
+        """Answer each of `texts` by the trained model of `run`."""
+
+    @abstractmethod
+    def artifact(self, run: Run[C]) -> Mapping[str, Any]:
+        """Return what `exports.export` is to put beside the model, as its keyword arguments."""

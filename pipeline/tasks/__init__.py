@@ -1,0 +1,33 @@
+"""The tasks, one module each: a module in this folder with a `task` in it is a task.
+
+A task's module is imported to learn its settings, so it imports what takes long (Keras,
+TensorFlow, data sets) inside the functions that need it.
+"""
+
+import difflib
+import importlib
+import pkgutil
+from typing import Any
+
+from pipeline.errors import PipelineError
+from pipeline.task import Task
+
+
+def names() -> list[str]:
+    """Name every task."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def get(name: str) -> Task[Any, Any]:
+    """Return the task called `name`.
+
+    Raises:
+        PipelineError: there is none.
+    """
+    known = names()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(known)}."
+        raise PipelineError(f"no task is called {name!r}. {hint}")
+    task: Task[Any, Any] = importlib.import_module(f"{__name__}.{name}").task
+    return task

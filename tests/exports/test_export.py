@@ -1,0 +1,277 @@
+"""What `export` refuses, what it leaves behind when it fails, and half precision."""
+
+import contextlib
+import os
+import resource
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import pytest
+import tensorflow as tf
+
+import custom_layers
+from exports import ExportError, export
+from exports.text import TextEncoder
+from tests.exports import models
+from tests.exports.models import FEATURES, UNITS, Apply
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float64"])
+@pytest.mark.parametrize("kind", ["gru", "keras_lstm"])
+def test_other_precisions_are_exported_as_float32(policy: str, kind: str, tmp_path: Path) -> None:
+    keras.config.set_dtype_policy(policy)
+    steps = keras.Input((None, FEATURES), name="sequences", dtype="float32")
+    x = keras.layers.Bidirectional(models.make(kind, return_sequences=True))(steps)
+    x = keras.Sequential([models.make(kind), keras.layers.Dense(2, name="end")])(x)
+    model = models.randomized(keras.Model(steps, x))
+    values = np.random.default_rng(0).normal(size=(4, 9, FEATURES)).astype("float32")
+    exported = export(model, tmp_path / "artifact", examples=values)
+    graph = onnx.load(exported.directory / "onnx/model.onnx").graph
+    wanted = (onnx.TensorProto.BFLOAT16, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
+    assert not {each.data_type for each in graph.initializer} & set(wanted)
+    assert [output.dtype for output in exported.signature.outputs] == ["float32"]
+    expected = np.asarray(keras.ops.cast(model(values), "float32"))
+    for run in exported.runs(exported.formats).values():
+        (outputs,) = run({"sequences": values}).values()
+        np.testing.assert_allclose(outputs, expected, atol=0.03 if policy != "float64" else 1e-5)
+    assert keras.config.dtype_policy().name == policy
+    assert {layer.compute_dtype for layer in model.layers[1:]} == {model.compute_dtype}
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: custom_layers.GRU(UNITS, stateful=True, name="memory"),
+        lambda: keras.layers.LSTM(UNITS, stateful=True, name="memory"),
+        lambda: keras.layers.Bidirectional(custom_layers.RNN(UNITS, stateful=True), name="memory"),
+    ],
+)
+def test_stateful_layer_is_refused_with_a_way_out(layer: Any, tmp_path: Path) -> None:
+    steps = keras.Input(batch_shape=(2, None, FEATURES))
+    with pytest.raises(ExportError, match=r"'memory' is stateful.*stateful=False.*initial_state"):
+        export(keras.Model(steps, layer()(steps)), tmp_path / "artifact")
+
+
+class Subclassed(keras.Model):
+    def __init__(self) -> None:
+        super().__init__(name="mine")
+        self.layer = custom_layers.GRU(UNITS)
+
+    def call(self, inputs: Any) -> Any:
+        return self.layer(inputs)
+
+
+def _called(model: keras.Model) -> keras.Model:
+    model(np.zeros((1, 2, FEATURES), "float32"))
+    return model
+
+
+def _of(steps: Any) -> keras.Model:
+    return keras.Model(steps, keras.layers.Flatten()(steps))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (Subclassed, "'mine' has no known inputs: begin it with keras.Input"),
+        (lambda: _called(Subclassed()), "'mine' has no known inputs"),
+        (lambda: keras.Sequential([custom_layers.GRU(UNITS)], name="s"), "'s' has no known inputs"),
+        (lambda: _of(keras.Input(batch_shape=(16, 5), name="x")), "fixes the batch size to 16"),
+        (lambda: _of(keras.Input((1,), dtype="string", name="x")), "'x' takes strings.*TextEnc"),
+    ],
+)
+def test_unusable_model(model: Callable[[], keras.Model], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=message):
+        export(model(), tmp_path / "artifact")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"formats": ["onnx", "torch"]}, r"Unknown formats \['torch'\].*saved_model, onnx"),
+        ({"formats": []}, "choose among saved_model, onnx"),
+        ({"texts": ["good"]}, "`texts` need an `encoder`"),
+        ({"examples": {"words": np.ones((1, 2))}}, r"inputs are \['tokens'\], not \['words'\]"),
+        ({"examples": [np.ones((1, 2))] * 2}, r"inputs are \['tokens'\], but 2 arrays are given"),
+    ],
+)
+def test_unusable_options(
+    model: keras.Model, options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ExportError, match=message):
+        export(model, tmp_path / "artifact", **{"formats": ["onnx"], **options})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("there", ["full directory", "empty directory", "file", "dangling link"])
+def test_what_exists_is_left_alone(model: keras.Model, there: str, tmp_path: Path) -> None:
+    target = tmp_path / "artifact"
+    if there == "file":
+        target.write_text("mine")
+    elif there == "dangling link":
+        target.symlink_to(tmp_path / "nowhere")
+    else:
+        target.mkdir()
+    if there == "full directory":
+        (target / "file").write_text("mine")
+    before = sorted((str(path), path.lstat()) for path in tmp_path.rglob("*"))
+    with pytest.raises(ExportError, match="artifact exists already: remove it, or export to"):
+        export(model, target)
+    assert sorted((str(path), path.lstat()) for path in tmp_path.rglob("*")) == before
+
+
+def test_new_parents_are_made(model: keras.Model, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    exported = export(model, "runs/1/exports", formats=["onnx"])
+    assert exported.predict(np.ones((1, 2)))["label"].shape == (1, 2)
+    assert [path.name for path in tmp_path.rglob("*")][:3] == ["runs", "1", "exports"]
+
+
+def test_export_is_quiet(
+    model: keras.Model, encoder: TextEncoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing to read when nothing is wrong; a progress bar may be on the screen."""
+    tf.get_logger().addHandler(caplog.handler)
+    try:
+        export(model, tmp_path / "artifact", encoder=encoder)
+    finally:
+        tf.get_logger().removeHandler(caplog.handler)
+    assert [record.getMessage() for record in caplog.records if record.levelno > 20] == []
+
+
+def another_number(x: Any) -> Any:
+    """Add a number that each trace draws anew."""
+    return x + np.random.default_rng().uniform(1, 2)
+
+
+@pytest.mark.parametrize("formats", [["saved_model"], ["onnx"]])
+def test_difference_fails_the_export(formats: list[str], tmp_path: Path) -> None:
+    """A model that no two graphs agree on."""
+    steps = models.sequences()
+    model = keras.Model(steps, models.make("gru")(Apply(another_number)(steps)))
+    with pytest.raises(ExportError, match=f"{formats[0]} differs from keras on 1 x 1, full"):
+        export(model, tmp_path / "new" / "artifact", formats=formats)
+    assert not list(tmp_path.iterdir())
+
+
+class Fuse:
+    """Raises an error when it is called for the n-th time."""
+
+    def __init__(self, calls: int, error: type[BaseException]) -> None:
+        self.calls, self.error = calls, error
+
+    def __call__(self, x: Any = None) -> Any:
+        self.calls -= 1
+        if self.calls == 0:
+            raise self.error("stop")
+        return x
+
+
+class CardOnFire(Mapping[str, Any]):
+    """A model card that can be made, but not read."""
+
+    def __init__(self, fuse: Fuse) -> None:
+        self.fuse = fuse
+
+    def __getitem__(self, name: str) -> Any:
+        return name
+
+    def __iter__(self) -> Any:
+        self.fuse()
+        return iter(["Task"])
+
+    def __len__(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, RuntimeError])
+@pytest.mark.parametrize("moment", ["saved_model", "onnx", "parity", "report"])
+def test_interruption_leaves_nothing(
+    moment: str, error: type[BaseException], tmp_path: Path
+) -> None:
+    steps = models.sequences()
+    traces = {"saved_model": 1, "onnx": 2, "parity": 3, "report": 0}
+    fuse = Fuse(traces[moment], error)
+    layer = models.make("keras_gru")
+    model = keras.Model(steps, layer(Apply(fuse)(steps)))
+    attributes = set(vars(layer))
+    card = CardOnFire(Fuse(int(moment == "report"), error))
+    with pytest.raises(error, match="stop"):
+        export(model, tmp_path / "new" / "artifact", card=card)
+    assert not list(tmp_path.iterdir())
+    assert set(vars(layer)) == attributes
+
+
+@contextlib.contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("saved_model", 100), ("saved_model", 20_000), ("onnx", 100)]
+)
+def test_file_that_cannot_be_written(
+    model: keras.Model, name: str, size: int, tmp_path: Path
+) -> None:
+    """Variables, then the graph of a SavedModel; an ONNX file."""
+    with (
+        files_of_at_most(size),
+        pytest.raises(ExportError, match=r"artifact cannot be written: .*File too large") as error,
+    ):
+        export(model, tmp_path / "new" / "artifact", formats=[name])
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """A disk of a given size, where the system lets us mount one."""
+    target = tmp_path / "disk"
+    target.mkdir()
+
+    def mount(options: str) -> Path:
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(target)]
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"no mounting here: {error}")
+        return target
+
+    yield mount
+    if os.path.ismount(target):
+        subprocess.run(["umount", str(target)], check=True)
+
+
+@pytest.mark.parametrize("size", ["4k", "60k", "100k"])
+def test_disk_that_is_full(model: keras.Model, size: str, small_disk: Any) -> None:
+    disk = small_disk(f"size={size}")
+    with pytest.raises(ExportError, match="artifact cannot be written: No space left") as error:
+        export(model, disk / "new" / "artifact")
+    assert "\n" not in str(error.value)
+    assert not list(disk.iterdir())
+
+
+def test_disk_that_is_read_only(model: keras.Model, small_disk: Any) -> None:
+    with pytest.raises(ExportError, match="artifact cannot be written: Read-only file system"):
+        export(model, small_disk("ro") / "new" / "artifact")
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"), [("file/artifact", "Not a directory"), ("x" * 300, "File name too long")]
+)
+def test_place_that_cannot_be(model: keras.Model, place: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ExportError, match=f"cannot be written: {reason}"):
+        export(model, tmp_path / place)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,158 @@
+"""The ONNX graph beside recurrence: names, operators, and accuracy."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import pytest
+import tensorflow as tf
+
+import custom_layers
+from exports import ExportError, export, onnx_graph, runtime
+from exports.signature import Array, Signature
+from tests.exports import models
+from tests.exports.models import FEATURES, UNITS, Apply
+
+
+def applying(function: Any) -> keras.Model:
+    steps = models.sequences()
+    return keras.Model(steps, models.make("gru")(Apply(function)(steps)))
+
+
+@pytest.mark.parametrize(
+    ("operator", "function"),
+    {
+        "Erfinv": lambda x: keras.ops.erfinv(keras.ops.tanh(x)),
+        "Lgamma": tf.math.lgamma,
+        "Qr": lambda x: keras.ops.qr(x)[0],
+        # The converter knows this one, and fails.
+        "RFFT": lambda x: keras.ops.rfft(x)[0][..., :1] + x,
+        # An ONNX operator, but not on these numbers.
+        "Mul": lambda x: tf.cast(2 * tf.cast(x, "bfloat16"), "float32"),
+        "PyFunc": lambda x: tf.ensure_shape(tf.numpy_function(np.sin, [x], "float32"), x.shape),
+    }.items(),
+)
+def test_operator_without_onnx_form(
+    operator: str, function: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ExportError, match=rf"cannot be converted to ONNX.*\b{operator}\b") as error:
+        export(applying(function), tmp_path / "artifact", formats=["onnx"])
+    assert "\n" not in str(error.value)
+    assert "tf2onnx" not in capfd.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_function_without_recurrence_is_converted_as_it_is(tmp_path: Path) -> None:
+    exported = export(applying(keras.ops.sin), tmp_path / "artifact")
+    operators = models.operators(onnx.load(exported.directory / "onnx/model.onnx"))
+    assert operators["Sin"] == operators["GRU"] == 1
+
+
+def test_ends_keep_their_names_and_order(tmp_path: Path) -> None:
+    """Neither sorted by name nor by shape; a layer of several outputs numbers them."""
+    later, first = keras.Input((None, 2), name="z"), keras.Input((4,), name="a", dtype="int64")
+    whole, *states = custom_layers.LSTM(UNITS, return_state=True, name="memory")(later)
+    outputs = [
+        keras.layers.Dense(3, name="zeta")(whole),
+        whole,
+        *states,
+        keras.layers.Dense(2, name="alpha")(keras.ops.cast(first, "float32")),
+    ]
+    model = models.randomized(keras.Model([later, first], outputs))
+    exported = export(model, tmp_path / "artifact")
+    inputs = [("z", (None, None, 2), "float32"), ("a", (None, 4), "int64")]
+    names = ["zeta", "memory", "memory_1", "memory_2", "alpha"]
+    assert exported.signature.inputs == tuple(Array(*each) for each in inputs)
+    assert [output.name for output in exported.signature.outputs] == names
+
+    graph = onnx.load(exported.directory / "onnx/model.onnx").graph
+    assert {end.name: models.axes(end) for end in graph.input} == {
+        "z": ["batch", "time", 2],
+        "a": ["batch", 4],
+    }
+    assert [end.name for end in graph.output] == names
+    assert [models.axes(end)[-1] for end in graph.output] == [3, UNITS, UNITS, UNITS, 2]
+
+    arrays = {"z": np.ones((3, 5, 2), "float32"), "a": np.arange(12).reshape(3, 4)}
+    expected = model([arrays["z"], arrays["a"]])
+    for run in exported.runs(["saved_model", "onnx"]).values():
+        outputs = run(arrays)
+        for name, values in zip(names, expected, strict=True):
+            np.testing.assert_allclose(outputs[name], values, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("names", "numbered"),
+    [
+        (["a", "b"], ["a", "b"]),
+        (["a", "a", "a"], ["a", "a_1", "a_2"]),
+        (["a", "a", "a_1"], ["a", "a_1", "a_1_1"]),
+    ],
+)
+def test_output_names_are_distinct(names: list[str], numbered: list[str]) -> None:
+    steps = models.sequences()
+    model = keras.Model(steps, [Apply(keras.ops.sin, name=name)(steps) for name in set(names)])
+    layers = {layer.name: layer.output for layer in model.layers[1:]}
+    model = keras.Model(steps, [layers[name] for name in names])
+    assert [output.name for output in Signature.of(model).outputs] == numbered
+
+
+@pytest.mark.parametrize("name", ["two words", "день", "for", "input-1", "1st"])
+def test_input_name_that_some_format_cannot_have(name: str, tmp_path: Path) -> None:
+    steps = keras.Input((None, FEATURES), name=name)
+    with pytest.raises(ExportError, match=f"The input '{name}' needs a name of letters"):
+        export(keras.Model(steps, models.make("gru")(steps)), tmp_path / "artifact")
+    assert not list(tmp_path.iterdir())
+
+
+def test_sequential_model(tmp_path: Path) -> None:
+    model = models.randomized(
+        keras.Sequential(
+            [models.sequences(), models.make("lstm"), keras.layers.Dense(2, name="end")]
+        )
+    )
+    steps = np.ones((2, 3, FEATURES), "float32")
+    outputs = export(model, tmp_path / "artifact").predict(steps)
+    assert list(outputs) == ["end"]
+    np.testing.assert_allclose(outputs["end"], model(steps), atol=1e-5)
+
+
+def gru_in_float64(steps: np.ndarray, mask: np.ndarray, weights: list[np.ndarray]) -> np.ndarray:
+    """Cho et al., 2014, with the reset gate after the product, in NumPy."""
+    kernel, recurrent_kernel, bias = (weight.astype("float64") for weight in weights)
+    h = np.zeros((len(steps), len(recurrent_kernel)))
+    for time in range(steps.shape[1]):
+        x = np.split(steps[:, time] @ kernel + bias[0], 3, axis=1)
+        r = np.split(h @ recurrent_kernel + bias[1], 3, axis=1)
+        update, reset = (1 / (1 + np.exp(-x[gate] - r[gate])) for gate in (0, 1))
+        new = update * h + (1 - update) * np.tanh(x[2] + reset * r[2])
+        h = np.where(mask[:, time, None], new, h)
+    return h
+
+
+def test_masked_gru_is_one_node_and_accurate(tmp_path: Path) -> None:
+    """As near to the equations as what Keras itself exports of the same model: a loop."""
+    steps = models.sequences()
+    model = keras.Model(steps, keras.layers.GRU(32, name="gru")(keras.layers.Masking()(steps)))
+    generator = np.random.default_rng(0)
+    mask = np.arange(200) < generator.integers(1, 201, (8, 1))
+    inputs = (generator.normal(size=(*mask.shape, FEATURES)) * mask[..., None]).astype("float32")
+    exact = gru_in_float64(inputs, mask, model.get_weights())
+    model(inputs)
+    model.export(tmp_path / "keras.onnx", format="onnx", verbose=False)
+    theirs = runtime.read(tmp_path / "keras.onnx")({model.input.name: inputs})
+    ours = export(model, tmp_path / "artifact", formats=["onnx"])
+    operators = models.operators(onnx.load(ours.directory / "onnx/model.onnx"))
+    assert operators["GRU"] == 1 and not models.LOOPS & set(operators)
+    assert models.LOOPS & set(models.operators(onnx.load(tmp_path / "keras.onnx")))
+    worst = np.abs(ours.predict(inputs)["gru"] - exact).max()
+    assert worst < 1e-6
+    assert worst < 2 * np.abs(next(iter(theirs.values())) - exact).max()
+
+
+def test_metadata_is_kept() -> None:
+    model = models.classifier()
+    graph = onnx_graph.convert(model, Signature.of(model), {"task": "sentiment"})
+    assert [(each.key, each.value) for each in graph.metadata_props] == [("task", "sentiment")]

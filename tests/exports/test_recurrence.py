@@ -1,0 +1,262 @@
+"""Every recurrent layer, one native node, the same numbers."""
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import onnx
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+import custom_layers
+from exports import ExportError, onnx_graph, runtime, traced
+from exports.signature import Signature
+from tests.exports import models
+from tests.exports.models import FEATURES, LAYERS, UNITS, WORDS
+
+few = settings(max_examples=8, deadline=None)
+
+
+class Converted(NamedTuple):
+    model: keras.Model
+    graph: onnx.ModelProto
+    keras: Any
+    onnx: Any
+
+
+def convert(model: keras.Model, directory: Any) -> Converted:
+    signature = Signature.of(model)
+    graph = onnx_graph.convert(model, signature)
+    onnx.save(graph, directory / "model.onnx")
+    return Converted(
+        model, graph, traced.run(model, signature), runtime.read(directory / "model.onnx")
+    )
+
+
+def assert_equal(converted: Converted, inputs: dict[str, np.ndarray], tolerance: float = 1e-5):
+    expected, got = converted.keras(inputs), converted.onnx(inputs)
+    assert list(expected) == list(got)
+    for name, values in expected.items():
+        np.testing.assert_allclose(got[name], values, rtol=tolerance, atol=tolerance, err_msg=name)
+
+
+def assert_native(graph: onnx.ModelProto, operator: str, count: int) -> None:
+    operators = models.operators(graph)
+    assert operators[operator] == count
+    assert not models.LOOPS & set(operators)
+
+
+@st.composite
+def masks(draw: Any) -> np.ndarray:
+    """Masks of every form: padding on either side, holes, rows without a step, all steps."""
+    batch, time = draw(st.integers(1, 5)), draw(st.integers(1, 20) | st.just(150))
+    lengths = draw(arrays.arrays(int, (batch, 1), elements=st.integers(0, time)))
+    right = np.arange(time) < lengths
+    holes = np.random.default_rng(draw(st.integers(0, 99))).random((batch, time)) < 0.5
+    return draw(st.sampled_from([right, right[:, ::-1], holes, right & holes, right | True]))
+
+
+def draw_sequences(mask: np.ndarray, padding: float = 0.0) -> np.ndarray:
+    generator = np.random.default_rng(mask.size)
+    values = generator.normal(size=(*mask.shape, FEATURES)).astype("float32")
+    return np.where(mask[..., None], values, np.float32(padding))
+
+
+@pytest.fixture(scope="module", params=LAYERS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def converted(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Converted:
+    """One kind of layer in both directions, with states in and out, with a mask and without."""
+    steps = models.sequences()
+    mask = keras.Input((None,), dtype="bool", name="mask")
+    states = [
+        keras.Input((UNITS,), name=f"state_{each}")
+        for each in range(1 + (LAYERS[kind][0] == "LSTM"))
+    ]
+    outputs = []
+    for number, masked in enumerate([mask, mask, mask, mask, None, None]):
+        layer = models.make(
+            kind,
+            return_sequences=number % 2 == 0,
+            go_backwards=number in (2, 3, 4),
+            return_state=True,
+            name=f"{'full' if masked is None else 'masked'}_{number}",
+        )
+        outputs.append(layer(steps, mask=masked, initial_state=states))
+    model = keras.Model([steps, mask, *states], outputs)
+    return convert(models.randomized(model), tmp_path_factory.mktemp("layers"))
+
+
+def test_each_is_one_native_node(kind: str, converted: Converted) -> None:
+    assert_native(converted.graph, LAYERS[kind][0], count=6)
+
+
+def test_axes_are_dynamic_and_named(converted: Converted) -> None:
+    ends = {end.name: models.axes(end) for end in converted.graph.graph.input}
+    assert ends["sequences"] == ["batch", "time", FEATURES]
+    assert ends["mask"] == ["batch", "time"]
+    assert ends["state_0"] == ["batch", UNITS]
+    outputs = {end.name: models.axes(end) for end in converted.graph.graph.output}
+    assert outputs["masked_0"] == ["batch", "time", UNITS]
+    assert outputs["masked_1"] == outputs["masked_0_1"] == ["batch", UNITS]
+
+
+@few
+@given(mask=masks(), padding=st.sampled_from([0.0, 1e4, np.nan]))
+@example(mask=np.zeros((2, 3), bool), padding=np.nan)
+@example(mask=np.ones((1, 1), bool), padding=0.0)
+def test_equals_keras(converted: Converted, mask: np.ndarray, padding: float) -> None:
+    generator = np.random.default_rng(0)
+    inputs = {"sequences": draw_sequences(mask), "mask": mask}
+    for each in converted.model.inputs[2:]:
+        inputs[each.name] = generator.normal(size=(len(mask), UNITS)).astype("float32")
+    assert_equal(converted, inputs)
+    # What stands in masked steps is nobody's business.
+    del inputs["sequences"]
+    filled = converted.onnx({"sequences": draw_sequences(mask, padding), **inputs})
+    clean = converted.onnx({"sequences": draw_sequences(mask), **inputs})
+    for name in clean:
+        if name.startswith("masked"):
+            np.testing.assert_array_equal(filled[name], clean[name], err_msg=name)
+
+
+@pytest.mark.parametrize("kind", ["rnn", "lstm", "gru", "keras_simple_rnn", "keras_lstm"])
+def test_bidirectional_in_every_merge_mode(kind: str, tmp_path: Any) -> None:
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    x = keras.layers.Embedding(WORDS, FEATURES, mask_zero=True)(tokens)
+    outputs = [
+        keras.layers.Bidirectional(
+            models.make(kind, return_sequences=number % 2 == 0), merge_mode=mode
+        )(x)
+        for number, mode in enumerate(["sum", "mul", "concat", "ave", None])
+    ]
+    converted = convert(models.randomized(keras.Model(tokens, outputs)), tmp_path)
+    assert_native(converted.graph, LAYERS[kind][0], count=10)
+
+    @few
+    @given(mask=masks())
+    def check(mask: np.ndarray) -> None:
+        ids = np.random.default_rng(0).integers(1, WORDS, mask.shape) * mask
+        assert_equal(converted, {"tokens": ids.astype("int32")})
+
+    check()
+
+
+@pytest.mark.parametrize("kind", ["irnn", "lstm", "gru_reset_before", "keras_gru"])
+def test_stacked_two_deep(kind: str, tmp_path: Any) -> None:
+    steps = models.sequences()
+    x = keras.layers.Masking()(steps)
+    x = models.make(kind, return_sequences=True, go_backwards=True)(x)
+    x = models.make(kind, zero_output_for_mask=True, return_sequences=True)(x)
+    converted = convert(models.randomized(keras.Model(steps, x)), tmp_path)
+    assert_native(converted.graph, LAYERS[kind][0], count=2)
+
+    @few
+    @given(mask=masks())
+    def check(mask: np.ndarray) -> None:
+        assert_equal(converted, {"sequences": draw_sequences(mask)})
+
+    check()
+
+
+@pytest.mark.parametrize("kind", ["lstm", "keras_gru"])
+def test_layer_that_is_called_twice(kind: str, tmp_path: Any) -> None:
+    one, two = keras.Input((None, FEATURES), name="one"), keras.Input((None, FEATURES), name="two")
+    shared = models.make(kind)
+    model = keras.Model([one, two], [shared(one), shared(keras.layers.Masking()(two))])
+    converted = convert(models.randomized(model), tmp_path)
+    assert_native(converted.graph, LAYERS[kind][0], count=2)
+    mask = np.array([[True, True, False], [False, True, False]])
+    assert_equal(converted, {"one": draw_sequences(mask | True), "two": draw_sequences(mask)})
+
+
+@pytest.mark.parametrize("kind", ["gru", "keras_lstm"])
+def test_unrolled_layer(kind: str, tmp_path: Any) -> None:
+    steps = keras.Input((5, FEATURES), name="sequences")
+    model = keras.Model(steps, models.make(kind, unroll=True)(keras.layers.Masking()(steps)))
+    converted = convert(models.randomized(model), tmp_path)
+    assert_native(converted.graph, LAYERS[kind][0], count=1)
+    assert models.axes(converted.graph.graph.input[0]) == ["batch", 5, FEATURES]
+    assert_equal(converted, {"sequences": draw_sequences(np.arange(5) < [[5], [2], [0]])})
+
+
+@pytest.mark.parametrize(
+    "activation", ["tanh", "sigmoid", "relu", "linear", "hard_sigmoid", "softsign"]
+)
+def test_activation_that_onnx_has(activation: str, tmp_path: Any) -> None:
+    steps = models.sequences()
+    gates = {"recurrent_activation": activation}
+    outputs = [
+        custom_layers.RNN(UNITS, activation)(steps),
+        custom_layers.GRU(UNITS, activation)(steps),
+        custom_layers.GRU(UNITS, **gates)(steps),
+        keras.layers.LSTM(UNITS, "softsign", **gates)(steps),
+        keras.layers.LSTM(UNITS, activation, "hard_sigmoid")(steps),
+    ]
+    converted = convert(models.randomized(keras.Model(steps, outputs), scale=0.3), tmp_path)
+    assert not models.LOOPS & set(models.operators(converted.graph))
+    usual = draw_sequences(np.ones((4, 9), bool))
+    assert_equal(converted, {"sequences": usual})
+    assert_equal(converted, {"sequences": 300 * usual[:, :2]})
+
+
+@pytest.mark.parametrize("activation", ["gelu", "softplus", "softmax", lambda x: 2 * x])
+@pytest.mark.parametrize(
+    ("layer", "argument"),
+    [
+        (custom_layers.RNN, "activation"),
+        (custom_layers.GRU, "recurrent_activation"),
+        (keras.layers.LSTM, "activation"),
+    ],
+)
+def test_activation_that_onnx_lacks(layer: Any, argument: str, activation: Any) -> None:
+    model = keras.Sequential([models.sequences()])
+    model.add(layer(UNITS, name="memory", **{argument: activation}))
+    with pytest.raises(ExportError, match=r"'memory'.*they have hard_sigmoid, linear, relu"):
+        onnx_graph.convert(model, Signature.of(model))
+
+
+class ShiftCell(custom_layers.Cell):
+    gates = ("h",)
+    state = ("h",)
+
+    def step(self, x: Any, h: Any, state: Any) -> Any:
+        return self.State(h=x.h + h.h - state.h)
+
+
+def test_cell_that_onnx_lacks() -> None:
+    model = keras.Sequential([models.sequences()])
+    model.add(custom_layers.Recurrent(ShiftCell(UNITS), name="shift"))
+    with pytest.raises(ExportError, match=r"'shift': ONNX has no recurrent operator for ShiftCell"):
+        onnx_graph.convert(model, Signature.of(model))
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru", "keras_lstm", "keras_simple_rnn"])
+@pytest.mark.parametrize("fails", [False, True])
+def test_model_is_left_as_it_was(kind: str, fails: bool, tmp_path: Any) -> None:
+    steps = models.sequences()
+    layers = [models.make(kind, return_sequences=True), models.make(kind)]
+    activation = "gelu" if fails else "tanh"
+    last = custom_layers.RNN(UNITS, activation, name="last")
+    x = last(keras.layers.RepeatVector(3)(layers[1](layers[0](steps))))
+    model = models.randomized(keras.Model(steps, x))
+    inputs = draw_sequences(np.ones((4, 6), bool))
+    before, weights = model(inputs), model.get_weights()
+    attributes = [set(vars(layer)) for layer in [*layers, last]]
+    if fails:
+        with pytest.raises(ExportError):
+            onnx_graph.convert(model, Signature.of(model))
+    else:
+        convert(model, tmp_path)
+    assert [set(vars(layer)) for layer in [*layers, last]] == attributes
+    np.testing.assert_array_equal(model(inputs), before)
+    np.testing.assert_allclose(model.predict(inputs, verbose=0), before, rtol=1e-5, atol=1e-6)
+    model.compile("sgd", "mse", jit_compile=False)
+    losses = [model.train_on_batch(inputs, np.zeros((4, UNITS))) for _ in range(3)]
+    assert losses[2] < losses[0]
+    assert all(np.any(new != old) for new, old in zip(model.get_weights(), weights, strict=True))

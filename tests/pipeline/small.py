@@ -1,0 +1,49 @@
+"""Runs small enough for a test."""
+
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline import config, tasks
+from pipeline.config import TextConfig
+from pipeline.run import Run
+
+SMALL = {
+    "limit": 48,
+    "epochs": 2,
+    "units": 4,
+    "embedding": 4,
+    "batch_size": 16,
+    "max_length": 30,
+    "vocabulary_size": 500,
+    "dropout": 0.2,
+    "word_dropout": 0.2,
+}
+
+
+class Outcome(NamedTuple):
+    """What a call of the command came to."""
+
+    status: int
+    out: str
+    err: str
+
+
+def small(**settings: Any) -> TextConfig:
+    return config.merge(tasks.get("sentiment").presets["demo"](), SMALL, settings)
+
+
+def options(**settings: Any) -> list[str]:
+    """The settings of a small run, as options of the command line."""
+    given = {**SMALL, **settings}
+    return [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+
+
+def copy(run: Run[TextConfig], folder: Path) -> Run[TextConfig]:
+    """A copy of a run, to be spoilt."""
+    shutil.copytree(run.path, folder)
+    return Run.open(folder)
+
+
+def truncate(path: Path, kept: float = 0.5) -> None:
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])

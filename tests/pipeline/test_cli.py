@@ -1,0 +1,223 @@
+"""The command: what it says, how fast, and what it says when something is wrong."""
+
+import io
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import cli, doctor
+from pipeline.config import TextConfig
+from pipeline.run import Run
+from tests.pipeline.small import Outcome, copy, options, truncate
+
+Command = Callable[..., Outcome]
+PROGRAM = [sys.executable, "-m", "pipeline.cli"]
+
+
+def arguments(path: Path, **settings: Any) -> list[str]:
+    return ["train", "sentiment", f"--run={path}", "--preset=demo", *options(**settings)]
+
+
+def assert_one_line(outcome: Outcome, *said: str) -> None:
+    assert outcome.status == 1
+    assert outcome.err.startswith("recurrent: ") and outcome.err.count("\n") == 1
+    assert all(part in outcome.err for part in said)
+
+
+@pytest.mark.parametrize("verb", ["", "train", "train sentiment", "predict", "export", "doctor"])
+def test_help_comes_at_once(verb: str) -> None:
+    def seconds() -> float:
+        started = time.perf_counter()
+        subprocess.run([*PROGRAM, *verb.split(), "--help"], check=True, capture_output=True)
+        return time.perf_counter() - started
+
+    assert min(seconds() for _ in range(3)) < 0.5
+
+
+def test_help_of_a_task_has_every_setting(recurrent: Command) -> None:
+    outcome = recurrent("train", "sentiment", "--help")
+    assert outcome.status == 0
+    for name in TextConfig.model_fields:
+        assert name == "task" or f"--{name.replace('_', '-')}" in outcome.out
+    assert "movie_reviews/imdb" in outcome.out
+
+
+def test_tasks_are_listed_with_their_data_sets(recurrent: Command) -> None:
+    outcome = recurrent("tasks")
+    assert outcome.status == 0
+    assert "sentiment: whether" in outcome.out and "yelp_polarity_reviews" in outcome.out
+
+
+def test_flags_beat_the_file_and_the_file_beats_the_preset(
+    recurrent: Command, tmp_path: Path
+) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps({"units": 3, "seed": 5, "epochs": 1}))
+    given = [option for option in options() if "units" not in option and "epochs" not in option]
+    run = tmp_path / "run"
+    outcome = recurrent(
+        "train", "sentiment", f"--run={run}", f"--config={file}", *given, "--seed=6"
+    )
+    assert outcome.status == 0 and f"{run}: best epoch 1" in outcome.out
+    config = Run.open(run).config
+    assert (config.units, config.seed, config.epochs, config.cell) == (3, 6, 1, "gru")
+
+
+def test_a_trained_run_is_not_trained_again(recurrent: Command, trained: Run[TextConfig]) -> None:
+    outcome = recurrent(*arguments(trained.path))
+    assert outcome.status == 0
+    assert f"{trained.path} is trained already" in outcome.err and "training 1/2" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["train", "sentimant"], ["'sentimant'", "'sentiment'"]),
+        (["train", "sentiment", "--cell=gruu"], ["'gruu'", "lstm"]),
+        (["train", "sentiment", "--dataset=imdb"], ["'imdb'", "movie_reviews/imdb"]),
+        (["train", "sentiment", "--units=0"], ["units = 0", "greater than or equal to 1"]),
+        (["train", "sentiment", "--config=none.json"], ["there is no file none.json"]),
+        (["train", "sentiment", "--run=/sys/run"], ["/sys/run"]),
+        (["train", "sentiment", "--run=/dev/null"], ["/dev/null exists"]),
+        (["predict", "nowhere", "fine"], ["there is no run nowhere"]),
+        (["evaluate", "nowhere"], ["there is no run nowhere"]),
+        (["export", "nowhere"], ["there is no run nowhere"]),
+        (["predict", "/sys", "fine"], ["/sys is not a run directory"]),
+    ],
+)
+def test_a_mistake_is_answered_in_one_line(
+    recurrent: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: list[str],
+    said: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert_one_line(recurrent(*given), *said)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("given", [["trian"], ["train", "sentiment", "--unit=3"], ["predict"]])
+def test_wrong_usage_is_explained(recurrent: Command, given: list[str]) -> None:
+    outcome = recurrent(*given)
+    assert outcome.status == 2
+    assert "Error: " in outcome.err and "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize("file", ["config.json", "metrics.jsonl", "vocabulary.txt", "model.keras"])
+def test_a_damaged_file_is_named_in_one_line(
+    recurrent: Command, trained: Run[TextConfig], tmp_path: Path, file: str
+) -> None:
+    run = copy(trained, tmp_path / "run")
+    truncate(run.path / file, 0.7)
+    assert_one_line(recurrent("predict", run.path, "fine"), file)
+
+
+def test_another_config_in_the_same_directory_is_refused(
+    recurrent: Command, trained: Run[TextConfig]
+) -> None:
+    outcome = recurrent(*arguments(trained.path, units=5))
+    assert_one_line(outcome, "is a run with units = 4")
+
+
+def test_predictions_go_to_stdout_and_notes_to_stderr(
+    recurrent: Command, trained: Run[TextConfig]
+) -> None:
+    outcome = recurrent("predict", trained.path, "the film", "", "кино")
+    assert outcome.status == 0
+    assert [line.split("\t")[2] for line in outcome.out.splitlines()] == ["the film", "", "кино"]
+    assert [line[:18] for line in outcome.err.splitlines()] == [
+        "recurrent: text 2:",
+        "recurrent: text 3:",
+    ]
+
+
+def test_texts_come_from_stdin_too(
+    recurrent: Command, trained: Run[TextConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(b"the film\n\nbroken \xff\n"))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    outcome = recurrent("predict", trained.path)
+    assert outcome.status == 0
+    excerpts = [line.split("\t")[2] for line in outcome.out.splitlines()]
+    assert excerpts == ["the film", "", "broken �"]
+
+
+def test_an_argument_that_is_not_utf8_is_read_as_far_as_it_goes(
+    recurrent: Command, trained: Run[TextConfig]
+) -> None:
+    outcome = recurrent("predict", trained.path, b"the \xff film".decode(errors="surrogateescape"))
+    assert outcome.status == 0 and "the ? film" in outcome.out
+
+
+def test_evaluate_shows_the_model_beside_the_baselines(
+    recurrent: Command, trained: Run[TextConfig], tmp_path: Path
+) -> None:
+    run = copy(trained, tmp_path / "run")
+    outcome = recurrent("evaluate", run.path)
+    assert outcome.status == 0
+    for row in ("gru", "averaged embeddings", "TF-IDF of words and bigrams"):
+        assert row in outcome.out
+    assert f"{Run.open(run.path).results['model']['accuracy']:.4f}" in outcome.out
+
+
+def test_export_shows_parity_and_refuses_to_overwrite(
+    recurrent: Command, trained: Run[TextConfig], tmp_path: Path
+) -> None:
+    outcome = recurrent("export", trained.path, "--to", tmp_path / "model", "--format", "onnx")
+    assert outcome.status == 0
+    assert "onnx" in outcome.out and "48 of 48" in outcome.out
+    assert (tmp_path / "model" / "onnx" / "model.onnx").is_file()
+    assert not (tmp_path / "model" / "saved_model").exists()
+    again = recurrent("export", trained.path, "--to", tmp_path / "model")
+    assert_one_line(again, "exists already")
+
+
+def test_output_that_cannot_be_written_is_one_line() -> None:
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run([*PROGRAM, "tasks"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 1
+    assert "No space left on device" in ended.stderr and ended.stderr.count("\n") == 1
+
+
+def test_a_disk_that_fills_up_in_training_is_one_line_and_nothing_half_written(
+    tmp_path: Path,
+) -> None:
+    """The limit on the size of a file lets everything through but the model."""
+    program = ["bash", "-c", 'ulimit -f 8; exec "$@"', "bash", *PROGRAM]
+    ended = subprocess.run([*program, *arguments(tmp_path / "run")], capture_output=True, text=True)
+    last = ended.stderr.splitlines()[-1]
+    assert ended.returncode == 1
+    assert last == f"recurrent: cannot write {tmp_path}/run/model.keras: File too large"
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {"config.json", "vocabulary.txt"}
+
+
+def test_doctor_finds_nothing_wrong_here(recurrent: Command) -> None:
+    outcome = recurrent("doctor")
+    assert outcome.status == 0
+    assert "ok  layers and export: SavedModel and ONNX agree with Keras" in outcome.out
+    assert "!!" not in outcome.out
+
+
+def test_doctor_says_what_to_do(recurrent: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_PACKAGES", ("keras", "no-such-package"))
+    monkeypatch.setattr(doctor, "_export", lambda: doctor.Finding("layers", "fine"))
+    monkeypatch.setenv("KERAS_RECURRENT_CACHE", "/sys/cache")
+    outcome = recurrent("doctor")
+    assert outcome.status == 1
+    assert "!!  no-such-package: missing\n    try: make install" in outcome.out
+    assert "    try: name another folder in KERAS_RECURRENT_CACHE" in outcome.out
+
+
+def test_the_entry_point_is_the_one_that_is_installed() -> None:
+    import tomllib
+
+    scripts = tomllib.loads(Path("pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"recurrent": f"{cli.__name__}:{cli.main.__name__}"}

@@ -1,0 +1,102 @@
+"""Settings: which one wins, which ones are refused, and that a file keeps them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import config, tasks
+from pipeline.config import TextConfig
+from pipeline.errors import PipelineError
+
+PRESET = TextConfig(task="sentiment", dataset="movie_reviews/imdb")
+
+settings = st.fixed_dictionaries(
+    {},
+    optional={
+        "cell": st.sampled_from(["rnn", "irnn", "lstm", "gru"]),
+        "units": st.integers(1, 8192),
+        "bidirectional": st.booleans(),
+        "dropout": st.floats(0, 1, exclude_max=True),
+        "learning_rate": st.floats(0, 10, exclude_min=True),
+        "seed": st.integers(0, 2**31 - 1),
+        "precision": st.sampled_from(["float32", "mixed_bfloat16", "mixed_float16"]),
+        "limit": st.none() | st.integers(2, 10**9),
+        "max_length": st.integers(1, 2**16),
+    },
+)
+
+
+@given(in_file=settings, flags=settings)
+def test_a_flag_beats_the_file_and_the_file_beats_the_preset(
+    in_file: dict[str, Any], flags: dict[str, Any]
+) -> None:
+    merged = config.merge(PRESET, in_file, flags).model_dump()
+    for name, value in merged.items():
+        layers = (flags, in_file, PRESET.model_dump())
+        assert value == next(layer[name] for layer in layers if name in layer)
+
+
+@given(settings)
+def test_json_keeps_every_setting(given: dict[str, Any]) -> None:
+    whole = config.merge(PRESET, given)
+    assert config.parse(TextConfig, json.loads(config.to_json(whole))) == whole
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"units": 0}, "units = 0 will not do: it should be greater than or equal to 1"),
+        ({"units": 2.5}, "units = 2.5"),
+        ({"units": True}, "units = True"),
+        ({"units": "64"}, "units = '64'"),
+        ({"dropout": 1}, "dropout = 1 will not do: it should be less than 1"),
+        ({"learning_rate": float("nan")}, "learning_rate = nan"),
+        ({"precision": "float64"}, "'float32', 'mixed_bfloat16' or 'mixed_float16'"),
+        ({"unist": 3}, "no setting is called 'unist'; did you mean 'units'?"),
+        ({"zzz": 3}, "there are task, dataset, cell"),
+        ({"task": "other"}, "for the task 'other', not 'sentiment'"),
+        ({"units": 0, "epochs": 0}, "units = 0.*; epochs = 0"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_value_and_what_is_allowed(
+    wrong: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(PipelineError, match=complaint) as raised:
+        config.merge(PRESET, wrong)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_missing_setting_is_named() -> None:
+    with pytest.raises(PipelineError, match="the setting 'dataset' is missing"):
+        config.parse(TextConfig, {"task": "sentiment"})
+
+
+@pytest.mark.parametrize("content", ['{"units": 6', "[1, 2]", '{"units": \xff}'])
+def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(content, encoding="latin-1")
+    with pytest.raises(PipelineError, match=str(file)):
+        config.read(file)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="there is no file"):
+        config.read(tmp_path / "settings.json")
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_every_preset_of_a_task_has_its_settings(name: str) -> None:
+    task = tasks.get(name)
+    assert task.presets
+    for preset in task.presets.values():
+        made = preset()
+        assert type(made) is task.settings and made.task == name
+
+
+def test_every_setting_says_what_it_is() -> None:
+    for name in tasks.names():
+        assert all(field.description for field in tasks.get(name).settings.model_fields.values())

@@ -1,0 +1,95 @@
+"""What the sentiment task says about texts, and what it is measured against."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import train
+from pipeline.config import TextConfig
+from pipeline.run import Run
+from tests.pipeline.small import copy, small
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Run[TextConfig]:
+    """A run on enough reviews to tell good words from bad ones by counting."""
+    run = Run.create(tmp_path_factory.mktemp("runs") / "run", small(limit=300, epochs=1))
+    train.train(run)
+    train.evaluate(run)
+    return run
+
+
+def test_results_have_the_model_beside_both_baselines(evaluated: Run[TextConfig]) -> None:
+    results = json.loads((evaluated.path / "results.json").read_text())
+    assert results == evaluated.results
+    assert results["examples"] == {"train": 300, "validation": 300, "test": 300}
+    assert results["best_epoch"] == evaluated.best
+    assert list(results["baselines"]) == ["averaged embeddings", "TF-IDF of words and bigrams"]
+    for figures in (results["model"], *results["baselines"].values()):
+        assert 0.35 < figures["accuracy"] < 0.9
+        assert figures["seconds"] > 0
+    assert results["baselines"]["TF-IDF of words and bigrams"]["accuracy"] > 0.65
+
+
+def test_results_are_the_same_again(evaluated: Run[TextConfig], tmp_path: Path) -> None:
+    run = copy(evaluated, tmp_path / "run")
+    first, again = evaluated.results, train.evaluate(run)
+    assert again["model"] == first["model"]
+    for name, figures in again["baselines"].items():
+        assert figures["accuracy"] == first["baselines"][name]["accuracy"]
+
+
+def test_a_prediction_has_label_probability_and_excerpt(trained: Run[TextConfig]) -> None:
+    (answer,) = trained.task.predict(trained, ["A good\n\n film " + "and more " * 30])
+    label, probability, excerpt = answer.text.split("\t")
+    assert label in ("neg", "pos") and 0.5 <= float(probability) <= 1
+    assert excerpt.startswith("A good film and") and excerpt.endswith("…") and len(excerpt) == 60
+
+
+def test_a_prediction_does_not_depend_on_its_neighbours(trained: Run[TextConfig]) -> None:
+    texts = ["the film", "", "a good film with a long text " * 5, "the"]
+    alone = [answer for text in texts for answer in trained.task.predict(trained, [text])]
+    assert trained.task.predict(trained, texts) == alone
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("", "there is no word in it"),
+        (" \n\t ", "there is no word in it"),
+        ("... --- ...", "there is no word in it"),
+        ("плохое кино", "the model knows none of its words"),
+        ("映画", "the model knows none of its words"),
+        ("the film " * 50_000, "only the first 30 of its 100,000 words were read"),
+    ],
+)
+def test_a_text_that_is_hard_to_read_is_answered_with_a_note(
+    trained: Run[TextConfig], text: str, note: str
+) -> None:
+    (answer,) = trained.task.predict(trained, [text])
+    assert answer.text.split("\t")[0] in ("neg", "pos")
+    assert "\n" not in answer.text
+    assert any(note in said for said in answer.notes)
+
+
+def test_an_ordinary_text_needs_no_note(trained: Run[TextConfig]) -> None:
+    (answer,) = trained.task.predict(trained, ["the film is good"])
+    assert answer.notes == ()
+
+
+def test_the_model_is_finite_for_a_row_of_padding(trained: Run[TextConfig]) -> None:
+    rows = np.array([[0, 0, 0], [5, 6, 0]], np.int32)
+    probabilities = trained.model().predict(rows, verbose=0)
+    assert np.isfinite(probabilities).all()
+    np.testing.assert_allclose(probabilities.sum(-1), 1, rtol=1e-6)
+
+
+def test_padding_changes_nothing(trained: Run[TextConfig]) -> None:
+    row = np.array([[5, 6, 7]], np.int32)
+    padded = np.pad(row, [(0, 0), (0, 9)])
+    model = trained.model()
+    np.testing.assert_allclose(
+        model.predict(padded, verbose=0), model.predict(row, verbose=0), atol=1e-6
+    )

@@ -1,0 +1,232 @@
+"""Training: it learns, and an interruption changes nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from pipeline import batches, compute, models, train
+from pipeline.config import TextConfig
+from pipeline.errors import PipelineError
+from pipeline.run import Run
+from tests.pipeline.small import Outcome, options, small
+
+Command = Callable[..., Outcome]
+
+
+def arguments(path: Path, **settings: Any) -> list[str]:
+    return ["train", "sentiment", f"--run={path}", "--preset=demo", *options(**settings)]
+
+
+def interrupt(run: Run[Any], monkeypatch: pytest.MonkeyPatch, how: type[BaseException]) -> None:
+    """Train the first epoch of `run`, and be interrupted after it."""
+    commit = Run.commit
+
+    def interrupted(run: Run[Any], model: keras.Model, figures: Any) -> None:
+        commit(run, model, figures)
+        raise how
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "commit", interrupted)
+        with pytest.raises(how):
+            train.train(run)
+    assert len(run.metrics) == 1
+
+
+def checkpoint(run: Run[Any]) -> list[np.ndarray]:
+    """Weights and optimizer after the last of two epochs."""
+    with compute.scope(run.config):
+        path = run.path / "checkpoints" / "epoch-0002.keras"
+        model = models.load(path, with_optimizer=True)
+    weights = [item for item in model.variables if "seed_generator" not in item.path]
+    return [item.numpy() for item in (*weights, *model.optimizer.variables)]
+
+
+def assert_same(run: Run[Any], other: Run[Any]) -> None:
+    """To the last bit, in everything but the time it took."""
+    for one, two in zip(checkpoint(run), checkpoint(other), strict=True):
+        np.testing.assert_array_equal(one, two)
+    for one, two in zip(run.model().get_weights(), other.model().get_weights(), strict=True):
+        if one.dtype == np.float32:
+            np.testing.assert_array_equal(one, two)
+    for line, same in zip(run.metrics, other.metrics, strict=True):
+        assert {**line, "seconds": 0} == {**same, "seconds": 0}
+
+
+def test_a_finished_run_has_its_files(trained: Run[TextConfig]) -> None:
+    assert trained.finished
+    assert [line["epoch"] for line in trained.metrics] == [1, 2]
+    assert {"loss", "accuracy", "validation_accuracy"} <= trained.metrics[0].keys()
+    assert {str(path.relative_to(trained.path)) for path in trained.path.rglob("*")} == {
+        "config.json",
+        "vocabulary.txt",
+        "metrics.jsonl",
+        "checkpoints",
+        "checkpoints/epoch-0002.keras",
+        "model.keras",
+    }
+
+
+def test_the_model_is_that_of_the_best_epoch(trained: Run[TextConfig]) -> None:
+    validation = trained.task.data(trained).validation
+    scores = trained.task.score(batches.outputs(trained.model(), validation), validation)
+    best = max(line["validation_accuracy"] for line in trained.metrics)
+    assert scores["accuracy"] == pytest.approx(best)
+    assert trained.best["validation_accuracy"] == best
+
+
+def test_training_a_finished_run_does_nothing(trained: Run[TextConfig]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in trained.path.rglob("*")}
+    train.train(trained)
+    assert {path: path.stat().st_mtime_ns for path in trained.path.rglob("*")} == before
+
+
+def test_the_vocabulary_is_made_of_training_texts_alone(trained: Run[TextConfig]) -> None:
+    texts = " ".join(trained.task.data(trained).reviews.train.texts).lower()
+    words = trained.vocabulary
+    assert words is not None and len(words) == 500
+    assert all(word in texts for word in words[2:])
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    learning = small(limit=200, epochs=8, embedding=16, learning_rate=0.03, word_dropout=0.0)
+    run = Run.create(tmp_path / "run", learning)
+    train.train(run)
+    assert run.metrics[-1]["accuracy"] > 0.9
+
+
+class Killed(BaseException):
+    """What ends a process without a word."""
+
+
+@pytest.mark.parametrize("file", ["model.keras", "epoch-0002.keras", "metrics.jsonl"])
+def test_a_run_killed_before_a_file_is_in_place_ends_the_same(
+    trained: Run[TextConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    """In the second epoch, which is made the best one so that it writes every file."""
+    monkeypatch.setattr(type(trained.task), "rank", lambda task, figures: figures["epoch"])
+    run, replace = Run.create(tmp_path / "run", trained.config), os.replace
+
+    def dying(source: Path, target: Path) -> None:
+        if target.name == file and run.metrics:
+            raise Killed
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", dying)
+        patch.setattr(Path, "unlink", lambda path, missing_ok=False: None)
+        with pytest.raises(Killed):
+            train.train(run)
+    assert len(run.metrics) == 1
+    assert any(run.path.rglob(f".partial-{file}"))
+    train.train(Run.open(run.path))
+    assert not any(run.path.rglob(".partial-*"))
+    for one, two in zip(checkpoint(run), checkpoint(trained), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_a_run_killed_by_the_system_ends_the_same(trained: Run[TextConfig], tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "pipeline.cli", *arguments(tmp_path / "run")]
+    with subprocess.Popen(program, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and not (tmp_path / "run" / "metrics.jsonl").exists():
+            time.sleep(0.001)
+        process.send_signal(signal.SIGKILL)
+    run = Run.open(tmp_path / "run")
+    assert process.returncode == -signal.SIGKILL and len(run.metrics) == 1
+    subprocess.run(program, check=True, capture_output=True)
+    assert_same(run, trained)
+
+
+def test_ctrl_c_leaves_a_run_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recurrent: Command
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    interrupt(Run.create(tmp_path / "run", small()), monkeypatch, KeyboardInterrupt)
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.Model, "fit", interrupted)
+        stopped = recurrent(*arguments(tmp_path / "run"))
+    assert stopped.status == 130
+    assert f"stopped: 1 of 2 epochs are kept in {tmp_path / 'run'}, and the same" in stopped.err
+    ended = recurrent(*arguments(tmp_path / "run"))
+    assert ended.status == 0
+    assert "training 2/2" in ended.err and "training 1/2" not in ended.err
+
+
+def assert_mixed(run: Run[Any]) -> None:
+    model, halved = run.model(), run.config.precision.removeprefix("mixed_")
+    assert {layer.compute_dtype for layer in model.layers} == {halved, "float32"}
+    assert {item.dtype for item in model.trainable_variables} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_mixed_bfloat16_trains(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", small(precision="mixed_bfloat16", epochs=1))
+    train.train(run)
+    assert_mixed(run)
+
+
+def test_mixed_float16_goes_on_with_its_loss_scale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Run.create(tmp_path / "whole", small(precision="mixed_float16"))
+    train.train(whole)
+    assert_mixed(whole)
+    parted = Run.create(tmp_path / "parted", whole.config)
+    interrupt(parted, monkeypatch, Killed)
+    train.train(parted)
+    assert_same(whole, parted)
+
+
+MIRRORED = """
+import sys, tensorflow as tf
+cpu, = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from pipeline import cli
+cli.main()
+"""
+
+
+def test_two_devices_train_the_same_model_together(
+    trained: Run[TextConfig], tmp_path: Path
+) -> None:
+    given = arguments(tmp_path / "run", strategy="mirrored", dropout=0, word_dropout=0)
+    subprocess.run([sys.executable, "-c", MIRRORED, *given], check=True, capture_output=True)
+    alone = Run.create(tmp_path / "alone", small(dropout=0.0, word_dropout=0.0))
+    train.train(alone)
+    mirrored = Run.open(tmp_path / "run")
+    assert mirrored.config.strategy == "mirrored"
+    for line, other in zip(mirrored.metrics, alone.metrics, strict=True):
+        assert line["loss"] == pytest.approx(other["loss"], abs=1e-5)
+    for one, two in zip(mirrored.model().get_weights(), alone.model().get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-4)
+
+
+def test_a_device_that_gets_nothing_of_the_last_batch_does_no_harm(tmp_path: Path) -> None:
+    given = arguments(tmp_path / "run", limit=49, strategy="mirrored")
+    subprocess.run([sys.executable, "-c", MIRRORED, *given], check=True, capture_output=True)
+    run = Run.open(tmp_path / "run")
+    assert run.finished
+    assert all(np.isfinite(weights).all() for weights in run.model().get_weights())
+
+
+def test_divergence_is_named(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", small(cell="irnn", learning_rate=10.0, epochs=5))
+    with pytest.raises(PipelineError, match="a learning rate below 10"):
+        train.train(run)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "irnn", "lstm", "GRU"])
+def test_every_layer_trains(tmp_path: Path, cell: str) -> None:
+    run = Run.create(tmp_path / "run", small(cell=cell, epochs=1, bidirectional=cell != "rnn"))
+    train.train(run)
+    assert run.finished and run.model().count_params()
