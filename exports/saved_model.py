@@ -1,5 +1,7 @@
 """A Keras model as a SavedModel, and back."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -38,10 +40,23 @@ def write(
             serve_text = tf.function(lambda text: call(encoder(text)), autograph=False)
             signatures[TEXT] = serve_text.get_concrete_function(text)
     try:
-        tf.saved_model.save(module, str(directory), signatures=signatures)
+        with _without_notices():
+            tf.saved_model.save(module, str(directory), signatures=signatures)
     except tf.errors.OpError as error:
         # What TensorFlow says of a file is "path; reason".
         raise OSError(error.message.rpartition("; ")[2]) from error
+
+
+@contextlib.contextmanager
+def _without_notices() -> Iterator[None]:
+    """Keep TensorFlow from announcing where it wrote, which is a draft that moves at once."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def read(directory: Path, signature: str = SERVE) -> Run:

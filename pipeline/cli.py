@@ -151,6 +151,8 @@ def predict(run: Path, texts: Sequence[str]) -> None:
         raise click.UsageError("give a text, or pipe lines in")
     opened = _open(run)
     given = texts or sys.stdin.buffer.read().decode(errors="replace").splitlines()
+    if not given:
+        raise PipelineError("there is no text on the standard input")
     readable = [text.encode(errors="replace").decode() for text in given]
     for number, answer in enumerate(opened.task.predict(opened, readable), start=1):
         click.echo(answer.text)

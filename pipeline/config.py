@@ -38,7 +38,7 @@ class Config(BaseModel):
         default="float32", description="Of the computation; weights stay float32."
     )
     limit: int | None = Field(
-        default=None, ge=2, description="Keep so many examples of each split."
+        default=None, ge=16, description="Keep so many examples of each split."
     )
 
 
@@ -99,7 +99,7 @@ def read(path: Path) -> dict[str, Any]:
     except ValueError as error:  # JSON or UTF-8
         raise PipelineError(f"{path} is damaged or no JSON: {error}") from error
     if not isinstance(settings, dict):
-        raise PipelineError(f"{path} holds no settings, which look like {{'units': 64}}")
+        raise PipelineError(f'{path} holds no settings, which look like {{"units": 64}}')
     return settings
 
 

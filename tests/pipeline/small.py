@@ -12,6 +12,7 @@ SMALL = {
     "limit": 48,
     "epochs": 2,
     "units": 4,
+    "bidirectional": False,
     "embedding": 4,
     "batch_size": 16,
     "max_length": 30,
@@ -36,7 +37,8 @@ def small(**settings: Any) -> TextConfig:
 def options(**settings: Any) -> list[str]:
     """The settings of a small run, as options of the command line."""
     given = {**SMALL, **settings}
-    return [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+    flags = [] if given.pop("bidirectional") else ["--no-bidirectional"]
+    return [*flags, *(f"--{name.replace('_', '-')}={value}" for name, value in given.items())]
 
 
 def copy(run: Run[TextConfig], folder: Path) -> Run[TextConfig]:

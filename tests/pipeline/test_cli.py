@@ -149,6 +149,13 @@ def test_texts_come_from_stdin_too(
     assert excerpts == ["the film", "", "broken �"]
 
 
+def test_an_empty_stdin_is_answered_in_one_line(
+    recurrent: Command, trained: Run[TextConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    assert_one_line(recurrent("predict", trained.path), "there is no text")
+
+
 def test_an_argument_that_is_not_utf8_is_read_as_far_as_it_goes(
     recurrent: Command, trained: Run[TextConfig]
 ) -> None:

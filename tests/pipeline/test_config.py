@@ -24,7 +24,7 @@ settings = st.fixed_dictionaries(
         "learning_rate": st.floats(0, 10, exclude_min=True),
         "seed": st.integers(0, 2**31 - 1),
         "precision": st.sampled_from(["float32", "mixed_bfloat16", "mixed_float16"]),
-        "limit": st.none() | st.integers(2, 10**9),
+        "limit": st.none() | st.integers(16, 10**9),
         "max_length": st.integers(1, 2**16),
     },
 )

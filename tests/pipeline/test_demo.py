@@ -21,7 +21,7 @@ def test_the_demo_ends_with_a_table_and_does_nothing_twice(
     assert "2. Train …" in said
     for row in ("gru, 4 units", "averaged embeddings", "TF-IDF", "saved_model", "48 of 48"):
         assert row in said
-    assert "2 GRU" in said.split("ONNX operators: ")[1]
+    assert "1 GRU" in said.split("ONNX operators: ")[1]
     assert f"Everything is in {tmp_path / 'demo'}." in said
     assert said.split("Next:\n")[1].count("recurrent ") == 3
     demo.demo(tmp_path / "demo", console)

@@ -133,6 +133,7 @@ def test_a_run_killed_before_a_file_is_in_place_ends_the_same(
         np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.slow
 def test_a_run_killed_by_the_system_ends_the_same(trained: Run[TextConfig], tmp_path: Path) -> None:
     program = [sys.executable, "-m", "pipeline.cli", *arguments(tmp_path / "run")]
     with subprocess.Popen(program, stderr=subprocess.DEVNULL) as process:
@@ -175,6 +176,7 @@ def test_mixed_bfloat16_trains(tmp_path: Path) -> None:
     assert_mixed(run)
 
 
+@pytest.mark.slow
 def test_mixed_float16_goes_on_with_its_loss_scale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,42 +193,46 @@ MIRRORED = """
 import sys, tensorflow as tf
 cpu, = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from pipeline import cli
-cli.main()
+from pathlib import Path
+from pipeline.run import Run
+from pipeline.train import train
+from tests.pipeline.small import small
+for limit in (48, 49):
+    settings = small(limit=limit, strategy="mirrored", dropout=0.0, word_dropout=0.0)
+    train(Run.create(Path(sys.argv[1]) / str(limit), settings))
 """
 
 
-def test_two_devices_train_the_same_model_together(
-    trained: Run[TextConfig], tmp_path: Path
-) -> None:
-    given = arguments(tmp_path / "run", strategy="mirrored", dropout=0, word_dropout=0)
-    subprocess.run([sys.executable, "-c", MIRRORED, *given], check=True, capture_output=True)
+@pytest.mark.slow
+def test_two_devices_train_the_same_model_together(tmp_path: Path) -> None:
+    """The last of 49 examples makes a batch of its own, of which one device gets nothing."""
+    program = [sys.executable, "-c", MIRRORED, str(tmp_path)]
+    subprocess.run(program, check=True, capture_output=True)
     alone = Run.create(tmp_path / "alone", small(dropout=0.0, word_dropout=0.0))
     train.train(alone)
-    mirrored = Run.open(tmp_path / "run")
-    assert mirrored.config.strategy == "mirrored"
+    mirrored, uneven = Run.open(tmp_path / "48"), Run.open(tmp_path / "49")
     for line, other in zip(mirrored.metrics, alone.metrics, strict=True):
         assert line["loss"] == pytest.approx(other["loss"], abs=1e-5)
     for one, two in zip(mirrored.model().get_weights(), alone.model().get_weights(), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-4)
+    assert uneven.finished
+    assert all(np.isfinite(weights).all() for weights in uneven.model().get_weights())
 
 
-def test_a_device_that_gets_nothing_of_the_last_batch_does_no_harm(tmp_path: Path) -> None:
-    given = arguments(tmp_path / "run", limit=49, strategy="mirrored")
-    subprocess.run([sys.executable, "-c", MIRRORED, *given], check=True, capture_output=True)
-    run = Run.open(tmp_path / "run")
-    assert run.finished
-    assert all(np.isfinite(weights).all() for weights in run.model().get_weights())
+def test_divergence_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def poison(model: keras.Model, seed: int, epoch: int) -> None:
+        weight = model.trainable_variables[epoch]
+        weight.assign(weight * np.nan)
 
-
-def test_divergence_is_named(tmp_path: Path) -> None:
-    run = Run.create(tmp_path / "run", small(cell="irnn", learning_rate=10.0, epochs=5))
-    with pytest.raises(PipelineError, match="a learning rate below 10"):
+    monkeypatch.setattr(compute, "reseed", poison)
+    run = Run.create(tmp_path / "run", small(learning_rate=0.5))
+    with pytest.raises(PipelineError, match=r"in epoch 1: .*nan.* a learning rate below 0.5 may"):
         train.train(run)
+    assert run.metrics == [] and not (run.path / "model.keras").exists()
 
 
 @pytest.mark.parametrize("cell", ["rnn", "irnn", "lstm", "GRU"])
 def test_every_layer_trains(tmp_path: Path, cell: str) -> None:
-    run = Run.create(tmp_path / "run", small(cell=cell, epochs=1, bidirectional=cell != "rnn"))
+    run = Run.create(tmp_path / "run", small(cell=cell, epochs=1, bidirectional=True))
     train.train(run)
     assert run.finished and run.model().count_params()
