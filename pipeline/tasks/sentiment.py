@@ -46,7 +46,7 @@ def sentiment() -> TextConfig:
 
 
 def demo() -> TextConfig:
-    """Learn from the sample of IMDb in two minutes on two cores; docs/accuracy.md has the figure."""
+    """Learn from the sample of IMDb in two minutes: docs/accuracy.md has the accuracy."""
     return sentiment().model_copy(
         update={
             "units": 32,
