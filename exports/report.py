@@ -77,7 +77,10 @@ def _card(
 
 def _usage(settings: Mapping[str, Any]) -> list[str]:
     names = [array["name"] for array in settings["inputs"]]
-    lines = ["Check the files with `sha256sum --check MANIFEST.sha256`."]
+    lines = [
+        "Check the files with `sha256sum --check MANIFEST.sha256`. A batch has at least one row: "
+        "ONNX Runtime's recurrent operators crash on none."
+    ]
     if "onnx" in settings["formats"]:
         fed = ", ".join(f'"{name}": {name}' for name in names)
         lines += [
