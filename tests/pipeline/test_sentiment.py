@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import train
+from pipeline import batches, train
 from pipeline.config import TextConfig
 from pipeline.run import Run
+from pipeline.tasks import sentiment
 from tests.pipeline.small import copy, small
 
 
@@ -93,3 +94,11 @@ def test_padding_changes_nothing(trained: Run[TextConfig]) -> None:
     np.testing.assert_allclose(
         model.predict(padded, verbose=0), model.predict(row, verbose=0), atol=1e-6
     )
+
+
+def test_log_count_ratios_count_each_word_once_a_review() -> None:
+    rows = [np.array(ids, np.int32) for ids in ([1, 2, 2, 2], [2, 3], [3, 3], [4])]
+    examples = batches.sequences(rows, np.array([1, 1, 0, 0], np.int32))
+    negative = np.array([1, 1, 1, 2, 2]) / 7
+    positive = np.array([1, 2, 3, 2, 1]) / 9
+    np.testing.assert_allclose(sentiment.log_count_ratios(examples, 5), np.log(positive / negative))
