@@ -37,7 +37,7 @@ def rows() -> Iterator[dict[str, Any]]:
             ids = np.random.default_rng(0).integers(1, WORDS, (batch, TIME)).astype("int32")
             times = medians(
                 {side: lambda run=run, fed={"tokens": ids}: run(fed) for side, run in runs.items()},
-                100 if batch == 1 else 25,
+                400 if batch == 1 else 40,
             )
             yield {
                 "masked layer": name,

@@ -35,7 +35,7 @@ def rows() -> Iterator[dict[str, Any]]:
             built[0].set_weights(built[1].get_weights())
             for mode, options in MODES.items():
                 ours, theirs = (_step(layer, options, x) for layer in built)
-                times = medians({"ours": ours, "Keras": theirs}, 9 if units == 512 else 25)
+                times = medians({"ours": ours, "Keras": theirs}, 9 if units == 512 else 45)
                 yield {
                     "layer": name,
                     "units": units,
