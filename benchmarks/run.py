@@ -26,7 +26,8 @@ Forward, backward and weight gradients, batch {batch}, {time} steps, {features} 
 ## ONNX Runtime
 
 Token ids `[batch, 200]`, embedding of 64 with `mask_zero`, layer of 128 units, dense layer; the
-same Keras model exported by us and by `keras.Model.export`.
+same Keras model exported by us and by `keras.Model.export`. The threads of neither side spin while
+the other has its turn.
 
 {latency}
 """
