@@ -13,18 +13,6 @@ from pipeline.errors import PipelineError
 from pipeline.files import replacing
 
 Tensor = Any
-# What Keras stumbles over in a file that is not as it wrote it.
-_DAMAGED = (
-    ArithmeticError,
-    AttributeError,
-    BadZipFile,
-    ImportError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 _FAR_BELOW = -1e9  # below any output of a recurrent layer, and finite
 
 
@@ -48,7 +36,7 @@ def load(path: Path, *, with_optimizer: bool) -> keras.Model:
         return keras.saving.load_model(path, compile=with_optimizer, safe_mode=True)
     except FileNotFoundError as error:
         raise PipelineError(f"there is no file {path}") from error
-    except _DAMAGED as error:
+    except Exception as error:  # Keras raises whatever it stumbles over
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise PipelineError(f"{path} is damaged or not a model of ours: {reason}") from error
 
