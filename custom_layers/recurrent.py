@@ -138,7 +138,7 @@ class Recurrent(keras.layers.Layer):
     ) -> Any:
         """Walk the cell over `sequences` `[batch, time, F]`."""
         batch = ops.shape(sequences)[0]
-        state = self._initial_state(initial_state, batch, sequences.shape[0])
+        initial_state = self._initial_state(initial_state, sequences.shape[0])
         noise = None
         if training and self.dropout:
             sequences = sequences * self._noise((batch, 1, sequences.shape[-1]), self.dropout)
@@ -163,23 +163,27 @@ class Recurrent(keras.layers.Layer):
             return_sequences=self.return_sequences,
             use_cudnn=self.use_cudnn,
         )
-        outputs, state = self.walk(recurrence, sequences, state)
+        outputs, state = self.walk(recurrence, sequences, initial_state)
         if self.stateful and self.states is not None:
             for variable, tensor in zip(self.states, state, strict=True):
                 variable.assign(tensor)
-        output = self._visible(outputs if self.return_sequences else state[0], mask)
+        output = outputs if self.return_sequences else state[0]
+        if mask is not None and (self.zero_output_for_mask or initial_state is not None):
+            output = self._visible(output, mask)
         return (output, *state) if self.return_state else output
 
     def walk(
-        self, recurrence: engine.Recurrence, sequences: Tensor, state: list[Tensor]
+        self, recurrence: engine.Recurrence, sequences: Tensor, state: list[Tensor] | None
     ) -> tuple[Tensor | None, list[Tensor]]:
         """Return the first state after every step, if it is wanted, and the final states.
 
-        An exporter puts its own operator here.
+        Without a `state` to begin with it is zero. An exporter puts its own operator here.
         """
+        if state is None:
+            state = self.get_initial_state(ops.shape(sequences)[0])
         return engine.walk(recurrence, sequences, state)
 
-    def _initial_state(self, given: Any, batch: Any, known_batch: int | None) -> list[Tensor]:
+    def _initial_state(self, given: Any, known_batch: int | None) -> list[Tensor] | None:
         if given is None and self.stateful and self.states is not None:
             expected = self.states[0].shape[0]
             if known_batch not in (None, expected):
@@ -189,7 +193,7 @@ class Recurrent(keras.layers.Layer):
                 )
             given = self.states
         if given is None:
-            return self.get_initial_state(batch)
+            return None
         given = keras.tree.flatten(given)
         if len(given) != len(self.cell.state):
             raise ValueError(
@@ -210,10 +214,8 @@ class Recurrent(keras.layers.Layer):
             for size in self.cell.state_size
         ]
 
-    def _visible(self, output: Tensor, mask: Tensor | None) -> Tensor:
+    def _visible(self, output: Tensor, mask: Tensor) -> Tensor:
         """Put zero where there is nothing to show: before the first real step, or where masked."""
-        if mask is None:
-            return output
         shown = mask if self.zero_output_for_mask else ops.cumsum(ops.cast(mask, "int32"), 1) > 0
         shown = shown if self.return_sequences else shown[:, -1]
         return ops.where(ops.expand_dims(shown, -1), output, ops.zeros_like(output))

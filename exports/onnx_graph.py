@@ -3,11 +3,13 @@
 import collections
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 import onnx
 import tensorflow as tf
 import tf2onnx
+from tf2onnx.onnx_opset.controlflow import Select
 
 from custom_layers import engine
 from exports import traced
@@ -45,7 +47,7 @@ def convert(
                 function,
                 traced.specifications(signature),
                 opset=OPSET,
-                custom_op_handlers=handlers,
+                custom_op_handlers={**handlers, "SelectV2": (_select, [])},
             )
         _reject_unknown(graph)
         _name_ends(graph, signature)
@@ -60,6 +62,17 @@ def convert(
 def operators(graph: onnx.ModelProto) -> dict[str, int]:
     """Count the operators of a graph, the most frequent first."""
     return dict(collections.Counter(node.op_type for node in graph.graph.node).most_common())
+
+
+def _select(graph: Any, node: Any, name: str, _: list[Any]) -> None:
+    """Make `tf.where` one operator, unless ONNX Runtime lacks it.
+
+    The converter would make it two products and a sum, where a NaN in one branch spoils the other.
+    """
+    if graph.get_dtype(node.output[0]) == onnx.TensorProto.BOOL:
+        Select.version_7(graph, node)
+    else:
+        node.type = "Where"
 
 
 def _reject_unknown(graph: onnx.ModelProto) -> None:

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import onnx
 import tensorflow as tf
+import tf2onnx
 
 import custom_layers
 from custom_layers.cells import GRUCell, LSTMCell, RNNCell
-from custom_layers.engine.packing import packing
 from exports.errors import ExportError
 
 Tensor = Any
@@ -138,6 +139,14 @@ def _activations(layer: str, functions: list[Callable[..., Any]]) -> dict[str, l
     return attributes
 
 
+class Call(NamedTuple):
+    """One use of a layer: its node, and which inputs the marker has beside the sequences."""
+
+    node: NativeNode
+    has_mask: bool
+    has_state: bool
+
+
 @contextlib.contextmanager
 def native_recurrence(model: keras.Model) -> Iterator[dict[str, Any]]:
     """While open, the recurrent layers of `model` trace as markers.
@@ -145,37 +154,47 @@ def native_recurrence(model: keras.Model) -> Iterator[dict[str, Any]]:
     Yields:
         tf2onnx's `custom_op_handlers` that turn the markers into nodes.
     """
-    nodes: dict[str, NativeNode] = {}
-    layers = [layer for layer in model._flatten_layers() if _is_recurrent(layer)]
+    calls: list[Call] = []
     with contextlib.ExitStack() as stack:
-        for layer in layers:
-            token = f"{layer.name}:{len(nodes)}"
-            stack.enter_context(_marked(layer, token, nodes))
-        yield {"PyFuncStateless": (functools.partial(_replace_marker, nodes), [])}
-
-
-def _is_recurrent(layer: keras.layers.Layer) -> bool:
-    return isinstance(layer, custom_layers.Recurrent) or type(layer) in _KERAS_TWINS
+        for layer in model._flatten_layers():
+            if isinstance(layer, custom_layers.Recurrent) or type(layer) in _KERAS_TWINS:
+                stack.enter_context(_marked(layer, calls))
+        yield {"PyFuncStateless": (functools.partial(_replace_marker, calls), [])}
 
 
 @contextlib.contextmanager
-def _marked(layer: keras.layers.Layer, token: str, nodes: dict[str, NativeNode]) -> Iterator[None]:
+def _marked(layer: keras.layers.Layer, calls: list[Call]) -> Iterator[None]:
     """Let `layer` trace as a marker; a layer of Keras does so by way of ours with its weights."""
     ours = layer if isinstance(layer, custom_layers.Recurrent) else _twin(layer)
-    nodes[token] = native_node(ours)
-    ours.walk = lambda recurrence, sequences, state: _marker(  # type: ignore[method-assign]
-        token, nodes[token], sequences, state, recurrence.mask
-    )
+    node = native_node(ours)
+
+    def walk(recurrence: Any, sequences: Tensor, state: list[Tensor] | None) -> Any:
+        call = Call(node, recurrence.mask is not None, state is not None)
+        calls.append(call)
+        masks = [recurrence.mask] if call.has_mask else []
+        return _marker(len(calls) - 1, call, [sequences, *masks, *(state or [])])
+
+    def inner_loop(sequences: Tensor, initial_state: Any, mask: Any, training: bool = False) -> Any:
+        state = None if all(map(_is_zero, keras.tree.flatten(initial_state))) else initial_state
+        output, *final = ours(sequences, initial_state=state, mask=mask)
+        return output, output, final
+
+    ours.walk = walk  # type: ignore[method-assign]
     if ours is not layer:
-        layer.inner_loop = lambda sequences, initial_state, mask, training=False: _as_keras(
-            ours(sequences, initial_state=initial_state, mask=mask)
-        )
+        layer.inner_loop = inner_loop
     try:
         yield
     finally:
         del ours.walk
         if ours is not layer:
             del layer.inner_loop
+
+
+def _is_zero(tensor: Tensor) -> bool:
+    """Tell whether a tensor is known to hold zeros alone, such as Keras begins sequences with."""
+    value = tensor.op.inputs[1] if tensor.op.type == "Fill" else tensor
+    value = tf.get_static_value(value)
+    return value is not None and not np.any(value)
 
 
 def _twin(layer: keras.layers.Layer) -> custom_layers.Recurrent:
@@ -186,57 +205,86 @@ def _twin(layer: keras.layers.Layer) -> custom_layers.Recurrent:
     return twin
 
 
-def _as_keras(results: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, list[Tensor]]:
-    output, *state = results
-    return output, output, state
+def _marker(number: int, call: Call, inputs: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """Put the marker in the graph, as `Recurrent.walk` would put the loop."""
+    states = 2 if call.node.operator == "LSTM" else 1
+    outputs, *final = tf.raw_ops.PyFuncStateless(
+        input=inputs, token=str(number), Tout=[tf.float32] * (1 + states)
+    )
+    units = call.node.units
+    outputs = tf.ensure_shape(outputs, [None, None, units])
+    return outputs, [tf.ensure_shape(each, [None, units]) for each in final]
 
 
-def _marker(
-    token: str, node: NativeNode, sequences: Tensor, state: list[Tensor], mask: Tensor | None
-) -> tuple[Tensor, list[Tensor]]:
-    """Put the marker in the graph, as `Recurrent.walk` would put the loop.
+def _replace_marker(calls: list[Call], graph: Any, marker: Any, name: str, _: list[Any]) -> None:
+    """Replace a marker by what it stands for: what tf2onnx calls for each of them."""
+    call = calls[int(marker.get_attr_str("token"))]
+    writer = _Writer(graph, name.rpartition("/")[0])
+    sequences, *more = marker.input
+    mask = more.pop(0) if call.has_mask else None
+    replaced = list(marker.output)
+    graph.remove_node(marker.name)
+    for old, new in zip(replaced, _write(writer, call.node, sequences, mask, more), strict=True):
+        graph.replace_all_inputs(old, new)
+
+
+class _Writer:
+    """Adds operators to a graph of tf2onnx, each after those that it reads."""
+
+    def __init__(self, graph: Any, scope: str) -> None:
+        self.graph, self.scope = graph, scope
+
+    def __call__(self, operator: str, *inputs: Any, count: int = 1, **attributes: Any) -> Any:
+        """Add an operator, its arrays as constants; return its output, or a list of `count`."""
+        names = [each if isinstance(each, str) else self._constant(each) for each in inputs]
+        node = self.graph.make_node(
+            operator, names, attr=attributes, output_count=count, op_name_scope=self.scope
+        )
+        return node.output[0] if count == 1 else list(node.output)
+
+    def _constant(self, value: Any) -> str:
+        name = tf2onnx.utils.make_name(self.scope)
+        return str(self.graph.make_const(name, np.asarray(value)).output[0])
+
+
+def _write(
+    write: _Writer, node: NativeNode, sequences: str, mask: str | None, state: list[str]
+) -> list[str]:
+    """Write `node` and the operators of its mask; return the outputs and the final states.
 
     ONNX takes the number of steps of each row, which is exact for right-padded rows. Any other
-    mask becomes such rows by packing, and the outputs are unpacked again. A row of no steps gives
-    ONNX's zeros, where Keras gives the initial state.
+    mask becomes such rows: the real steps of each row move to the front, in order, and each step
+    gets the output of the last real step up to it. A row of no steps gives ONNX's zeros, where
+    Keras gives the initial state.
     """
-    batch, time = tf.unstack(tf.shape(sequences)[:2])
-    lengths = tf.fill([batch], time)
+    lengths = ""
     if mask is not None:
-        packed = packing(mask)
-        sequences, lengths = packed.pack(sequences), packed.lengths
-    outputs, *final = tf.raw_ops.PyFuncStateless(
-        input=[tf.transpose(sequences, [1, 0, 2]), lengths, *(tensor[None] for tensor in state)],
-        token=token,
-        Tout=[tf.float32] * (1 + len(state)),
-    )
-    outputs = tf.ensure_shape(outputs, [None, 1, None, node.units])
-    outputs = tf.transpose(tf.squeeze(outputs, 1), [1, 0, 2])
-    final = [tf.squeeze(tf.ensure_shape(each, [1, None, node.units]), 0) for each in final]
-    if mask is None:
-        return outputs, final
-    empty = (lengths == 0)[:, None]
-    final = [tf.where(empty, *pair) for pair in zip(state, final, strict=True)]
-    return packed.unpack(outputs, state[0]), final
-
-
-def _replace_marker(
-    nodes: dict[str, NativeNode], graph: Any, marker: Any, name: str, _: list[Any]
-) -> None:
-    """Replace a marker by its node: what tf2onnx calls for each of them."""
-    node = nodes[marker.get_attr_str("token")]
-    sequences, lengths, *state = marker.input
-    weights = [
-        graph.make_const(f"{name}_{letter}", weight).output[0]
-        for letter, weight in node.weights.items()
-    ]
-    graph.remove_node(marker.name)
-    graph.make_node(
+        real = write("Cast", mask, to=onnx.TensorProto.INT32)
+        lengths = write("ReduceSum", real, [1], keepdims=0)
+        # TopK takes equal values in order, so the real steps come first and stay in order.
+        time = write("Shape", mask, start=1, end=2)
+        _, order = write("TopK", real, time, axis=1, count=2)
+        sequences = write("GatherND", sequences, write("Unsqueeze", order, [2]), batch_dims=1)
+    outputs, *final = write(
         node.operator,
-        [sequences, *weights, lengths, *state],
-        attr=node.attributes,
-        outputs=marker.output,
-        name=name,
-        shapes=[[-1, 1, -1, node.units], *([1, -1, node.units] for _ in state)],
-        dtypes=[graph.get_dtype(sequences)] * len(marker.output),
+        write("Transpose", sequences, perm=[1, 0, 2]),
+        *node.weights.values(),
+        lengths,
+        *(write("Unsqueeze", each, [0]) for each in state),
+        count=3 if node.operator == "LSTM" else 2,
+        **node.attributes,
     )
+    outputs = write("Transpose", write("Squeeze", outputs, [1]), perm=[1, 0, 2])
+    final = [write("Squeeze", each, [0]) for each in final]
+    if mask is None:
+        return [outputs, *final]
+    count = write("Cast", write("CumSum", real, 1), to=onnx.TensorProto.INT64)
+    # Before the first real step this is -1, the last place, which is zero: the row has a gap.
+    place = write("Unsqueeze", write("Sub", count, 1), [2])
+    outputs = write("GatherND", outputs, place, batch_dims=1)
+    if state:
+        none_yet = write("Unsqueeze", write("Equal", count, 0), [2])
+        outputs = write("Where", none_yet, write("Unsqueeze", state[0], [1]), outputs)
+        empty = write("Unsqueeze", write("Equal", lengths, np.int32(0)), [1])
+        final = [write("Where", empty, *pair) for pair in zip(state, final, strict=True)]
+    return [outputs, *final]
