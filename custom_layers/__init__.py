@@ -1,7 +1,59 @@
 """Recurrent layers for Keras that read like their equations."""
 
 from custom_layers.cell import Cell, Gates, Product
-from custom_layers.layers import GRU, IRNN, LSTM, RNN
+from custom_layers.initializers import Chrono
+from custom_layers.layers import (
+    GRU,
+    IRNN,
+    JANET,
+    LEM,
+    LSTM,
+    MGU,
+    NAS,
+    RNN,
+    STAR,
+    UGRNN,
+    AntisymmetricRNN,
+    CoRNN,
+    CoupledLSTM,
+    FastGRNN,
+    IndRNN,
+    LayerNormGRU,
+    LayerNormLSTM,
+    LiGRU,
+    MinimalRNN,
+    MultiplicativeLSTM,
+    PeepholeLSTM,
+    ProjectionLSTM,
+)
 from custom_layers.recurrent import Recurrent
 
-__all__ = ["GRU", "IRNN", "LSTM", "RNN", "Cell", "Gates", "Product", "Recurrent"]
+__all__ = [
+    "GRU",
+    "IRNN",
+    "JANET",
+    "LEM",
+    "LSTM",
+    "MGU",
+    "NAS",
+    "RNN",
+    "STAR",
+    "UGRNN",
+    "AntisymmetricRNN",
+    "Cell",
+    "Chrono",
+    "CoRNN",
+    "CoupledLSTM",
+    "FastGRNN",
+    "Gates",
+    "IndRNN",
+    "LayerNormGRU",
+    "LayerNormLSTM",
+    "LiGRU",
+    "MinimalRNN",
+    "MultiplicativeLSTM",
+    "PeepholeLSTM",
+    "Product",
+    "ProjectionLSTM",
+    "Recurrent",
+]
