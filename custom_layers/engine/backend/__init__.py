@@ -43,6 +43,10 @@ def _chosen() -> Backend:
         from custom_layers.engine.backend import tensorflow
 
         return tensorflow
+    if name == "jax":
+        from custom_layers.engine.backend import jax
+
+        return jax
     raise ImportError(f"custom_layers runs on tensorflow, jax and torch, not on {name}.")
 
 
