@@ -152,7 +152,7 @@ def linearize(step: Step, now: Now, shared: Shared) -> Linearized:
     if graph.captures:
         raise ValueError(
             "A step may read its arguments and the weights of its cell, but it reads "
-            f"{[tensor.name for tensor, _ in graph.captures]} too."
+            f"{[tensor for tensor, _ in graph.captures]} too."
         )
     now, shared, d_state = fill(signature, ends["inputs"])
     collected = ends["operands"] + ends["kept"]
