@@ -47,6 +47,10 @@ def _chosen() -> Backend:
         from custom_layers.engine.backend import jax
 
         return jax
+    if name == "torch":
+        from custom_layers.engine.backend import torch
+
+        return torch
     raise ImportError(f"custom_layers runs on tensorflow, jax and torch, not on {name}.")
 
 
