@@ -1,6 +1,5 @@
 """Values and gradients on whatever backend Keras runs, and what tests need to know of it."""
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -17,15 +16,6 @@ tensorflow_only = pytest.mark.skipif(BACKEND != "tensorflow", reason="looks into
 def arrays(structure: Any) -> Any:
     """Turn the tensors of a structure into NumPy arrays."""
     return keras.tree.map_structure(ops.convert_to_numpy, structure)
-
-
-def float64() -> contextlib.AbstractContextManager[Any]:
-    """Let float64 be float64, which JAX computes only where it is asked to."""
-    if BACKEND != "jax":
-        return contextlib.nullcontext()
-    import jax
-
-    return jax.enable_x64(True)
 
 
 def values_and_gradients(
