@@ -341,9 +341,10 @@ class LinearCell(Cell):
 
     def step(self, x: Gates, state: Any) -> Any:
         """Return the new state."""
-        recalled = {}
+        recalled: dict[str, Tensor] = {}
         if self.recalled:
-            x, recent = self.recall(x.tensor, lambda _: state[-1])
+            now, recent = self.cut(x.tensor)
+            x = Gates(ops.concatenate([now, state[-1]], axis=-1), self.gates)
             recalled = {self.state[-1]: recent}
         decay, drive = self.coefficients(x)
         kept = times(decay, [getattr(state, name) for name in self.memory])
@@ -351,11 +352,10 @@ class LinearCell(Cell):
         named = dict(zip(self.memory, memory, strict=True))
         return self.State(**{self.state[0]: self.emit(x, memory), **named, **recalled})
 
-    def recall(self, x: Tensor, previous: Callable[[Tensor], Tensor]) -> tuple[Gates, Tensor]:
-        """Return the gates of `x`, with `previous` of the recalled ones, and those themselves."""
-        cut = (len(self.gates) - len(self.recalled)) * self.units
-        now, recent = x[..., :cut], x[..., cut:]
-        return Gates(ops.concatenate([now, previous(recent)], axis=-1), self.gates), recent
+    def cut(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Cut a projection into what is read now and what is read one step later."""
+        width = (len(self.gates) - len(self.recalled)) * self.units
+        return x[..., :width], x[..., width:]
 
 
 def times(a: list[Tensor], b: list[Tensor]) -> list[Tensor]:

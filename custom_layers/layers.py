@@ -183,3 +183,33 @@ class LEM(CellLayer, cell=cells.LEMCell):
 @register
 class NAS(CellLayer, cell=cells.NASCell):
     """The cell of neural architecture search."""
+
+
+@register
+class MinGRU(CellLayer, cell=cells.MinGRUCell):
+    """GRU without a loop over time."""
+
+
+@register
+class MinLSTM(CellLayer, cell=cells.MinLSTMCell):
+    """LSTM without a loop over time."""
+
+
+@register
+class QRNN(CellLayer, cell=cells.QRNNCell):
+    """Quasi-recurrent layer: a convolution, and gates without a loop over time."""
+
+
+@register
+class SRU(CellLayer, cell=cells.SRUCell):
+    """Simple recurrent unit: no loop over time, and a highway around the memory."""
+
+
+@register
+class RGLRU(CellLayer, cell=cells.RGLRUCell):
+    """Real-gated linear recurrent unit: no loop over time."""
+
+
+@register
+class LRU(CellLayer, cell=cells.LRUCell):
+    """Linear recurrent unit: a complex memory, and no loop over time."""

@@ -232,7 +232,7 @@ class Recurrent(keras.layers.Layer):
     def reset_state(self) -> None:
         """Forget the states kept by `stateful`."""
         for variable in self.states or []:
-            variable.assign(ops.zeros_like(variable))
+            variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     def compute_mask(self, sequences: Any, mask: Any = None) -> Any:
         """Return the mask of the outputs: that of the inputs with `return_sequences`."""

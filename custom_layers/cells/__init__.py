@@ -9,6 +9,14 @@ from custom_layers.cells.light import (
     STARCell,
     UGRNNCell,
 )
+from custom_layers.cells.linear import (
+    LRUCell,
+    MinGRUCell,
+    MinLSTMCell,
+    QRNNCell,
+    RGLRUCell,
+    SRUCell,
+)
 from custom_layers.cells.lstm import (
     CoupledLSTMCell,
     JANETCell,
@@ -30,17 +38,23 @@ __all__ = [
     "IndRNNCell",
     "JANETCell",
     "LEMCell",
+    "LRUCell",
     "LSTMCell",
     "LayerNormGRUCell",
     "LayerNormLSTMCell",
     "LiGRUCell",
     "MGUCell",
+    "MinGRUCell",
+    "MinLSTMCell",
     "MinimalRNNCell",
     "MultiplicativeLSTMCell",
     "NASCell",
     "PeepholeLSTMCell",
     "ProjectionLSTMCell",
+    "QRNNCell",
+    "RGLRUCell",
     "RNNCell",
+    "SRUCell",
     "STARCell",
     "UGRNNCell",
 ]

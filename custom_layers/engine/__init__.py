@@ -1,7 +1,7 @@
-"""How time is walked: a loop with back-propagation through time, or a native GPU kernel."""
+"""How time is walked: a loop with back-propagation through time, all at once, or natively."""
 
-from custom_layers.cell import Cell, Tensor
-from custom_layers.engine import cudnn, sequential
+from custom_layers.cell import Cell, LinearCell, Tensor
+from custom_layers.engine import backend, linear, sequential
 from custom_layers.engine.backend import portable
 from custom_layers.engine.recurrence import Recurrence
 
@@ -10,6 +10,10 @@ __all__ = ["Recurrence", "native", "portable", "walk"]
 
 def native(cell: Cell) -> bool:
     """Tell whether a native GPU kernel is here that computes the function of `cell`."""
+    if not backend.has_gpu():
+        return False
+    from custom_layers.engine import cudnn  # brings TensorFlow, which other backends do without
+
     return cudnn.computes(cell)
 
 
@@ -28,5 +32,9 @@ def walk(
         list of final states.
     """
     if recurrence.use_cudnn and recurrence.is_plain and native(recurrence.cell):
+        from custom_layers.engine import cudnn
+
         return cudnn.walk(recurrence, inputs, state)
+    if recurrence.is_plain and isinstance(recurrence.cell, LinearCell):
+        return linear.walk(recurrence, inputs, state)
     return sequential.walk(recurrence, inputs, state)

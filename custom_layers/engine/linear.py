@@ -12,7 +12,7 @@ from typing import Any
 
 from keras import ops
 
-from custom_layers.cell import LinearCell, Tensor, times
+from custom_layers.cell import Gates, LinearCell, Tensor, times
 from custom_layers.engine import backend
 from custom_layers.engine.backend import Gradient
 from custom_layers.engine.recurrence import Recurrence
@@ -24,31 +24,31 @@ def walk(
     recurrence: Recurrence, inputs: Tensor, state: list[Tensor]
 ) -> tuple[Tensor | None, list[Tensor]]:
     """Apply a `LinearCell` at every time step at once; arguments as in `engine.walk`."""
-    cell: LinearCell = recurrence.cell  # type: ignore[assignment]
+    cell: LinearCell = recurrence.cell
     real = None
     if recurrence.mask is not None:
         inputs = ops.where(ops.expand_dims(recurrence.mask, -1), inputs, ops.zeros_like(inputs))
         real = ops.expand_dims(ops.swapaxes(recurrence.mask, 0, 1), -1)
     initial = dict(zip(cell.state, state, strict=True))
-    recalled = {}
-
-    def previous(recent: Tensor) -> Tensor:
-        held = _held(recent, real, initial[cell.state[-1]])
-        recalled[cell.state[-1]] = held
-        return ops.concatenate([initial[cell.state[-1]][None], held[:-1]], axis=0)
-
-    x, _ = cell.recall(cell.project(ops.swapaxes(inputs, 0, 1)), previous)
+    x = cell.project(ops.swapaxes(inputs, 0, 1))
+    walked = {}
+    if cell.recalled:
+        now, recent = cell.cut(x)
+        recent = _held(recent, real, state[-1])
+        x = ops.concatenate([now, _shifted(recent, state[-1])], axis=-1)
+        walked[cell.state[-1]] = recent
+    x = Gates(x, cell.gates)
     decay, drive = cell.coefficients(x)
     if real is not None:
         one = [ops.ones_like(decay[0]), *(ops.zeros_like(each) for each in decay[1:])]
         decay = [ops.where(real, *pair) for pair in zip(decay, one, strict=True)]
         drive = [ops.where(real, each, ops.zeros_like(each)) for each in drive]
     memory = solve(decay, drive, [initial[name] for name in cell.memory])
-    named = {**dict(zip(cell.memory, memory, strict=True)), **recalled}
+    walked.update(zip(cell.memory, memory, strict=True))
     if cell.state[0] not in cell.memory:
-        named[cell.state[0]] = _held(cell.emit(x, memory), real, state[0])
-    outputs = ops.swapaxes(named[cell.state[0]], 0, 1)
-    final = [named[name][-1] for name in cell.state]
+        walked[cell.state[0]] = _held(cell.emit(x, memory), real, state[0])
+    outputs = ops.swapaxes(walked[cell.state[0]], 0, 1)
+    final = [walked[name][-1] for name in cell.state]
     return (outputs if recurrence.return_sequences else None), final
 
 

@@ -8,7 +8,7 @@ from keras import ops
 
 from custom_layers.cell import Dot, Product, Tensor, plain_dot
 from custom_layers.engine import backend
-from custom_layers.engine.backend import Linearized, Now, Shared
+from custom_layers.engine.backend import Gradient, Linearized, Now, Shared
 from custom_layers.engine.recurrence import Recurrence
 
 
@@ -73,12 +73,12 @@ def _forward(
         forward,
         state,
         backend.map_leaves(backend.unstack, (x, held)),
-        [backend.specification(tensor) for tensor in state[:wanted]],
+        state[:wanted],
         length=backend.length(x),
         unroll=recurrence.unroll,
         bounded=True,
     )
-    return (outputs[0].stack() if wanted else None), state
+    return (backend.stack(outputs[0]) if wanted else None), state
 
 
 def _forward_and_backward(
@@ -99,13 +99,11 @@ def _forward_and_backward(
 
         dL/dkernel = sum over t of operand_t^T dL/dproduct_t
     """
-    arguments = (x, state, products, weights)
 
-    @backend.custom_gradient
-    def differentiable(*leaves: Tensor) -> Any:
-        x, state, products, weights = backend.fill(arguments, leaves)
+    def differentiable(arguments: Any, constants: Any) -> tuple[list[Tensor], Gradient]:
+        (x, state, products, weights), (held, noise) = arguments, constants
         transposed = {name: ops.transpose(product.kernel) for name, product in products.items()}
-        shared = Shared(products, transposed, weights, recurrence.noise)
+        shared = Shared(products, transposed, weights, noise)
         first = backend.map_leaves(lambda tensor: tensor[0], Now(x, held, []))
         step = backend.linearize(partial(_step, recurrence), first._replace(state=state), shared)
         time = {"length": backend.length(x), "unroll": recurrence.unroll}
@@ -113,21 +111,23 @@ def _forward_and_backward(
             step, shared, backend.map_leaves(backend.unstack, (x, held)), state, recurrence, time
         )
 
-        def gradient(*d_results: Tensor) -> list[Tensor]:
-            d_final, d_outputs = list(d_results[: len(state)]), list(d_results[len(state) :])
+        def gradient(d_results: list[Tensor]) -> Any:
+            d_final, d_outputs = d_results[: len(state)], d_results[len(state) :]
             d_state, d_weights, d_x, d_products = _walk_back(
                 step, shared, kept, d_final, d_outputs, recurrence, time
             )
             taken = zip(step.products, operands, d_products, strict=True)
             d_matrices = {
-                name: _weight_gradient(products[name], operand.stack(), d_product)
+                name: _weight_gradient(products[name], backend.stack(operand), d_product)
                 for name, operand, d_product in taken
             }
-            return backend.leaves((d_x, d_state, d_matrices, d_weights))
+            return d_x, d_state, d_matrices, d_weights
 
-        return [*final_state, *(output.stack() for output in outputs)], gradient
+        return [*final_state, *map(backend.stack, outputs)], gradient
 
-    results = differentiable(*backend.leaves(arguments))
+    results = backend.custom_gradient(
+        differentiable, (x, state, products, weights), (held, recurrence.noise)
+    )
     return (results[-1] if recurrence.return_sequences else None), results[: len(state)]
 
 
@@ -148,9 +148,8 @@ def _walk_there(
         state, collected = results[: len(state)], results[len(state) :]
         return state, state[:wanted] + collected
 
-    specifications = [backend.specification(tensor) for tensor in state[:wanted]]
     final_state, collected = backend.scan(
-        forward, state, sequences, specifications + step.collected, **time
+        forward, state, sequences, state[:wanted] + step.collected, **time
     )
     outputs, collected = collected[:wanted], collected[wanted:]
     return final_state, outputs, collected[: len(step.products)], collected[len(step.products) :]
@@ -194,7 +193,7 @@ def _walk_back(
         reverse=True,
         **time,
     )
-    stacked = [sequence.stack() for sequence in gradients]
+    stacked = [backend.stack(sequence) for sequence in gradients]
     d_x, *d_products = (stacked[place] for place in step.places)
     return carry[:states], carry[states:], d_x, d_products
 

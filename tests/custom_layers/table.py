@@ -26,6 +26,11 @@ class Case:
     arguments: dict[str, Any] = field(default_factory=dict)
     keras_arguments: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def has_product(self) -> bool:
+        """Whether a matrix multiplies the state, so that there is recurrent dropout."""
+        return "h" in self.layer.cell_class(1, **self.arguments).step_arguments
+
     def make(self, units: int = 4, **options: Any) -> custom_layers.Recurrent:
         """Build our layer."""
         return self.layer(units, **self.arguments, **options)
@@ -251,6 +256,50 @@ def nas(x: Array, state: State, weights: list[Array]) -> State:
     return np.tanh(c * np.tanh(third + fourth)), c
 
 
+def min_gru(x: Array, state: State, weights: list[Array]) -> State:
+    kernel, bias = weights
+    z, g = np.split(x @ kernel + bias, 2, axis=-1)
+    return (state[0] + sigmoid(z) * (g - state[0]),)
+
+
+def min_lstm(x: Array, state: State, weights: list[Array]) -> State:
+    kernel, bias = weights
+    i, f, g = np.split(x @ kernel + bias, 3, axis=-1)
+    total = sigmoid(i) + sigmoid(f)
+    return (sigmoid(f) / total * state[0] + sigmoid(i) / total * g,)
+
+
+def qrnn(x: Array, state: State, weights: list[Array]) -> State:
+    _, c, previous = state
+    kernel, bias = weights
+    now, later = np.split(x @ kernel + bias, 2, axis=-1)
+    z, f, o = np.split(now + previous, 3, axis=-1)
+    c = sigmoid(f) * c + sigmoid(-f) * np.tanh(z)
+    return sigmoid(o) * c, c, later
+
+
+def sru(x: Array, state: State, weights: list[Array]) -> State:
+    kernel, bias = weights
+    f, r, g, skip = np.split(x @ kernel + bias, 4, axis=-1)
+    c = sigmoid(f) * state[1] + sigmoid(-f) * g
+    return sigmoid(r) * np.tanh(c) + sigmoid(-r) * skip, c
+
+
+def rg_lru(x: Array, state: State, weights: list[Array]) -> State:
+    kernel, bias, decay = weights
+    r, i, g = np.split(x @ kernel + bias, 3, axis=-1)
+    a = np.log1p(np.exp(decay)) * -8 * sigmoid(r)
+    return (np.exp(a) * state[0] + np.sqrt(1 - np.exp(2 * a)) * sigmoid(i) * g,)
+
+
+def lru(x: Array, state: State, weights: list[Array]) -> State:
+    kernel, bias, (nu, theta, gamma), output_kernel = weights
+    real, imaginary, skip = np.split(x @ kernel + bias, 3, axis=-1)
+    turn = np.exp(-np.exp(nu) + 1j * np.exp(theta))
+    c = turn * (state[1] + 1j * state[2]) + np.exp(gamma) * (real + 1j * imaginary)
+    return np.concatenate([c.real, c.imag], -1) @ output_kernel + skip, c.real, c.imag
+
+
 CASES = {
     "RNN": Case(custom_layers.RNN, rnn, keras.layers.SimpleRNN),
     "IRNN": Case(
@@ -287,7 +336,19 @@ CASES = {
     "CoRNN": Case(custom_layers.CoRNN, co_rnn, arguments={"step_size": 0.5}),
     "LEM": Case(custom_layers.LEM, lem),
     "NAS": Case(custom_layers.NAS, nas),
+    "MinGRU": Case(custom_layers.MinGRU, min_gru),
+    "MinLSTM": Case(custom_layers.MinLSTM, min_lstm),
+    "QRNN": Case(custom_layers.QRNN, qrnn),
+    "SRU": Case(custom_layers.SRU, sru),
+    "RGLRU": Case(custom_layers.RGLRU, rg_lru),
+    "LRU": Case(custom_layers.LRU, lru),
 }
+
+LOOPED = [
+    name
+    for name, case in CASES.items()
+    if not issubclass(case.layer.cell_class, custom_layers.LinearCell)
+]
 
 
 def public_layers() -> set[type]:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import custom_layers
+from tests.custom_layers.gradients import BACKEND, arrays, tensorflow_only, values_and_gradients
 from tests.custom_layers.table import CASES, Case, public_layers
 
 BATCH, TIME, FEATURES, UNITS = 5, 7, 3, 4
@@ -35,6 +36,16 @@ def states(layer: custom_layers.Recurrent, batch: int = BATCH) -> list[np.ndarra
     return [generator.normal(size=(batch, size)).astype("float32") for size in sizes]
 
 
+def comparable_states(
+    layer: custom_layers.Recurrent, batch: int = BATCH
+) -> list[np.ndarray] | None:
+    """Return states to begin with, where Keras's layers then do on all backends the same as ours.
+
+    Before the first real step Keras's output is zero, as ours; on JAX it is the initial state.
+    """
+    return None if BACKEND == "jax" else states(layer, batch)
+
+
 def randomize(layer: keras.layers.Layer) -> None:
     """Give every weight, biases too, a value that matters."""
     generator = np.random.default_rng(3)
@@ -55,23 +66,11 @@ def outputs_and_gradients(
     training: bool = True,
 ) -> list[np.ndarray]:
     """Return all outputs, and the gradients of a curved function of them."""
-    x = tf.constant(x)
-    state = None if state is None else [tf.constant(each) for each in state]
-    weights = list(layer.trainable_variables)
-    sources = [x, *(state or []), *weights]
-    with tf.GradientTape() as tape:
-        tape.watch(sources[: len(sources) - len(weights)])
-        outputs = keras.tree.flatten(
-            layer(
-                x,
-                initial_state=state,
-                mask=None if mask is None else tf.constant(mask),
-                training=training,
-            )
-        )
-        loss = sum(tf.reduce_sum(tf.sin(output + k)) for k, output in enumerate(outputs))
-    gradients = tape.gradient(loss, sources)
-    return [np.asarray(tensor) for tensor in [*outputs, *gradients]]
+
+    def call(x: Any, *state: Any) -> Any:
+        return layer(x, initial_state=list(state) or None, mask=mask, training=training)
+
+    return values_and_gradients(layer, call, x, *(state or []))
 
 
 def assert_all_close(
@@ -106,7 +105,7 @@ def test_outputs_follow_the_equations(case: Case, mask: np.ndarray | None) -> No
     layer = built(case.make(return_sequences=True, return_state=True))
     randomize(layer)
     x, state = inputs(), tuple(states(layer))
-    outputs, *final = layer(x, initial_state=list(state), mask=mask)
+    outputs, *final = arrays(layer(x, initial_state=list(state), mask=mask))
 
     shown = np.zeros_like(state[0])
     for time in range(TIME):
@@ -115,7 +114,7 @@ def test_outputs_follow_the_equations(case: Case, mask: np.ndarray | None) -> No
         state = tuple(np.where(real, new, old) for new, old in zip(stepped, state, strict=True))
         shown = np.where(real, state[0], shown)
         np.testing.assert_allclose(outputs[:, time], shown, rtol=1e-4, atol=1e-5)
-    assert_all_close([np.asarray(each) for each in final], list(state))
+    assert_all_close(final, list(state))
 
 
 @masks
@@ -134,7 +133,7 @@ def test_equals_the_keras_layer(
     ours, reference = built(case.make(**options)), built(case.make_keras(**options))
     randomize(ours)
     reference.set_weights(ours.get_weights())
-    arguments = inputs(), states(ours), mask, training
+    arguments = inputs(), comparable_states(ours), mask, training
     assert_all_close(
         outputs_and_gradients(ours, *arguments), outputs_and_gradients(reference, *arguments)
     )
@@ -167,27 +166,19 @@ def test_equals_keras_inside_bidirectional(case: Case, mask: np.ndarray | None) 
     )
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="Keras has float64 on TensorFlow alone")
 def test_gradients_equal_finite_differences_in_float64(case: Case) -> None:
     layer = built(case.make(return_sequences=True, dtype="float64"))
     randomize(layer)
-    x = tf.constant(inputs(), "float64")
-    direction = [
-        np.random.default_rng(k).normal(size=variable.shape)
-        for k, variable in enumerate(layer.trainable_variables)
-    ]
-
-    def loss() -> Any:
-        return tf.reduce_sum(tf.sin(layer(x, mask=MASKS["holes"], training=True)))
-
-    with tf.GradientTape() as tape:
-        value = loss()
-    gradients = tape.gradient(value, list(layer.trainable_variables))
-    slope = sum(np.sum(g * d) for g, d in zip(gradients, direction, strict=True))
-
     start, epsilon, values = layer.get_weights(), 1e-6, []
-    for sign in (1, -1):
-        layer.set_weights([w + sign * epsilon * d for w, d in zip(start, direction, strict=True)])
-        values.append(float(loss()))
+    direction = [np.random.default_rng(k).normal(size=w.shape) for k, w in enumerate(start)]
+    arguments = inputs().astype("float64"), None, MASKS["holes"]
+    _, _, *gradients = outputs_and_gradients(layer, *arguments)
+    slope = sum(np.sum(g * d) for g, d in zip(gradients, direction, strict=True))
+    for e in (epsilon, -epsilon):
+        layer.set_weights([w + e * d for w, d in zip(start, direction, strict=True)])
+        outputs, *_ = outputs_and_gradients(layer, *arguments)
+        values.append(np.sum(np.sin(outputs)))
     assert slope == pytest.approx((values[0] - values[1]) / (2 * epsilon), rel=1e-6)
 
 
@@ -196,13 +187,13 @@ def test_gradients_equal_finite_differences_in_float64(case: Case) -> None:
 def test_chunks_of_a_sequence_equal_the_whole(cuts: list[int], name: str) -> None:
     layer = built(CASES[name].make(return_sequences=True, return_state=True))
     randomize(layer)
-    whole, *final = layer(inputs())
+    whole, *final = arrays(layer(inputs()))
     state, chunks = None, []
     for begin, end in zip([0, *sorted(set(cuts))], [*sorted(set(cuts)), TIME], strict=True):
         chunk, *state = layer(inputs()[:, begin:end], initial_state=state)
-        chunks.append(chunk)
+        chunks.append(arrays(chunk))
     np.testing.assert_allclose(np.concatenate(chunks, axis=1), whole, atol=1e-6)
-    assert_all_close([np.asarray(s) for s in state or []], [np.asarray(s) for s in final], 1e-6)
+    assert_all_close(arrays(state), final, 1e-6)
 
 
 @settings(max_examples=15, deadline=None)
@@ -216,7 +207,7 @@ def test_any_mask_of_any_shape_equals_keras(data: st.DataObject) -> None:
     ours, reference = built(case.make(**options)), built(case.make_keras(**options))
     randomize(ours)
     reference.set_weights(ours.get_weights())
-    arguments = inputs(time, batch), states(ours, batch), mask
+    arguments = inputs(time, batch), comparable_states(ours, batch), mask
     assert_all_close(
         outputs_and_gradients(ours, *arguments), outputs_and_gradients(reference, *arguments)
     )
@@ -240,8 +231,9 @@ def test_zero_output_for_mask(case: Case) -> None:
     options = {"return_sequences": True, "zero_output_for_mask": True}
     ours, reference = built(case.make(**options)), built(case.make_keras(**options))
     reference.set_weights(ours.get_weights())
+    mask = MASKS["holes"]
     np.testing.assert_allclose(
-        ours(inputs(), mask=MASKS["holes"]), reference(inputs(), mask=MASKS["holes"]), atol=1e-6
+        arrays(ours(inputs(), mask=mask)), arrays(reference(inputs(), mask=mask)), atol=1e-6
     )
 
 
@@ -257,6 +249,7 @@ def test_unrolled_equals_the_loop(case: Case) -> None:
     )
 
 
+@tensorflow_only
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("training", [False, True])
 def test_a_compiled_step_equals_the_eager_one(
@@ -287,6 +280,7 @@ def outputs_and_gradients_of(
     return [output, *tape.gradient(loss, [x, *weights])]
 
 
+@tensorflow_only
 def test_one_trace_serves_every_batch_and_length(case: Case) -> None:
     layer = built(case.make())
     traces = []
@@ -350,8 +344,10 @@ def test_every_argument_is_in_the_config(case: Case) -> None:
         "diffusion": 0.3,
         "frequency": 2.0,
         "damping": 3.0,
+        "radius": (0.1, 0.2),
+        "angle": 0.3,
     }
-    if case.layer is custom_layers.IndRNN:  # it has no product with the state
+    if not case.has_product:
         changed["recurrent_dropout"] = 0.0
     default = case.make().get_config()
     changed["reset_after"] = not default.get("reset_after")
@@ -359,7 +355,7 @@ def test_every_argument_is_in_the_config(case: Case) -> None:
     assert set(inspect.signature(case.layer).parameters) - set(names) == {"units", "options"}
     config = case.layer(UNITS, **{name: changed[name] for name in names}).get_config()
     same = [name for name in names if config[name] == default[name]]
-    assert same == (["recurrent_dropout"] if case.layer is custom_layers.IndRNN else [])
+    assert same == ([] if case.has_product else ["recurrent_dropout"])
     assert case.layer.from_config(config).get_config() == config
     wrapped = custom_layers.Recurrent(case.make().cell)
     again = custom_layers.Recurrent.from_config(wrapped.get_config())
@@ -392,18 +388,31 @@ def test_stateful_goes_on_where_the_last_batch_ended(case: Case) -> None:
     layer = built(case.make(return_sequences=True, stateful=True), BATCH)
     for variable, weight in zip(layer.trainable_variables, whole.get_weights(), strict=True):
         variable.assign(weight)
-    chunks = [layer(inputs()[:, :3]), layer(inputs()[:, 3:])]
-    np.testing.assert_allclose(np.concatenate(chunks, axis=1), whole(inputs()), atol=1e-6)
+    expected = arrays(whole(inputs()))
+    chunks = [arrays(layer(inputs()[:, :3])), arrays(layer(inputs()[:, 3:]))]
+    np.testing.assert_allclose(np.concatenate(chunks, axis=1), expected, atol=1e-6)
     layer.reset_state()
-    np.testing.assert_allclose(layer(inputs()), whole(inputs()), atol=1e-6)
+    np.testing.assert_allclose(arrays(layer(inputs())), expected, atol=1e-6)
+
+
+def test_a_stateless_call_hands_out_the_states_that_it_would_keep(case: Case) -> None:
+    layer = built(case.make(return_state=True, stateful=True), BATCH)
+    randomize(layer)
+    variables = layer.trainable_variables, layer.non_trainable_variables
+    values = ([variable.value for variable in each] for each in variables)
+    (_, *final), updates = layer.stateless_call(*values, inputs(), training=True)
+    kept = dict(zip((variable.path for variable in variables[1]), updates, strict=True))
+    for state, expected in zip(layer.states, final, strict=True):
+        np.testing.assert_array_equal(arrays(kept[state.path]), arrays(expected))
+        assert not arrays(state).any()
 
 
 def test_dropout_drops_whole_features_of_a_sequence(case: Case) -> None:
     layer = built(case.make(dropout=0.5, seed=1))
     x = np.ones((200, TIME, FEATURES), "float32")
-    np.testing.assert_array_equal(layer(x), layer(x, training=False))
+    np.testing.assert_array_equal(arrays(layer(x)), arrays(layer(x, training=False)))
     seen = []
-    layer.walk = lambda _, sequences, state: (seen.append(np.asarray(sequences)), [x])
+    layer.walk = lambda _, sequences, state: (seen.append(arrays(sequences)), [sequences])
     layer(x, training=True)
     (dropped,) = seen
     assert set(np.unique(dropped)) == {0.0, 2.0}
@@ -420,11 +429,11 @@ def test_recurrent_dropout_multiplies_the_state_before_the_product(name: str) ->
     walk = layer.walk
 
     def watched(recurrence: Any, *rest: Any) -> Any:
-        noises.append(np.asarray(recurrence.noise))
+        noises.append(arrays(recurrence.noise))
         return walk(recurrence, *rest)
 
     layer.walk = watched
-    outputs = layer(inputs(), training=True)
+    outputs = arrays(layer(inputs(), training=True))
     (noise,) = noises
     assert set(np.unique(noise)) == {0.0, 2.0}
     # The equations, with the noise on what meets the recurrent kernel: a kernel of the row's own.
@@ -437,12 +446,14 @@ def test_recurrent_dropout_multiplies_the_state_before_the_product(name: str) ->
             np.testing.assert_allclose(outputs[row, None, time], state[0], atol=1e-5)
 
 
+@tensorflow_only
 def test_the_input_projection_is_outside_the_loop(case: Case) -> None:
     layer = built(case.make())
     function = tf.function(lambda x: layer(x), autograph=False)
     graph = function.get_concrete_function(tf.TensorSpec([None, None, FEATURES])).graph
     products = [op for op in graph.get_operations() if op.type == "MatMul"]
-    assert len(products) == (2 if case.layer is custom_layers.MinimalRNN else 1)
+    further = (custom_layers.MinimalRNN, custom_layers.LRU)  # one more product of all steps
+    assert len(products) == (2 if case.layer in further else 1)
     library = graph.as_graph_def().library.function
     inside = [node.op for function in library for node in function.node_def].count("MatMul")
     assert inside == len(layer.cell.products())

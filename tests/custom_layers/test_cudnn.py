@@ -14,6 +14,7 @@ import tensorflow as tf
 
 import custom_layers
 from custom_layers.engine import backend, cudnn
+from tests.custom_layers.gradients import tensorflow_only
 from tests.custom_layers.table import CASES, sigmoid
 from tests.custom_layers.test_conformance import (
     MASKS,
@@ -25,6 +26,8 @@ from tests.custom_layers.test_conformance import (
     randomize,
     states,
 )
+
+pytestmark = tensorflow_only
 
 GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 

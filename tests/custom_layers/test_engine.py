@@ -5,10 +5,12 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
 import custom_layers
-from tests.custom_layers.table import Case
+from custom_layers.engine import backend
+from tests.custom_layers.gradients import BACKEND, arrays, values_and_gradients
+from tests.custom_layers.table import CASES, LOOPED, Case
 from tests.custom_layers.test_conformance import (
     BATCH,
     MASKS,
@@ -16,17 +18,10 @@ from tests.custom_layers.test_conformance import (
     assert_all_close,
     built,
     inputs,
+    outputs_and_gradients,
     randomize,
     states,
 )
-
-
-def gradients(layer: keras.layers.Layer, x: Any, **options: Any) -> list[np.ndarray]:
-    """Return the gradients of a curved function of a layer's outputs."""
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        loss = tf.reduce_sum(tf.sin(layer(x, **options)))
-    return [np.asarray(each) for each in tape.gradient(loss, [x, *layer.trainable_variables])]
 
 
 class Stepwise(keras.layers.Layer):
@@ -43,7 +38,7 @@ class Stepwise(keras.layers.Layer):
             state = [self.between(time, each) for each in state]
             output, state = self.cell(x[:, time], state)
             outputs.append(output)
-        return tf.stack(outputs, axis=1)
+        return ops.stack(outputs, axis=1)
 
 
 @pytest.mark.parametrize("truncate", [1, 3, TIME + 1])
@@ -52,27 +47,46 @@ def test_truncated_gradients_stop_after_so_many_steps(case: Case, truncate: int)
     randomize(layer)
     reference = Stepwise(
         layer.cell,
-        lambda time, state: tf.stop_gradient(state) if time % truncate == 0 else state,
+        lambda time, state: ops.stop_gradient(state) if time % truncate == 0 else state,
     )
-    x = tf.constant(inputs())
-    assert_all_close(gradients(layer, x, training=True), gradients(reference, x))
+    assert_all_close(
+        outputs_and_gradients(layer, inputs()), values_and_gradients(reference, reference, inputs())
+    )
 
 
 def test_clipped_gradients_are_clipped_at_every_step(case: Case) -> None:
     layer = built(case.make(return_sequences=True, clip_state_gradient=0.1))
     randomize(layer)
 
-    @tf.custom_gradient
+    @ops.custom_gradient
     def clipped(state: Any) -> Any:
-        return tf.identity(state), lambda gradient: tf.clip_by_norm(gradient, 0.1, axes=[-1])
+        def gradient(*d_states: Any, upstream: Any = None) -> Any:
+            d_state = d_states[0] if upstream is None else upstream
+            return d_state * (0.1 / ops.maximum(ops.norm(d_state, axis=-1, keepdims=True), 0.1))
+
+        return ops.copy(state), gradient
 
     reference = Stepwise(layer.cell, lambda _, state: clipped(state))
-    x = tf.constant(inputs())
-    ours = gradients(layer, x, training=True)
-    assert_all_close(ours, gradients(reference, x))
+    ours = outputs_and_gradients(layer, inputs())
+    assert_all_close(ours, values_and_gradients(reference, reference, inputs()))
     free = built(case.make(return_sequences=True))
     free.set_weights(layer.get_weights())
-    assert np.abs(ours[1] - gradients(free, x, training=True)[1]).max() > 0.01
+    assert np.abs(ours[2] - outputs_and_gradients(free, inputs())[2]).max() > 0.01
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="torch stacks nothing of what it keeps")
+@pytest.mark.parametrize("name", LOOPED)
+def test_no_matrix_is_kept_at_every_step(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    linearized, linearize = [], backend.linearize
+    monkeypatch.setattr(
+        backend, "linearize", lambda *given: linearized.append(linearize(*given)) or linearized[-1]
+    )
+    layer = built(CASES[name].make())
+    layer(inputs(), training=True)
+    (step,) = linearized
+    matrices = {tuple(product.kernel.shape) for product in layer.cell.products().values()}
+    assert set(step.products) == set(layer.cell.products())
+    assert not matrices & {tuple(each.shape) for each in step.collected}
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -89,10 +103,10 @@ def test_zoneout_keeps_a_part_of_each_state(case: Case, training: bool, mask: st
 
     layer.walk = watched
     state = tuple(states(layer))
-    outputs, *final = layer(
-        inputs(), initial_state=list(state), mask=MASKS[mask], training=training
+    outputs, *final = arrays(
+        layer(inputs(), initial_state=list(state), mask=MASKS[mask], training=training)
     )
-    held = [np.asarray(each) for each in seen[0]] if training else None
+    held = arrays(seen[0]) if training else None
     shown = np.zeros_like(state[0])
     for time in range(TIME):
         stepped = case.equations(inputs()[:, time], state, layer.get_weights())
@@ -106,6 +120,6 @@ def test_zoneout_keeps_a_part_of_each_state(case: Case, training: bool, mask: st
         state = tuple(np.where(real[:, None], n, o) for n, o in zip(stepped, state, strict=True))
         shown = np.where(real[:, None], state[0], shown)
         np.testing.assert_allclose(outputs[:, time], shown, atol=1e-5)
-    assert_all_close([np.asarray(each) for each in final], list(state))
+    assert_all_close(final, list(state))
     if held is not None:
         assert 0.2 < np.mean([each.mean() for each in held]) < 0.4

@@ -1,54 +1,33 @@
-"""All that the engine asks of TensorFlow: a loop over time, and a step with its gradient."""
+"""The loop and the linearized step in TensorFlow: while loops, and cut-up traced graphs."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
-from custom_layers.cell import Dot, Product, Tensor
-
-convert_to_tensor = tf.convert_to_tensor
-custom_gradient = tf.custom_gradient
-
-_portable = ContextVar("portable", default=False)
-
-
-@contextlib.contextmanager
-def portable() -> Iterator[None]:
-    """Trace only operators that run on any device, so that a saved graph can move."""
-    token = _portable.set(True)
-    try:
-        yield
-    finally:
-        _portable.reset(token)
+from custom_layers.cell import Tensor
+from custom_layers.engine.backend.contract import (
+    Body,
+    Gradient,
+    Linearized,
+    Now,
+    Shared,
+    Step,
+    fill,
+    is_portable,
+    leaves,
+    map_leaves,
+)
 
 
-def leaves(structure: Any) -> list[Any]:
-    """List what a structure of lists, dicts and named tuples holds, but for its Nones."""
-    return [leaf for leaf in tf.nest.flatten(structure) if leaf is not None]
-
-
-def map_leaves(function: Callable[[Any], Any], structure: Any) -> Any:
-    """Apply `function` to each of the leaves, and leave the Nones."""
-    return tf.nest.map_structure(lambda leaf: None if leaf is None else function(leaf), structure)
-
-
-def fill(structure: Any, values: Sequence[Any]) -> Any:
-    """Build a structure like `structure` with `values` as its leaves."""
-    remaining = iter(values)
-    return map_leaves(lambda _: next(remaining), structure)
-
-
-def specification(tensor: Tensor) -> tf.TensorSpec:
-    """Return the shape and type of a tensor."""
-    return tf.TensorSpec(tensor.shape, tensor.dtype)
+def convert_to_tensor(value: Any) -> Tensor:
+    """Return the tensor that a variable holds, or the tensor itself."""
+    return tf.convert_to_tensor(value)
 
 
 def has_gpu() -> bool:
-    """Tell whether native GPU kernels may be traced here."""
-    return not _portable.get() and bool(tf.config.list_logical_devices("GPU"))
+    """Tell whether native GPU kernels of the engine may be traced here."""
+    return not is_portable() and bool(tf.config.list_logical_devices("GPU"))
 
 
 def length(tensor: Tensor) -> Any:
@@ -65,32 +44,26 @@ def unstack(tensor: Tensor) -> tf.TensorArray:
     return array.unstack(tensor)
 
 
+def stack(sequence: tf.TensorArray) -> Tensor:
+    """Join the steps of a sequence to a time-major tensor."""
+    return sequence.stack()
+
+
 def scan(
-    step: Callable[[list[Tensor], Any], tuple[list[Tensor], list[Tensor]]],
+    step: Body,
     carry: list[Tensor],
     sequences: Any,
-    collected: Sequence[tf.TensorSpec],
+    collected: Sequence[Any],
     *,
     length: Any,
     reverse: bool = False,
     unroll: bool = False,
     bounded: bool = False,
 ) -> tuple[list[Tensor], list[tf.TensorArray]]:
-    """Loop over time: `carry, items = step(carry, now)`, first to last or last to first.
+    """Loop over time, as `Backend.scan`.
 
-    Args:
-        step: called with the carry and with the current step of each of `sequences`.
-        carry: tensors handed from step to step; their shapes stay.
-        sequences: a structure of sequences (from `unstack` or an earlier `scan`) and Nones.
-        collected: shape and type of each item that `step` returns beside the carry.
-        length: number of steps.
-        reverse: begin at the last step.
-        unroll: write the steps out instead of looping.
-        bounded: tell TensorFlow the number of turns; XLA needs it to differentiate the loop, and
-            it costs two more operators a turn.
-
-    Returns:
-        The last carry, and a sequence of each collected item, in the order of time.
+    `bounded` tells TensorFlow the number of turns; XLA needs it to differentiate the loop, and it
+    costs two more operators a turn.
     """
 
     def body(turn: Tensor, carry: list[Tensor], arrays: list[tf.TensorArray]) -> Any:
@@ -117,62 +90,24 @@ def scan(
     return carry, arrays
 
 
-class Now(NamedTuple):
-    """What a step reads that changes from step to step.
+def custom_gradient(
+    function: Callable[[Any, Any], tuple[list[Tensor], Gradient]], arguments: Any, constants: Any
+) -> list[Tensor]:
+    """Call a function that brings its own gradient, as `Backend.custom_gradient`."""
 
-    Attributes:
-        x: the projected inputs, `[batch, G * U]`.
-        held: for each state, booleans `[batch, 1 or U]`, True where it stays; or None.
-        state: each `[batch, U]`.
-    """
+    @tf.custom_gradient
+    def differentiable(*values: Tensor) -> Any:
+        results, gradient = function(fill(arguments, values), constants)
+        return results, lambda *d_results: leaves(gradient(list(d_results)))
 
-    x: Tensor
-    held: list[Tensor] | None
-    state: list[Tensor]
-
-
-class Shared(NamedTuple):
-    """What a step reads that is the same at every step."""
-
-    products: dict[str, Product]
-    transposed: dict[str, Tensor]
-    weights: list[Tensor]
-    noise: Tensor | None
-
-
-Step = Callable[[Now, Shared, Dot], list[Tensor]]
-
-
-class Linearized(NamedTuple):
-    """A step and its vector-Jacobian product; the one keeps what the other needs.
-
-    Each `dot(name, operand)` that a step takes is a product with a shared matrix. Its gradient
-    goes to the operand at every step, and to the matrix later, in one product over all steps:
-    that is why `forward` hands out the operands and `backward` d loss / d product. The weights
-    that the step itself reads are small: their gradient comes step by step.
-
-    Attributes:
-        forward: `(now, shared) -> [*state, *operands, *kept]`.
-        backward: `(kept, shared, d_state) -> [*d_state, *d_weights, *gradients]`.
-        products: the products' names, in the order the step takes them.
-        collected: shapes and types of `[*operands, *kept]`.
-        gradients: shapes and types of d loss / d x and / d product, each tensor once.
-        places: for x, then for each product, its place among `gradients`.
-    """
-
-    forward: Callable[[Now, Shared], list[Tensor]]
-    backward: Callable[[list[Tensor], Shared, list[Tensor]], list[Tensor]]
-    products: list[str]
-    collected: list[tf.TensorSpec]
-    gradients: list[tf.TensorSpec]
-    places: list[int]
+    return differentiable(*leaves(arguments))
 
 
 def linearize(step: Step, now: Now, shared: Shared) -> Linearized:
-    """Trace `step` and its vector-Jacobian product, for arguments shaped like `now` and `shared`.
+    """Trace `step` and its vector-Jacobian product, as `Backend.linearize`.
 
-    What `backward` reads of the forward computation (activated gates, as a rule) becomes what
-    `forward` keeps, so nothing is computed twice and no cell writes a derivative.
+    The graph is cut in two where the gradient reads the forward computation, so nothing is
+    computed twice.
     """
     operands: dict[str, Tensor] = {}
     ends: dict[str, list[Tensor]] = {}
@@ -212,12 +147,12 @@ def linearize(step: Step, now: Now, shared: Shared) -> Linearized:
         ends["inputs"] = list(placeholders)
         return gradients
 
-    signature = map_leaves(specification, (now, shared, now.state))
+    signature = map_leaves(_specification, (now, shared, now.state))
     graph = tf.compat.v1.wrap_function(trace, leaves(signature)).graph
     if graph.captures:
         raise ValueError(
             "A step may read its arguments and the weights of its cell, but it reads "
-            f"{[tensor.name for tensor, _ in graph.captures]} too."
+            f"{[tensor for tensor, _ in graph.captures]} too."
         )
     now, shared, d_state = fill(signature, ends["inputs"])
     collected = ends["operands"] + ends["kept"]
@@ -231,10 +166,14 @@ def linearize(step: Step, now: Now, shared: Shared) -> Linearized:
         forward=lambda now, shared: forward(*leaves((now, shared))),
         backward=lambda kept, shared, d_state: backward(*kept, *leaves((shared, d_state))),
         products=list(operands),
-        collected=[specification(tensor) for tensor in collected],
-        gradients=[specification(tensor) for tensor in ends["gradients"]],
+        collected=[_specification(tensor) for tensor in collected],
+        gradients=[_specification(tensor) for tensor in ends["gradients"]],
         places=places,
     )
+
+
+def _specification(tensor: Tensor) -> tf.TensorSpec:
+    return tf.TensorSpec(tensor.shape, tensor.dtype)
 
 
 def _between(

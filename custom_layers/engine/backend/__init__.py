@@ -1,0 +1,65 @@
+"""The one place that knows backends apart: all that the engine asks of the one that Keras runs on.
+
+`contract` says what that is; `tensorflow`, `jax` and `torch` fulfil it.
+"""
+
+import keras
+
+from custom_layers.engine.backend.contract import (
+    Backend,
+    Gradient,
+    Linearized,
+    Now,
+    Shared,
+    fill,
+    leaves,
+    map_leaves,
+    portable,
+)
+
+__all__ = [
+    "Gradient",
+    "Linearized",
+    "Now",
+    "Shared",
+    "convert_to_tensor",
+    "custom_gradient",
+    "fill",
+    "has_gpu",
+    "leaves",
+    "length",
+    "linearize",
+    "map_leaves",
+    "portable",
+    "scan",
+    "stack",
+    "unstack",
+]
+
+
+def _chosen() -> Backend:
+    name = keras.backend.backend()
+    if name == "tensorflow":
+        from custom_layers.engine.backend import tensorflow
+
+        return tensorflow
+    if name == "jax":
+        from custom_layers.engine.backend import jax
+
+        return jax
+    if name == "torch":
+        from custom_layers.engine.backend import torch
+
+        return torch
+    raise ImportError(f"custom_layers runs on tensorflow, jax and torch, not on {name}.")
+
+
+_backend = _chosen()
+convert_to_tensor = _backend.convert_to_tensor
+custom_gradient = _backend.custom_gradient
+has_gpu = _backend.has_gpu
+length = _backend.length
+linearize = _backend.linearize
+scan = _backend.scan
+stack = _backend.stack
+unstack = _backend.unstack

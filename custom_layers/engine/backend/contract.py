@@ -1,0 +1,171 @@
+"""What the engine asks of a backend: a loop over time, and a step with its gradient."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from typing import Any, NamedTuple, Protocol
+
+import keras
+
+from custom_layers.cell import Dot, Product, Tensor
+
+_portable = ContextVar("portable", default=False)
+
+
+@contextlib.contextmanager
+def portable() -> Iterator[None]:
+    """Trace only operators that run on any device, so that a saved graph can move."""
+    token = _portable.set(True)
+    try:
+        yield
+    finally:
+        _portable.reset(token)
+
+
+def is_portable() -> bool:
+    """Tell whether `portable` is in force."""
+    return _portable.get()
+
+
+def leaves(structure: Any) -> list[Any]:
+    """List what a structure of lists, dicts and named tuples holds, but for its Nones."""
+    return [leaf for leaf in keras.tree.flatten(structure) if leaf is not None]
+
+
+def map_leaves(function: Callable[[Any], Any], structure: Any) -> Any:
+    """Apply `function` to each of the leaves, and leave the Nones."""
+    return keras.tree.map_structure(
+        lambda leaf: None if leaf is None else function(leaf), structure
+    )
+
+
+def fill(structure: Any, values: Sequence[Any]) -> Any:
+    """Build a structure like `structure` with `values` as its leaves."""
+    # Not by way of `map_leaves`: with torch, its order of a dict is not that of `leaves`.
+    remaining = iter(values)
+    flat = [None if leaf is None else next(remaining) for leaf in keras.tree.flatten(structure)]
+    return keras.tree.pack_sequence_as(structure, flat)
+
+
+class Now(NamedTuple):
+    """What a step reads that changes from step to step.
+
+    Attributes:
+        x: the projected inputs, `[batch, G * U]`.
+        held: for each state, booleans `[batch, 1 or U]`, True where it stays; or None.
+        state: each `[batch, U]`.
+    """
+
+    x: Tensor
+    held: list[Tensor] | None
+    state: list[Tensor]
+
+
+class Shared(NamedTuple):
+    """What a step reads that is the same at every step."""
+
+    products: dict[str, Product]
+    transposed: dict[str, Tensor]
+    weights: list[Tensor]
+    noise: Tensor | None
+
+
+Step = Callable[[Now, Shared, Dot], list[Tensor]]
+Body = Callable[[list[Tensor], Any], tuple[list[Tensor], list[Any]]]
+Gradient = Callable[[list[Tensor]], Any]
+
+
+class Linearized(NamedTuple):
+    """A step and its vector-Jacobian product; the one keeps what the other needs.
+
+    Each `dot(name, operand)` that a step takes is a product with a shared matrix. Its gradient
+    goes to the operand at every step, and to the matrix later, in one product over all steps:
+    that is why `forward` hands out the operands and `backward` d loss / d product. The weights
+    that the step itself reads are small: their gradient comes step by step.
+
+    Attributes:
+        forward: `(now, shared) -> [*state, *operands, *kept]`.
+        backward: `(kept, shared, d_state) -> [*d_state, *d_weights, *gradients]`.
+        products: the products' names, in the order the step takes them.
+        collected: shapes and types of `[*operands, *kept]`, if the backend's loop asks for them.
+        gradients: shapes and types of d loss / d x and / d product, each tensor once, if the
+            backend's loop asks for them.
+        places: for x, then for each product, its place among `gradients`.
+    """
+
+    forward: Callable[[Now, Shared], list[Any]]
+    backward: Callable[[list[Any], Shared, list[Tensor]], list[Tensor]]
+    products: list[str]
+    collected: list[Any]
+    gradients: list[Any]
+    places: list[int]
+
+
+class Backend(Protocol):
+    """The module of a backend."""
+
+    def convert_to_tensor(self, value: Any) -> Tensor:
+        """Return the tensor that a variable holds, or the tensor itself."""
+
+    def has_gpu(self) -> bool:
+        """Tell whether native GPU kernels of the engine may be traced here."""
+
+    def length(self, tensor: Tensor) -> Any:
+        """Return the number of steps of a time-major tensor, as a number if it is known."""
+
+    def unstack(self, tensor: Tensor) -> Any:
+        """Cut a time-major tensor into a sequence of its steps."""
+
+    def stack(self, sequence: Any) -> Tensor:
+        """Join the steps of a sequence to a time-major tensor."""
+
+    def scan(
+        self,
+        step: Body,
+        carry: list[Tensor],
+        sequences: Any,
+        collected: Sequence[Any],
+        *,
+        length: Any,
+        reverse: bool = False,
+        unroll: bool = False,
+        bounded: bool = False,
+    ) -> tuple[list[Tensor], list[Any]]:
+        """Loop over time: `carry, items = step(carry, now)`, first to last or last to first.
+
+        Args:
+            step: called with the carry and with the current step of each of `sequences`.
+            carry: tensors handed from step to step; their shapes stay.
+            sequences: a structure of sequences (from `unstack` or an earlier `scan`) and Nones.
+            collected: for each item that `step` returns beside the carry, anything of its shape
+                and type.
+            length: number of steps.
+            reverse: begin at the last step.
+            unroll: write the steps out instead of looping.
+            bounded: the loop is to be differentiated by the backend itself.
+
+        Returns:
+            The last carry, and a sequence of each collected item, in the order of time.
+        """
+
+    def custom_gradient(
+        self,
+        function: Callable[[Any, Any], tuple[list[Tensor], Gradient]],
+        arguments: Any,
+        constants: Any,
+    ) -> list[Tensor]:
+        """Call a function that brings its own gradient.
+
+        Args:
+            function: `(arguments, constants) -> results, gradient`, where `gradient` turns the
+                gradients of the results into those of `arguments`. It reads no tensor but these.
+            arguments: structure of the tensors that have gradients.
+            constants: structure of the tensors that have none.
+        """
+
+    def linearize(self, step: Step, now: Now, shared: Shared) -> Linearized:
+        """Split `step` into a step and its vector-Jacobian product, for arguments of these shapes.
+
+        What `backward` reads of the forward computation (activated gates, as a rule) becomes what
+        `forward` keeps, so no cell writes a derivative.
+        """

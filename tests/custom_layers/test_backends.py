@@ -1,0 +1,63 @@
+"""The layers on the other backends of Keras: the tests of this folder, in a process of its own."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.custom_layers.gradients import tensorflow_only
+
+pytestmark = [
+    tensorflow_only,
+    pytest.mark.parametrize(
+        "backend",
+        [
+            pytest.param(each, marks=pytest.mark.skipif(not find_spec(each), reason=f"no {each}"))
+            for each in ("jax", "torch")
+        ],
+    ),
+]
+
+# Gradients of every layer; all that there is of two that differ the most; and a user's own.
+SELECTED = (
+    "around_the_cell or chunks or test_own_cell or (LSTM or before) and not "
+    "(equals_the_keras_layer or bidirectional or around_the_cell)"
+)
+
+# What Keras itself imports is not held against the layers.
+WITHOUT_TENSORFLOW = """
+import sys
+import keras
+before = set(sys.modules)
+import custom_layers
+layer = custom_layers.LSTM(4, return_sequences=True)
+assert layer(keras.ops.ones((2, 3, 5)), training=True).shape == (2, 3, 4)
+assert "tensorflow" not in set(sys.modules) - before
+"""
+
+
+def run(backend: str, *arguments: str) -> None:
+    """Run Python in the root of the project, with Keras on `backend`."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+def test_the_layers_do_there_what_they_do_here(backend: str) -> None:
+    options = ["-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-k", SELECTED]
+    run(backend, "-m", "pytest", "tests/custom_layers", *options)
+
+
+def test_tensorflow_stays_out(backend: str) -> None:
+    run(backend, "-c", WITHOUT_TENSORFLOW)
