@@ -86,10 +86,10 @@ class Linearized(NamedTuple):
     Attributes:
         forward: `(now, shared) -> [*state, *operands, *kept]`.
         backward: `(kept, shared, d_state) -> [*d_state, *d_weights, *gradients]`.
-        products: the products' names, in the order the step takes them.
-        collected: shapes and types of `[*operands, *kept]`, if the backend's loop asks for them.
-        gradients: shapes and types of d loss / d x and / d product, each tensor once, if the
-            backend's loop asks for them.
+        products: the products' names, in the order of the operands.
+        collected: shapes and types of `[*operands, *kept]`; empty if no step is traced.
+        gradients: shapes and types of d loss / d x and / d product, each tensor once; empty if
+            no step is traced.
         places: for x, then for each product, its place among `gradients`.
     """
 
