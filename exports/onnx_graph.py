@@ -2,19 +2,17 @@
 
 import collections
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import keras
 import onnx
 import tensorflow as tf
 import tf2onnx
-from tf2onnx.onnx_opset.controlflow import Select
 
 from custom_layers import engine
-from exports import traced
+from exports import onnx_recurrence, traced
 from exports.errors import ExportError
-from exports.onnx_recurrence import native_recurrence
+from exports.onnx_writer import HANDLERS
 from exports.signature import Signature
 
 OPSET = 18
@@ -41,14 +39,16 @@ def convert(
     call = traced.function(model, signature)
     # A list, because TensorFlow sorts the outputs of a mapping by name.
     function = tf.function(lambda *inputs: list(call(*inputs).values()), autograph=False)
+    specifications = traced.specifications(signature)
     try:
-        with native_recurrence(model) as handlers, engine.portable():
-            graph, _ = tf2onnx.convert.from_function(
-                function,
-                traced.specifications(signature),
-                opset=OPSET,
-                custom_op_handlers={**handlers, "SelectV2": (_select, [])},
-            )
+        with onnx_recurrence.marked(model) as calls, engine.portable():
+            function.get_concrete_function(*specifications)
+        graph, _ = tf2onnx.convert.from_function(
+            function,
+            specifications,
+            opset=OPSET,
+            custom_op_handlers={**HANDLERS, **onnx_recurrence.handlers(calls, OPSET)},
+        )
         _reject_unknown(graph)
         _name_ends(graph, signature)
         onnx.helper.set_model_props(graph, dict(metadata or {}))
@@ -64,23 +64,20 @@ def operators(graph: onnx.ModelProto) -> dict[str, int]:
     return dict(collections.Counter(node.op_type for node in graph.graph.node).most_common())
 
 
-def _select(graph: Any, node: Any, name: str, _: list[Any]) -> None:
-    """Make `tf.where` one operator, unless ONNX Runtime lacks it.
-
-    The converter would make it two products and a sum, where a NaN in one branch spoils the other.
-    """
-    if graph.get_dtype(node.output[0]) == onnx.TensorProto.BOOL:
-        Select.version_7(graph, node)
-    else:
-        node.type = "Where"
-
-
 def _reject_unknown(graph: onnx.ModelProto) -> None:
     """Raise for the operators that the converter did not know and left as they were."""
-    nodes = graph.graph.node
+    nodes = _nodes(graph.graph)
     unknown = {node.op_type for node in nodes if not onnx.defs.has(node.op_type, node.domain)}
     if unknown:
         raise ValueError(f"there is no ONNX form of TensorFlow's {', '.join(sorted(unknown))}.")
+
+
+def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """Go through the nodes of a graph, and of the graphs inside them."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            yield from _nodes(attribute.g)
 
 
 def _name_ends(graph: onnx.ModelProto, signature: Signature) -> None:

@@ -193,7 +193,9 @@ class RGLRUCell(GatedLinearCell):
         r = self.recurrent_activation(x.r)
         i = self.recurrent_activation(x.i)
         log_a = -8 * ops.softplus(self.decay) * r
-        stored = ops.sqrt(-ops.expm1(2 * log_a))
+        # 1 - exp(2 y) by tanh y, which is exact near zero; and no infinite slope at zero.
+        tanh = ops.tanh(log_a)
+        stored = ops.sqrt(ops.maximum(-2 * tanh / (1 - tanh), 1e-12))
         return [ops.exp(log_a)], [stored * i * self.activation(x.h)]
 
 

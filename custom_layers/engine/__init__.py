@@ -5,7 +5,10 @@ from custom_layers.engine import backend, linear, sequential
 from custom_layers.engine.backend import portable
 from custom_layers.engine.recurrence import Recurrence, without_padding
 
-__all__ = ["Recurrence", "native", "portable", "walk", "without_padding"]
+__all__ = ["Recurrence", "native", "portable", "step", "walk", "without_padding"]
+
+
+step = sequential.step
 
 
 def native(cell: Cell) -> bool:

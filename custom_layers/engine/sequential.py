@@ -24,6 +24,15 @@ def walk(
     return (None if outputs is None else ops.swapaxes(outputs, 0, 1)), state
 
 
+def step(
+    recurrence: Recurrence, x: Tensor, held: list[Tensor] | None, state: list[Tensor]
+) -> list[Tensor]:
+    """Take one step, from `x` `[batch, G * U]` and `state`; `held` as in `Now`."""
+    products = recurrence.cell.products()
+    shared = Shared(products, {}, recurrence.cell.step_weights, recurrence.noise)
+    return _step(recurrence, Now(x, held, state), shared, plain_dot(products))
+
+
 def _held(recurrence: Recurrence) -> list[Tensor] | None:
     """For each state, where it stays as it was: time-major `[time, batch, 1 or units]`."""
     held = recurrence.held

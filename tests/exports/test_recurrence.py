@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as arrays
 import custom_layers
 from exports import ExportError, onnx_graph, runtime, traced
 from exports.signature import Signature
+from tests.custom_layers.table import CASES
 from tests.exports import models
 from tests.exports.models import FEATURES, LAYERS, UNITS, WORDS
 
@@ -205,7 +206,13 @@ def test_activation_that_onnx_has(activation: str, tmp_path: Any) -> None:
     assert_equal(converted, {"sequences": 300 * usual[:, :2]})
 
 
-@pytest.mark.parametrize("activation", ["gelu", "softplus", "softmax", lambda x: 2 * x])
+def assert_scan(graph: onnx.ModelProto, count: int = 1) -> None:
+    operators = models.operators(graph)
+    assert operators["Scan"] == count
+    assert not {"Loop", "LSTM", "GRU", "RNN"} & set(operators)
+
+
+@pytest.mark.parametrize("activation", ["gelu", "softplus", lambda x: 2 * keras.ops.tanh(x)])
 @pytest.mark.parametrize(
     ("layer", "argument"),
     [
@@ -214,26 +221,84 @@ def test_activation_that_onnx_has(activation: str, tmp_path: Any) -> None:
         (keras.layers.LSTM, "activation"),
     ],
 )
-def test_activation_that_onnx_lacks(layer: Any, argument: str, activation: Any) -> None:
-    model = keras.Sequential([models.sequences()])
+def test_activation_that_onnx_lacks_is_a_scan(
+    layer: Any, argument: str, activation: Any, tmp_path: Any
+) -> None:
+    model = keras.Sequential([models.sequences(), keras.layers.Masking()])
     model.add(layer(UNITS, name="memory", **{argument: activation}))
-    with pytest.raises(ExportError, match=r"'memory'.*they have hard_sigmoid, linear, relu"):
-        onnx_graph.convert(model, Signature.of(model))
+    converted = convert(models.randomized(model, scale=0.3), tmp_path)
+    assert_scan(converted.graph)
+    assert_equal(converted, {"sequences": draw_sequences(np.arange(9) < [[9], [4], [0]])})
 
 
+def test_zoneout_is_a_scan(tmp_path: Any) -> None:
+    steps = models.sequences()
+    model = keras.Model(steps, custom_layers.LSTM(UNITS, zoneout=0.3)(steps))
+    converted = convert(models.randomized(model), tmp_path)
+    assert_scan(converted.graph)
+    assert_equal(converted, {"sequences": draw_sequences(np.ones((4, 9), bool))})
+
+
+@keras.saving.register_keras_serializable("tests")
 class ShiftCell(custom_layers.Cell):
     gates = ("h",)
     state = ("h",)
 
     def step(self, x: Any, h: Any, state: Any) -> Any:
-        return self.State(h=x.h + h.h - state.h)
+        return self.State(h=keras.ops.tanh(x.h + h.h - state.h))
 
 
-def test_cell_that_onnx_lacks() -> None:
-    model = keras.Sequential([models.sequences()])
-    model.add(custom_layers.Recurrent(ShiftCell(UNITS), name="shift"))
-    with pytest.raises(ExportError, match=r"'shift': ONNX has no recurrent operator for ShiftCell"):
-        onnx_graph.convert(model, Signature.of(model))
+def test_cell_of_ones_own_is_a_scan(tmp_path: Any) -> None:
+    steps = models.sequences()
+    layer = custom_layers.Recurrent(ShiftCell(UNITS), return_sequences=True)
+    both = custom_layers.Bidirectional(custom_layers.Recurrent(ShiftCell(UNITS)))
+    masked = keras.layers.Masking()(steps)
+    converted = convert(models.randomized(keras.Model(steps, both(layer(masked)))), tmp_path)
+    assert_scan(converted.graph, count=3)
+
+    @few
+    @given(mask=masks())
+    def check(mask: np.ndarray) -> None:
+        assert_equal(converted, {"sequences": draw_sequences(mask)})
+
+    check()
+
+
+OTHERS = [name for name, case in CASES.items() if case.keras_layer is None]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_other_layer_is_a_scan(name: str, tmp_path: Any) -> None:
+    steps = models.sequences()
+    mask = keras.Input((None,), dtype="bool", name="mask")
+    options = {"return_sequences": True, "return_state": True}
+    layers = [CASES[name].make(UNITS, **options, go_backwards=each) for each in (False, True)]
+    states = [
+        keras.Input((size,), name=f"state_{number}")
+        for number, size in enumerate(layers[0].cell.state_size)
+    ]
+    outputs = [layers[0](steps, mask=mask, initial_state=states), layers[1](steps)]
+    model = models.randomized(keras.Model([steps, mask, *states], outputs))
+    converted = convert(model, tmp_path)
+    assert_scan(converted.graph, count=2)
+    given = np.arange(9) != np.array([[3], [0], [8], [9]])
+    inputs = {"sequences": draw_sequences(given), "mask": given}
+    for each in states:
+        inputs[each.name] = np.random.default_rng(0).normal(size=(4, each.shape[1]))
+    assert_equal(
+        converted, {key: v.astype("float32") if key != "mask" else v for key, v in inputs.items()}
+    )
+
+
+def test_a_stack_is_native_nodes(tmp_path: Any) -> None:
+    steps = models.sequences()
+    cells = [custom_layers.cells.GRUCell(UNITS), custom_layers.LSTM(UNITS)]
+    stack = custom_layers.Stack(cells, residual=True, layer_norm=True)
+    model = keras.Model(steps, stack(keras.layers.Masking()(steps)))
+    converted = convert(models.randomized(model), tmp_path)
+    operators = models.operators(converted.graph)
+    assert (operators["GRU"], operators["LSTM"]) == (1, 1) and not models.LOOPS & set(operators)
+    assert_equal(converted, {"sequences": draw_sequences(np.arange(9) < [[9], [4], [1], [0]])})
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru", "keras_lstm", "keras_simple_rnn"])
@@ -241,15 +306,14 @@ def test_cell_that_onnx_lacks() -> None:
 def test_model_is_left_as_it_was(kind: str, fails: bool, tmp_path: Any) -> None:
     steps = models.sequences()
     layers = [models.make(kind, return_sequences=True), models.make(kind)]
-    activation = "gelu" if fails else "tanh"
-    last = custom_layers.RNN(UNITS, activation, name="last")
+    last = custom_layers.RNN(UNITS, keras.ops.erfinv if fails else "tanh", name="last")
     x = last(keras.layers.RepeatVector(3)(layers[1](layers[0](steps))))
     model = models.randomized(keras.Model(steps, x))
     inputs = draw_sequences(np.ones((4, 6), bool))
     before, weights = model(inputs), model.get_weights()
     attributes = [set(vars(layer)) for layer in [*layers, last]]
     if fails:
-        with pytest.raises(ExportError):
+        with pytest.raises(ExportError, match="there is no ONNX form of TensorFlow's Erfinv"):
             onnx_graph.convert(model, Signature.of(model))
     else:
         convert(model, tmp_path)

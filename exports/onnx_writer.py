@@ -1,0 +1,56 @@
+"""How operators get into a graph of tf2onnx."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import tf2onnx
+from tf2onnx.onnx_opset.controlflow import Select
+
+
+class Writer:
+    """Adds operators to a graph of tf2onnx, each after those that it reads.
+
+    Attributes:
+        graph: the graph of tf2onnx.
+        scope: begins the names of what is added.
+    """
+
+    def __init__(self, graph: Any, scope: str) -> None:
+        self.graph, self.scope = graph, scope
+
+    def __call__(self, operator: str, *inputs: Any, count: int = 1, **attributes: Any) -> Any:
+        """Add an operator, its arrays as constants; return its output, or a list of `count`."""
+        names = [each if isinstance(each, str) else self._constant(each) for each in inputs]
+        node = self.graph.make_node(
+            operator, names, attr=attributes, output_count=count, op_name_scope=self.scope
+        )
+        return node.output[0] if count == 1 else list(node.output)
+
+    def _constant(self, value: Any) -> str:
+        name = tf2onnx.utils.make_name(self.scope)
+        return str(self.graph.make_const(name, np.asarray(value)).output[0])
+
+
+def where(graph: Any, node: Any, name: str, _: list[Any]) -> None:
+    """Make `tf.where` one operator, unless ONNX Runtime lacks it.
+
+    The converter would make it two products and a sum, where a NaN in one branch spoils the other.
+    """
+    if graph.get_dtype(node.output[0]) == onnx.TensorProto.BOOL:
+        Select.version_7(graph, node)
+    else:
+        node.type = "Where"
+
+
+def erfc(graph: Any, node: Any, name: str, _: list[Any]) -> None:
+    """Make 1 - erf(x) of the complementary error function, which ONNX lacks: gelu needs it."""
+    source, replaced = node.input[0], node.output[0]
+    graph.remove_node(node.name)
+    write = Writer(graph, name.rpartition("/")[0])
+    one = np.ones([], "float32")
+    graph.replace_all_inputs(replaced, write("Sub", one, write("Erf", source)))
+
+
+# tf2onnx's `custom_op_handlers` for what it does wrongly, slowly or not at all.
+HANDLERS: dict[str, Any] = {"SelectV2": (where, []), "Erfc": (erfc, [])}
