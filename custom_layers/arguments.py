@@ -26,6 +26,17 @@ def serialize(name: str, value: Any) -> Any:
     return value if kind is None else kind.serialize(value)
 
 
+def positive(name: str, value: Any) -> int:
+    """Return `value` of argument `name` as an integer.
+
+    Raises:
+        ValueError: if it is not a positive integer.
+    """
+    if isinstance(value, bool) or int(value) != value or value <= 0:
+        raise ValueError(f"`{name}` must be a positive integer, not {value!r}.")
+    return int(value)
+
+
 def parameters(cls: type, root: type) -> dict[str, inspect.Parameter]:
     """List the named constructor parameters of `cls` and of its bases up to `root`, in order."""
     found: dict[str, inspect.Parameter] = {}

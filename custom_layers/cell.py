@@ -1,6 +1,7 @@
 """The contract of a cell: it names its gates and its state, and gives one step."""
 
 import inspect
+import math
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -9,6 +10,7 @@ import keras
 from keras import ops
 
 from custom_layers import arguments
+from custom_layers.initializers import Chrono
 
 Tensor = Any
 Dot = Callable[[str, Tensor], Tensor]
@@ -67,10 +69,17 @@ class Cell(keras.layers.Layer):
 
     where `x = inputs @ kernel + bias`, `h = state[0] @ recurrent_kernel`, both read by gate
     (`x.f`), and `state` is read by name (`state.c`). `step` is a pure function of its tensors and
-    returns `self.State(...)`. It may read further weights of its own, made in `build`. A cell that
-    multiplies by a further matrix inside its step lists it in `products` and takes a fourth
-    argument, `step(x, h, state, dot)`, to call `dot("candidate_kernel", v)`; the weights that only
-    `project` and `products` read are named in `projections`.
+    returns `self.State(...)`. It takes what it needs by name:
+
+    - without `h` there is no `recurrent_kernel`;
+    - with `dot` it multiplies by further matrices, `dot("candidate_kernel", v)`, which the cell
+      lists in `products`;
+    - weights of its own, made in `build`, are read from `self`; those that only `project` and
+      `products` read are named in `projections`.
+
+    Where not all gates see the state, `recurrent_gates` names the blocks of `recurrent_kernel`.
+    For `Chrono`, `keeping` names the gates that keep the state when open, and `overwriting` those
+    that replace it.
 
     Time, masks, dropout, gradients and export are `Recurrent`'s. A cell also works inside
     `keras.layers.RNN(cell)`.
@@ -90,13 +99,24 @@ class Cell(keras.layers.Layer):
     """
 
     gates: ClassVar[tuple[str, ...]]
+    recurrent_gates: ClassVar[tuple[str, ...]]
     state: ClassVar[tuple[str, ...]]
+    keeping: ClassVar[tuple[str, ...]] = ()
+    overwriting: ClassVar[tuple[str, ...]] = ()
     projections: ClassVar[tuple[str, ...]] = ("kernel", "recurrent_kernel", "bias")
     step: ClassVar[Callable[..., Any]]
-    State: ClassVar[type]
+    State: ClassVar[Any]
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        for name in ("gates", "state"):
+            if isinstance(vars(cls).get(name), str):
+                raise TypeError(
+                    f"`{name}` of {cls.__name__} must be a tuple of names, not a string: "
+                    f"write ({getattr(cls, name)!r},)."
+                )
+        if "gates" in vars(cls) and "recurrent_gates" not in vars(cls):
+            cls.recurrent_gates = cls.gates
         if "state" in vars(cls):
             cls.State = namedtuple(f"{cls.__name__}State", cls.state)  # type: ignore[misc]
 
@@ -120,9 +140,7 @@ class Cell(keras.layers.Layer):
         for name in ("gates", "state", "step"):
             if not hasattr(self, name):
                 raise TypeError(f"{type(self).__name__} is a Cell and must define `{name}`.")
-        if isinstance(units, bool) or int(units) != units or units <= 0:
-            raise ValueError(f"`units` must be a positive integer, not {units!r}.")
-        self.units = int(units)
+        self.units = arguments.positive("units", units)
         self.activation = arguments.resolve("activation", activation)
         self.use_bias = use_bias
         self.kernel_initializer = arguments.resolve("initializer", kernel_initializer)
@@ -137,21 +155,18 @@ class Cell(keras.layers.Layer):
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Create the weights for inputs of `input_shape`, whose last axis is the features."""
-        width = len(self.gates) * self.units
         self.kernel = self.add_weight(
-            shape=(input_shape[-1], width),
+            shape=(input_shape[-1], self.kernel_width),
             name="kernel",
             initializer=self.kernel_initializer,
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
         )
-        self.recurrent_kernel = self.add_weight(
-            shape=(self.output_size, width),
-            name="recurrent_kernel",
-            initializer=self.recurrent_initializer,
-            regularizer=self.recurrent_regularizer,
-            constraint=self.recurrent_constraint,
-        )
+        self.recurrent_kernel: Any = None
+        if "h" in self.step_arguments:
+            self.recurrent_kernel = self.add_recurrent_weight(
+                "recurrent_kernel", (self.output_size, len(self.recurrent_gates) * self.units)
+            )
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
@@ -163,6 +178,26 @@ class Cell(keras.layers.Layer):
             )
         self.built = True
 
+    def add_recurrent_weight(self, name: str, shape: tuple[int, ...]) -> Any:
+        """Create a weight that meets the state, initialised and regularised as such."""
+        return self.add_weight(
+            shape=shape,
+            name=name,
+            initializer=self.recurrent_initializer,
+            regularizer=self.recurrent_regularizer,
+            constraint=self.recurrent_constraint,
+        )
+
+    @property
+    def step_arguments(self) -> frozenset[str]:
+        """What the step takes: some of x, h, state and dot."""
+        return frozenset(inspect.signature(self.step).parameters)
+
+    @property
+    def kernel_width(self) -> int:
+        """Width of the kernel."""
+        return len(self.gates) * self.units
+
     @property
     def bias_shape(self) -> tuple[int, ...]:
         """Shape of the stored bias."""
@@ -170,7 +205,23 @@ class Cell(keras.layers.Layer):
 
     def initial_bias(self, shape: Sequence[int], dtype: Any = None) -> Tensor:
         """Return the bias of `shape` that training starts from."""
+        if isinstance(self.bias_initializer, Chrono):
+            return self._chrono_bias(shape, dtype)
         return self.bias_initializer(shape, dtype=dtype)
+
+    def _chrono_bias(self, shape: Sequence[int], dtype: Any) -> Tensor:
+        """Give the gates that keep the state how long they do so; the same for all of a unit's."""
+        if not (self.keeping or self.overwriting):
+            raise ValueError(
+                f"{type(self).__name__} has no gate that decides how long its state is kept, "
+                "so Chrono is not for its bias."
+            )
+        log_time = self.bias_initializer((self.units,), dtype=dtype)
+        signs = [(gate in self.keeping) - (gate in self.overwriting) for gate in self.gates]
+        blocks = [log_time * sign for sign in signs]
+        unused = math.prod(shape) // self.units - len(blocks)  # the second bias of GRU
+        blocks += [ops.zeros_like(log_time)] * unused
+        return ops.reshape(ops.concatenate(blocks), shape)
 
     def input_bias(self) -> Tensor | None:
         """Return the bias `[G * U]` of the input projection."""
@@ -183,6 +234,8 @@ class Cell(keras.layers.Layer):
 
     def products(self) -> dict[str, Product]:
         """Return the matrices that a step multiplies by; the first one multiplies the output."""
+        if "h" not in self.step_arguments:
+            return {}
         return {"recurrent_kernel": Product(self.recurrent_kernel)}
 
     def project(self, inputs: Tensor) -> Tensor:
@@ -198,11 +251,33 @@ class Cell(keras.layers.Layer):
 
         `noise`, if given, multiplies the output before the recurrent product: recurrent dropout.
         """
-        operand = state[0] if noise is None else ops.multiply(state[0], noise)
-        recurrent = dot("recurrent_kernel", operand)
-        further = {"dot": dot} if "dot" in inspect.signature(self.step).parameters else {}
-        h = Gates(recurrent, self.gates[: recurrent.shape[-1] // self.units])
-        return list(self.step(Gates(x, self.gates), h, self.State(*state), **further))
+        if x.shape[-1] != len(self.gates) * self.units:
+            raise ValueError(
+                f"{type(self).__name__} has the gates {self.gates} of {self.units} units each, "
+                f"but its `project` returned width {x.shape[-1]}."
+            )
+        given: dict[str, Any] = {"x": Gates(x, self.gates), "state": self.State(*state), "dot": dot}
+        if "h" in self.step_arguments:
+            operand = state[0] if noise is None else ops.multiply(state[0], noise)
+            recurrent = dot("recurrent_kernel", operand)
+            h = Gates(recurrent, self.recurrent_gates[: recurrent.shape[-1] // self.units])
+            given["h"] = h
+        return self._checked(self.step(**{name: given[name] for name in self.step_arguments}))
+
+    def _checked(self, state: Any) -> list[Tensor]:
+        """Raise if a step returned anything but its state."""
+        name = f"{type(self).__name__}.step"
+        if not isinstance(state, self.State):
+            fields = ", ".join(f"{each}=..." for each in self.state)
+            raise TypeError(f"{name} must return self.State({fields}), not {state!r}.")
+        for field, size, tensor in zip(self.state, self.state_size, state, strict=True):
+            if not ops.is_tensor(tensor):
+                raise TypeError(f"{name} must return tensors, but its {field} is {tensor!r}.")
+            if tensor.shape[-1] != size:
+                raise ValueError(
+                    f"{name} must return {field} of width {size}, not shape {tuple(tensor.shape)}."
+                )
+        return list(state)
 
     def call(
         self, inputs: Tensor, states: Sequence[Tensor], training: bool = False
@@ -234,3 +309,57 @@ class Cell(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return every constructor argument as plain data."""
         return {**super().get_config(), **arguments.configuration(self, self.parameters())}
+
+
+class LinearCell(Cell):
+    """A cell whose memory is linear in itself: the engine computes all its steps at once.
+
+        c_t = a_t * c_{t-1} + b_t      a_t, b_t = coefficients(x_t)
+        h_t = emit(x_t, c_t)
+
+    A subclass names its `memory` among its `state`: one name, or two, the real and the imaginary
+    part of a complex memory, with `*` the complex product. `coefficients` returns a list of as many
+    tensors for a and for b. Where the memory is the output, `emit` may be left out.
+
+    The gates that `recalled` names, the last ones, are read one step later: `x` has for them what
+    was projected at the step before, and the last state holds it.
+    """
+
+    memory: ClassVar[tuple[str, ...]]
+    recalled: ClassVar[tuple[str, ...]] = ()
+    coefficients: ClassVar[Callable[..., tuple[list[Tensor], list[Tensor]]]]
+
+    def emit(self, x: Gates, memory: list[Tensor]) -> Tensor:
+        """Return the output: the memory, unless a subclass has another."""
+        return memory[0]
+
+    @property
+    def state_size(self) -> list[int]:
+        """Width of each state."""
+        recalled = [len(self.recalled) * self.units] if self.recalled else []
+        return [self.units] * (len(self.state) - len(recalled)) + recalled
+
+    def step(self, x: Gates, state: Any) -> Any:
+        """Return the new state."""
+        recalled: dict[str, Tensor] = {}
+        if self.recalled:
+            now, recent = self.cut(x.tensor)
+            x = Gates(ops.concatenate([now, state[-1]], axis=-1), self.gates)
+            recalled = {self.state[-1]: recent}
+        decay, drive = self.coefficients(x)
+        kept = times(decay, [getattr(state, name) for name in self.memory])
+        memory = [ops.add(*pair) for pair in zip(kept, drive, strict=True)]
+        named = dict(zip(self.memory, memory, strict=True))
+        return self.State(**{self.state[0]: self.emit(x, memory), **named, **recalled})
+
+    def cut(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Cut a projection into what is read now and what is read one step later."""
+        width = (len(self.gates) - len(self.recalled)) * self.units
+        return x[..., :width], x[..., width:]
+
+
+def times(a: list[Tensor], b: list[Tensor]) -> list[Tensor]:
+    """Return a * b, of real tensors or of complex ones as real and imaginary part."""
+    if len(a) == 1:
+        return [a[0] * b[0]]
+    return [a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]]

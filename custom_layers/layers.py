@@ -5,10 +5,16 @@ from typing import Any, ClassVar
 
 import keras
 
-from custom_layers import arguments
+from custom_layers import arguments, cells
 from custom_layers.cell import Cell
-from custom_layers.cells import GRUCell, LSTMCell, RNNCell
 from custom_layers.recurrent import Recurrent
+
+_SHAPES = """
+Shapes: `[batch, time, F]` to that of the output at the last step, `[batch, U]`, or at every step,
+`[batch, time, U]`, with `return_sequences`; each state `[batch, U]`.
+
+Raises `ValueError` and `TypeError` as `Cell` and `Recurrent` do.
+"""
 
 register = keras.saving.register_keras_serializable("custom_layers")
 
@@ -19,6 +25,8 @@ class CellLayer(Recurrent):
     A subclass names its cell and what differs from the cell's defaults:
 
         class IRNN(CellLayer, cell=RNNCell, activation="relu"): ...
+
+    Its docstring goes on with that of the cell, which has the equations.
     """
 
     cell_class: ClassVar[type[Cell]]
@@ -27,6 +35,8 @@ class CellLayer(Recurrent):
     def __init_subclass__(cls, cell: type[Cell], **defaults: Any) -> None:
         super().__init_subclass__()
         cls.cell_class, cls.defaults = cell, defaults
+        docs = [inspect.cleandoc(text or "") for text in (cls.__doc__, cell.__doc__, _SHAPES)]
+        cls.__doc__ = "\n\n".join(docs)
         layer = arguments.parameters(Recurrent, Recurrent)
         named = [
             parameter.replace(default=defaults.get(name, parameter.default))
@@ -58,96 +68,148 @@ class CellLayer(Recurrent):
 
 
 @register
-class RNN(CellLayer, cell=RNNCell):
-    """Plain recurrent layer, with the arguments of `keras.layers.SimpleRNN`.
-
-        h_t = tanh(W_xh x_t + W_hh h_{t-1} + b)
-
-    Symbols: x_t inputs, h_t state and output, tanh the `activation`. F features, U units.
-
-    Weights: W_xh `kernel [F, U]`, W_hh `recurrent_kernel [U, U]`, b `bias [U]`.
-
-    Shapes: `[batch, time, F]` to `[batch, U]`, or `[batch, time, U]` with `return_sequences`.
-
-    Raises:
-        ValueError: as `Cell` and `Recurrent`.
-
-    Reference: Elman, 1990, "Finding structure in time".
-    """
+class RNN(CellLayer, cell=cells.RNNCell):
+    """Plain recurrent layer, with the arguments of `keras.layers.SimpleRNN`."""
 
 
 @register
-class IRNN(CellLayer, cell=RNNCell, activation="relu", recurrent_initializer="identity"):
+class IRNN(CellLayer, cell=cells.RNNCell, activation="relu", recurrent_initializer="identity"):
     """Recurrent layer that starts by remembering everything: ReLU, identity matrix, zero bias.
 
         h_t = relu(W_xh x_t + W_hh h_{t-1} + b)      W_hh = I and b = 0 at the start of training
 
     With W_hh = I and no input the state stays as it is, and so does its gradient.
 
-    Symbols: x_t inputs, h_t state and output, relu the `activation`. F features, U units.
-
-    Weights: W_xh `kernel [F, U]`, W_hh `recurrent_kernel [U, U]`, b `bias [U]`.
-
-    Shapes: `[batch, time, F]` to `[batch, U]`, or `[batch, time, U]` with `return_sequences`.
-
-    Raises:
-        ValueError: as `Cell` and `Recurrent`.
-
     Reference: Le, Jaitly & Hinton, 2015, "A simple way to initialize recurrent networks of
-    rectified linear units".
+    rectified linear units". It is RNN with other defaults:
     """
 
 
 @register
-class LSTM(CellLayer, cell=LSTMCell):
-    """Long short-term memory, with the arguments of `keras.layers.LSTM`.
-
-        i_t = sigmoid(W_xi x_t + W_hi h_{t-1} + b_i)       store
-        f_t = sigmoid(W_xf x_t + W_hf h_{t-1} + b_f)       forget
-        o_t = sigmoid(W_xo x_t + W_ho h_{t-1} + b_o)       output
-        c_t = f_t * c_{t-1} + i_t * tanh(W_xc x_t + W_hc h_{t-1} + b_c)      update
-        h_t = o_t * tanh(c_t)
-
-    Symbols: x_t inputs, h_t output, c_t memory, sigmoid the `recurrent_activation`, tanh the
-    `activation`, `*` element by element. F features, U units.
-
-    Weights, blocks in the order i, f, c, o: W_x `kernel [F, 4 U]`, W_h `recurrent_kernel
-    [U, 4 U]`, b `bias [4 U]`; b_f starts at one with `unit_forget_bias`.
-
-    Shapes: `[batch, time, F]` to `[batch, U]`, or `[batch, time, U]` with `return_sequences`;
-    states h and c, `[batch, U]` each.
-
-    Raises:
-        ValueError: as `Cell` and `Recurrent`.
-
-    Reference: Hochreiter & Schmidhuber, 1997, "Long short-term memory"; Gers et al., 2000,
-    "Learning to forget".
-    """
+class IndRNN(CellLayer, cell=cells.IndRNNCell):
+    """Independently recurrent layer: deep stacks of it keep their gradients."""
 
 
 @register
-class GRU(CellLayer, cell=GRUCell):
-    """Gated recurrent unit, with the arguments of `keras.layers.GRU`.
+class LSTM(CellLayer, cell=cells.LSTMCell):
+    """Long short-term memory, with the arguments of `keras.layers.LSTM`."""
 
-        z_t = sigmoid(W_xz x_t + b_z + W_hz h_{t-1} + d_z)       update
-        r_t = sigmoid(W_xr x_t + b_r + W_hr h_{t-1} + d_r)       reset
 
-        g_t = tanh(W_xh x_t + b_h + r_t * (W_hh h_{t-1} + d_h))  with reset_after
-        g_t = tanh(W_xh x_t + b_h + W_hh (r_t * h_{t-1}))        without
+@register
+class PeepholeLSTM(CellLayer, cell=cells.PeepholeLSTMCell):
+    """LSTM with peepholes: for precise timing."""
 
-        h_t = z_t * h_{t-1} + (1 - z_t) * g_t
 
-    Symbols: x_t inputs, h_t state and output, sigmoid the `recurrent_activation`, tanh the
-    `activation`, `*` element by element. F features, U units.
+@register
+class CoupledLSTM(CellLayer, cell=cells.CoupledLSTMCell):
+    """LSTM with coupled gates, CIFG: a quarter fewer weights."""
 
-    Weights, blocks in the order z, r, h: W_x `kernel [F, 3 U]`, W_h `recurrent_kernel [U, 3 U]`,
-    `bias`: with `reset_after` `[2, 3 U]`, rows b and d; without `[3 U]`, and d is absent.
 
-    Shapes: `[batch, time, F]` to `[batch, U]`, or `[batch, time, U]` with `return_sequences`.
+@register
+class LayerNormLSTM(CellLayer, cell=cells.LayerNormLSTMCell):
+    """LSTM with layer normalisation: steadier training."""
 
-    Raises:
-        ValueError: as `Cell` and `Recurrent`.
 
-    Reference: Cho et al., 2014, "Learning phrase representations using RNN encoder-decoder for
-    statistical machine translation".
-    """
+@register
+class ProjectionLSTM(CellLayer, cell=cells.ProjectionLSTMCell):
+    """LSTM with a projected output, LSTMP: a large memory for few weights."""
+
+
+@register
+class MultiplicativeLSTM(CellLayer, cell=cells.MultiplicativeLSTMCell):
+    """Multiplicative LSTM: recurrence that depends on the input."""
+
+
+@register
+class JANET(CellLayer, cell=cells.JANETCell):
+    """LSTM with the forget gate alone."""
+
+
+@register
+class GRU(CellLayer, cell=cells.GRUCell):
+    """Gated recurrent unit, with the arguments of `keras.layers.GRU`."""
+
+
+@register
+class LayerNormGRU(CellLayer, cell=cells.LayerNormGRUCell):
+    """GRU with layer normalisation."""
+
+
+@register
+class LiGRU(CellLayer, cell=cells.LiGRUCell):
+    """Light GRU: no reset gate, ReLU candidate."""
+
+
+@register
+class MGU(CellLayer, cell=cells.MGUCell):
+    """Minimal gated unit: GRU with one gate."""
+
+
+@register
+class UGRNN(CellLayer, cell=cells.UGRNNCell):
+    """Update gate recurrent layer."""
+
+
+@register
+class MinimalRNN(CellLayer, cell=cells.MinimalRNNCell):
+    """MinimalRNN: one gate between the state and a picture of the input."""
+
+
+@register
+class STAR(CellLayer, cell=cells.STARCell):
+    """Stackable recurrent layer: one gate, and gradients that survive depth."""
+
+
+@register
+class FastGRNN(CellLayer, cell=cells.FastGRNNCell):
+    """FastGRNN: gate and candidate share their matrices."""
+
+
+@register
+class AntisymmetricRNN(CellLayer, cell=cells.AntisymmetricRNNCell):
+    """AntisymmetricRNN: a stable system, stepped."""
+
+
+@register
+class CoRNN(CellLayer, cell=cells.CoRNNCell):
+    """Coupled oscillators."""
+
+
+@register
+class LEM(CellLayer, cell=cells.LEMCell):
+    """Long expressive memory."""
+
+
+@register
+class NAS(CellLayer, cell=cells.NASCell):
+    """The cell of neural architecture search."""
+
+
+@register
+class MinGRU(CellLayer, cell=cells.MinGRUCell):
+    """GRU without a loop over time."""
+
+
+@register
+class MinLSTM(CellLayer, cell=cells.MinLSTMCell):
+    """LSTM without a loop over time."""
+
+
+@register
+class QRNN(CellLayer, cell=cells.QRNNCell):
+    """Quasi-recurrent layer: a convolution, and gates without a loop over time."""
+
+
+@register
+class SRU(CellLayer, cell=cells.SRUCell):
+    """Simple recurrent unit: no loop over time, and a highway around the memory."""
+
+
+@register
+class RGLRU(CellLayer, cell=cells.RGLRUCell):
+    """Real-gated linear recurrent unit: no loop over time."""
+
+
+@register
+class LRU(CellLayer, cell=cells.LRUCell):
+    """Linear recurrent unit: a complex memory, and no loop over time."""

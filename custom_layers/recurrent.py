@@ -79,6 +79,11 @@ class Recurrent(keras.layers.Layer):
         for name, rate in rates.items():
             if not 0 <= rate < 1:
                 raise ValueError(f"`{name}` must be at least 0 and below 1, not {rate!r}.")
+        if recurrent_dropout and "h" not in cell.step_arguments:
+            raise ValueError(
+                f"`recurrent_dropout` is for cells that multiply the state by a matrix; "
+                f"{type(cell).__name__} does not: use `zoneout`."
+            )
         limits = {"truncate": truncate, "clip_state_gradient": clip_state_gradient}
         for name, limit in limits.items():
             if limit is not None and limit <= 0:

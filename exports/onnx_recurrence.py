@@ -83,13 +83,13 @@ def native_node(layer: custom_layers.Recurrent) -> NativeNode:
         ExportError: if ONNX has no operator for its cell or no such activation.
     """
     cell = layer.cell
-    if isinstance(cell, LSTMCell):
+    if type(cell) is LSTMCell:
         operator, order = "LSTM", [0, 3, 1, 2]
         functions = [cell.recurrent_activation, cell.activation, cell.activation]
-    elif isinstance(cell, GRUCell):
+    elif type(cell) is GRUCell:
         operator, order = "GRU", [0, 1, 2]
         functions = [cell.recurrent_activation, cell.activation]
-    elif isinstance(cell, RNNCell):
+    elif type(cell) is RNNCell:
         operator, order = "RNN", [0]
         functions = [cell.activation]
     else:
@@ -98,7 +98,7 @@ def native_node(layer: custom_layers.Recurrent) -> NativeNode:
             "it has them for the cells of RNN, IRNN, LSTM and GRU."
         )
     attributes = {"hidden_size": cell.units, **_activations(layer.name, functions)}
-    if isinstance(cell, GRUCell):
+    if type(cell) is GRUCell:
         attributes["linear_before_reset"] = int(cell.reset_after)
 
     def blocks(weight: Any, rows: int) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""How time is walked: a loop with back-propagation through time, or a native GPU kernel."""
+"""How time is walked: a loop with back-propagation through time, all at once, or natively."""
 
-from custom_layers.cell import Cell, Tensor
-from custom_layers.engine import backend, sequential
+from custom_layers.cell import Cell, LinearCell, Tensor
+from custom_layers.engine import backend, linear, sequential
 from custom_layers.engine.backend import portable
 from custom_layers.engine.recurrence import Recurrence
 
@@ -35,4 +35,6 @@ def walk(
         from custom_layers.engine import cudnn
 
         return cudnn.walk(recurrence, inputs, state)
+    if recurrence.is_plain and isinstance(recurrence.cell, LinearCell):
+        return linear.walk(recurrence, inputs, state)
     return sequential.walk(recurrence, inputs, state)

@@ -16,13 +16,13 @@ def mode(cell: Cell) -> str | None:
     """Return cuDNN's name for the function of `cell`, or None if it has none."""
     gated = getattr(cell, "recurrent_activation", None) is activations.sigmoid
     tanh = cell.activation is activations.tanh
-    if isinstance(cell, LSTMCell) and gated and tanh:
+    if type(cell) is LSTMCell and gated and tanh:
         return "lstm"
-    if isinstance(cell, GRUCell) and gated and tanh and cell.reset_after:
+    if type(cell) is GRUCell and gated and tanh and cell.reset_after:
         return "gru"
-    if isinstance(cell, RNNCell) and tanh:
+    if type(cell) is RNNCell and tanh:
         return "rnn_tanh"
-    if isinstance(cell, RNNCell) and cell.activation is activations.relu:
+    if type(cell) is RNNCell and cell.activation is activations.relu:
         return "rnn_relu"
     return None
 

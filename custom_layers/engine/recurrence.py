@@ -37,6 +37,6 @@ class Recurrence(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing is asked for that native kernels lack."""
+        """Whether nothing is asked for that only a loop of our own does."""
         limited = self.training and (self.truncate is not None or self.clip is not None)
         return self.noise is None and not (self.zoneout or self.unroll or limited)

@@ -41,7 +41,9 @@ def _tensorflow(layer: keras.layers.Layer, call: Any, sources: Any) -> list[Any]
         tape.watch(tensors)
         outputs = call(*tensors)
         loss = _curved(outputs)
-    return [*outputs, *tape.gradient(loss, [*tensors, *layer.trainable_variables])]
+    sources = [*tensors, *layer.trainable_variables]
+    zero = tf.UnconnectedGradients.ZERO
+    return [*outputs, *tape.gradient(loss, sources, unconnected_gradients=zero)]
 
 
 def _jax(layer: keras.layers.Layer, call: Any, sources: Any) -> list[Any]:
@@ -66,4 +68,7 @@ def _torch(layer: keras.layers.Layer, call: Any, sources: Any) -> list[Any]:
     tensors = [torch.tensor(source, requires_grad=True) for source in sources]
     outputs = call(*tensors)
     weights = [variable.value for variable in layer.trainable_variables]
-    return [*outputs, *torch.autograd.grad(_curved(outputs), [*tensors, *weights])]
+    return [
+        *outputs,
+        *torch.autograd.grad(_curved(outputs), [*tensors, *weights], materialize_grads=True),
+    ]

@@ -102,3 +102,57 @@ def test_a_tensor_that_is_not_its_own_is_named() -> None:
 
     with pytest.raises(ValueError, match="may read its arguments and the weights of its cell"):
         Recurrent(Reading(4))(inputs(), training=True)
+
+
+def cell_that_returns(make: Any) -> Cell:
+    class Broken(Cell):
+        gates = ("h",)
+        state = ("h",)
+
+        def step(self, x: Gates, h: Gates, state: Any) -> Any:
+            return make(self, x)
+
+    return Broken(4)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda cell, x: x.h, TypeError, r"Broken\.step must return self\.State\(h=\.\.\.\), not"),
+        (lambda cell, x: cell.State(h=0.5), TypeError, r"must return tensors, but its h is 0\.5"),
+        (lambda cell, x: cell.State(h=x), TypeError, "must return tensors, but its h is <"),
+        (
+            lambda cell, x: cell.State(h=ops.concatenate([x.h, x.h], -1)),
+            ValueError,
+            r"must return h of width 4, not shape \(5, 8\)",
+        ),
+    ],
+)
+def test_what_a_step_returns_wrongly_is_named(make: Any, error: Any, message: str) -> None:
+    layer = built(Recurrent(cell_that_returns(make)))
+    for training in (False, True):
+        with pytest.raises(error, match=message):
+            layer(inputs(), training=training)
+
+
+def test_gates_that_do_not_fill_the_projection_are_named() -> None:
+    class Short(Cell):
+        gates = ("z", "h")
+        state = ("h",)
+
+        def project(self, inputs: Any) -> Any:
+            return ops.dot(inputs, self.kernel)[..., : self.units]
+
+        def step(self, x: Gates, h: Gates, state: Any) -> Any:
+            return self.State(h=x.h)
+
+    with pytest.raises(ValueError, match=r"Short has the gates \('z', 'h'\) of 4 units.*width 4"):
+        Recurrent(Short(4))(inputs())
+
+
+def test_names_that_are_no_tuple_are_named() -> None:
+    with pytest.raises(TypeError, match=r"`gates` of Slip must be a tuple.*write \('h',\)"):
+
+        class Slip(Cell):
+            gates = "h"
+            state = ("h",)
