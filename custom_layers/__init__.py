@@ -1,6 +1,7 @@
 """Recurrent layers for Keras that read like their equations."""
 
 from custom_layers.cell import Cell, Gates, LinearCell, Product
+from custom_layers.compose import Bidirectional, Stack
 from custom_layers.initializers import Chrono
 from custom_layers.layers import (
     GRU,
@@ -50,6 +51,7 @@ __all__ = [
     "STAR",
     "UGRNN",
     "AntisymmetricRNN",
+    "Bidirectional",
     "Cell",
     "Chrono",
     "CoRNN",
@@ -69,4 +71,5 @@ __all__ = [
     "Product",
     "ProjectionLSTM",
     "Recurrent",
+    "Stack",
 ]

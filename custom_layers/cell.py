@@ -74,7 +74,7 @@ class Cell(keras.layers.Layer):
     - without `h` there is no `recurrent_kernel`;
     - with `dot` it multiplies by further matrices, `dot("candidate_kernel", v)`, which the cell
       lists in `products`;
-    - weights of its own, made in `build`, are read from `self`; those that only `project` and
+    - weights of its own, made in `build`, are read from `self`; those that only `prepare` and
       `products` read are named in `projections`.
 
     Where not all gates see the state, `recurrent_gates` names the blocks of `recurrent_kernel`.
@@ -239,10 +239,13 @@ class Cell(keras.layers.Layer):
         return {"recurrent_kernel": Product(self.recurrent_kernel)}
 
     def project(self, inputs: Tensor) -> Tensor:
-        """Return `inputs @ kernel + bias`, shape `[..., G * U]`, for one step or for all."""
-        projected = ops.dot(inputs, self.kernel)
+        """Return x, shape `[..., G * U]`, for the inputs of one step or of all."""
+        return self.prepare(ops.dot(inputs, self.kernel))
+
+    def prepare(self, product: Tensor) -> Tensor:
+        """Make x of `inputs @ kernel`: add the bias, and whatever else does not need the state."""
         bias = self.input_bias()
-        return projected if bias is None else ops.add(projected, bias)
+        return product if bias is None else ops.add(product, bias)
 
     def advance(
         self, x: Tensor, state: Sequence[Tensor], dot: Dot, noise: Tensor | None = None
@@ -254,7 +257,7 @@ class Cell(keras.layers.Layer):
         if x.shape[-1] != len(self.gates) * self.units:
             raise ValueError(
                 f"{type(self).__name__} has the gates {self.gates} of {self.units} units each, "
-                f"but its `project` returned width {x.shape[-1]}."
+                f"but its `prepare` returned width {x.shape[-1]}."
             )
         given: dict[str, Any] = {"x": Gates(x, self.gates), "state": self.State(*state), "dot": dot}
         if "h" in self.step_arguments:

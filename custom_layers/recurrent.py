@@ -140,8 +140,12 @@ class Recurrent(keras.layers.Layer):
         initial_state: Any = None,
         mask: Tensor | None = None,
         training: bool = False,
+        product: Tensor | None = None,
     ) -> Any:
-        """Walk the cell over `sequences` `[batch, time, F]`."""
+        """Walk the cell over `sequences` `[batch, time, F]`.
+
+        Whoever has `product = sequences @ kernel` already may hand it over.
+        """
         batch = ops.shape(sequences)[0]
         initial_state = self._initial_state(initial_state, sequences.shape[0])
         noise = None
@@ -154,6 +158,7 @@ class Recurrent(keras.layers.Layer):
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=1)
             mask = None if mask is None else ops.flip(mask, axis=1)
+            product = None if product is None else ops.flip(product, axis=1)
 
         recurrence = engine.Recurrence(
             self.cell,
@@ -166,6 +171,7 @@ class Recurrent(keras.layers.Layer):
             clip=self.clip_state_gradient,
             unroll=self.unroll,
             return_sequences=self.return_sequences,
+            product=product,
             use_cudnn=self.use_cudnn,
         )
         outputs, state = self.walk(recurrence, sequences, initial_state)

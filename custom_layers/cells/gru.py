@@ -114,9 +114,9 @@ class LayerNormGRUCell(GatedCell):
         self.kernel_scale = self.add_weight(width, "ones", name="kernel_scale")
         self.recurrent_scale = self.add_weight(width, "ones", name="recurrent_scale")
 
-    def project(self, inputs: Tensor) -> Tensor:
+    def prepare(self, product: Tensor) -> Tensor:
         """Return LN(W_x x; s_x) + b, for one step or for all."""
-        projected = self._normalized(ops.dot(inputs, self.kernel), self.kernel_scale)
+        projected = self._normalized(product, self.kernel_scale)
         return projected if self.bias is None else projected + self.bias
 
     def step(self, x: Gates, h: Gates, state: Any) -> Any:
@@ -166,9 +166,9 @@ class LiGRUCell(GatedCell):
         super().build(input_shape)
         self.kernel_scale = self.add_weight((2 * self.units,), "ones", name="kernel_scale")
 
-    def project(self, inputs: Tensor) -> Tensor:
+    def prepare(self, product: Tensor) -> Tensor:
         """Return LN(W_x x; s) + b, for one step or for all."""
-        blocks = ops.split(ops.dot(inputs, self.kernel), 2, axis=-1)
+        blocks = ops.split(product, 2, axis=-1)
         scales = ops.split(ops.convert_to_tensor(self.kernel_scale), 2)
         normal = [normalized(*pair) for pair in zip(blocks, scales, strict=True)]
         projected = ops.concatenate(normal, axis=-1)

@@ -118,10 +118,10 @@ class MinimalRNNCell(GatedCell):
             constraint=self.kernel_constraint,
         )
 
-    def project(self, inputs: Tensor) -> Tensor:
+    def prepare(self, product: Tensor) -> Tensor:
         """Return g, and what the gate takes of it, for one step or for all."""
         bias_g, bias_u = (0, 0) if self.bias is None else ops.split(self.bias, 2)
-        g = self.activation(ops.dot(inputs, self.kernel) + bias_g)
+        g = self.activation(product + bias_g)
         return ops.concatenate([g, ops.dot(g, self.latent_kernel) + bias_u], axis=-1)
 
     def step(self, x: Gates, h: Gates, state: Any) -> Any:
@@ -197,10 +197,9 @@ class FastGRNNCell(GatedCell):
             initializer=lambda shape, dtype: ops.array([1.0, -4.0], dtype),
         )
 
-    def project(self, inputs: Tensor) -> Tensor:
+    def prepare(self, product: Tensor) -> Tensor:
         """Return W x + b_z and W x + b_h, for one step or for all."""
-        projected = ops.dot(inputs, self.kernel)
-        projected = ops.concatenate([projected, projected], axis=-1)
+        projected = ops.concatenate([product, product], axis=-1)
         return projected if self.bias is None else projected + self.bias
 
     def step(self, x: Gates, h: Gates, state: Any) -> Any:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import ops
 
 from custom_layers import arguments
 from custom_layers.cell import Dot, Gates, Product, Tensor
@@ -154,9 +153,9 @@ class LayerNormLSTMCell(ForgetGateCell):
         self.state_scale = self.add_weight((self.units,), "ones", name="state_scale")
         self.state_offset = self.add_weight((self.units,), "zeros", name="state_offset")
 
-    def project(self, inputs: Tensor) -> Tensor:
+    def prepare(self, product: Tensor) -> Tensor:
         """Return LN(W_x x; s_x) + b, for one step or for all."""
-        projected = normalized(ops.dot(inputs, self.kernel), self.kernel_scale)
+        projected = normalized(product, self.kernel_scale)
         return projected if self.bias is None else projected + self.bias
 
     def step(self, x: Gates, h: Gates, state: Any) -> Any:

@@ -3,9 +3,9 @@
 from custom_layers.cell import Cell, LinearCell, Tensor
 from custom_layers.engine import backend, linear, sequential
 from custom_layers.engine.backend import portable
-from custom_layers.engine.recurrence import Recurrence
+from custom_layers.engine.recurrence import Recurrence, without_padding
 
-__all__ = ["Recurrence", "native", "portable", "walk"]
+__all__ = ["Recurrence", "native", "portable", "walk", "without_padding"]
 
 
 def native(cell: Cell) -> bool:

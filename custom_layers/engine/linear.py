@@ -27,10 +27,9 @@ def walk(
     cell: LinearCell = recurrence.cell
     real = None
     if recurrence.mask is not None:
-        inputs = ops.where(ops.expand_dims(recurrence.mask, -1), inputs, ops.zeros_like(inputs))
         real = ops.expand_dims(ops.swapaxes(recurrence.mask, 0, 1), -1)
     initial = dict(zip(cell.state, state, strict=True))
-    x = cell.project(ops.swapaxes(inputs, 0, 1))
+    x = recurrence.projected(inputs)
     walked = {}
     if cell.recalled:
         now, recent = cell.cut(x)

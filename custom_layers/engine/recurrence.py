@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from keras import ops
+
 from custom_layers.cell import Cell, Tensor
 
 
@@ -20,6 +22,7 @@ class Recurrence(NamedTuple):
         clip: largest norm of each row of d loss / d state; only when training.
         unroll: write the steps out instead of looping; needs a static time axis.
         return_sequences: whether the outputs of all steps are wanted.
+        product: `inputs @ kernel`, `[batch, time, width]`, if somebody has computed it already.
         use_cudnn: False never, "auto" and True where cuDNN computes the same function.
     """
 
@@ -33,6 +36,7 @@ class Recurrence(NamedTuple):
     clip: float | None = None
     unroll: bool = False
     return_sequences: bool = True
+    product: Tensor | None = None
     use_cudnn: Any = "auto"
 
     @property
@@ -40,3 +44,17 @@ class Recurrence(NamedTuple):
         """Whether nothing is asked for that only a loop of our own does."""
         limited = self.training and (self.truncate is not None or self.clip is not None)
         return self.noise is None and not (self.zoneout or self.unroll or limited)
+
+    def projected(self, inputs: Tensor) -> Tensor:
+        """Return the x of all steps, time-major, with the input projection as one product."""
+        if self.product is not None:
+            return self.cell.prepare(ops.swapaxes(self.product, 0, 1))
+        inputs = without_padding(inputs, self.mask)
+        return self.cell.project(ops.swapaxes(inputs, 0, 1))
+
+
+def without_padding(inputs: Tensor, mask: Tensor | None) -> Tensor:
+    """Put zero where a step is not real: it may hold NaN, which weight gradients must not meet."""
+    if mask is None:
+        return inputs
+    return ops.where(ops.expand_dims(mask, -1), inputs, ops.zeros_like(inputs))

@@ -16,11 +16,7 @@ def walk(
     recurrence: Recurrence, inputs: Tensor, state: list[Tensor]
 ) -> tuple[Tensor | None, list[Tensor]]:
     """Apply a cell at every time step in a loop; arguments as in `engine.walk`."""
-    cell, mask = recurrence.cell, recurrence.mask
-    if mask is not None:
-        # A masked step may hold anything, NaN too, and must not reach the weight gradients.
-        inputs = ops.where(ops.expand_dims(mask, -1), inputs, ops.zeros_like(inputs))
-    x = cell.project(ops.swapaxes(inputs, 0, 1))
+    cell, x = recurrence.cell, recurrence.projected(inputs)
     weights = cell.products(), cell.step_weights
     products, step_weights = backend.map_leaves(backend.convert_to_tensor, weights)
     run = _forward_and_backward if recurrence.training else _forward

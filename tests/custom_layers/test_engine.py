@@ -1,6 +1,5 @@
 """What the engine does to every cell: zoneout, truncated and clipped back-propagation."""
 
-import weakref
 from typing import Any
 
 import keras

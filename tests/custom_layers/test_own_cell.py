@@ -140,8 +140,8 @@ def test_gates_that_do_not_fill_the_projection_are_named() -> None:
         gates = ("z", "h")
         state = ("h",)
 
-        def project(self, inputs: Any) -> Any:
-            return ops.dot(inputs, self.kernel)[..., : self.units]
+        def prepare(self, product: Any) -> Any:
+            return product[..., : self.units]
 
         def step(self, x: Gates, h: Gates, state: Any) -> Any:
             return self.State(h=x.h)
