@@ -1,5 +1,6 @@
 """What the engine does to every cell: zoneout, truncated and clipped back-propagation."""
 
+import weakref
 from typing import Any
 
 import keras
