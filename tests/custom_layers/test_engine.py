@@ -1,5 +1,6 @@
 """What the engine does to every cell: zoneout, truncated and clipped back-propagation."""
 
+import weakref
 from typing import Any
 
 import keras
@@ -123,3 +124,68 @@ def test_zoneout_keeps_a_part_of_each_state(case: Case, training: bool, mask: st
     assert_all_close(final, list(state))
     if held is not None:
         assert 0.2 < np.mean([each.mean() for each in held]) < 0.4
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="JAX's transformations")
+@pytest.mark.parametrize("name", LOOPED)
+def test_jax_transforms_it_as_any_function(name: str) -> None:
+    import jax
+
+    def loss_of(layer: keras.layers.Layer, **options: Any) -> Any:
+        fixed = [variable.value for variable in layer.non_trainable_variables]
+
+        def loss(weights: Any, x: Any) -> Any:
+            return ops.sum(ops.sin(layer.stateless_call(weights, fixed, x, **options)[0]))
+
+        return loss
+
+    def twice(loss: Any) -> Any:
+        return jax.jit(jax.grad(lambda *given: ops.sum(ops.sin(jax.grad(loss)(*given)[1]))))
+
+    noise = {"dropout": 0.1, "recurrent_dropout": 0.2, "zoneout": 0.3}
+    layer = built(CASES[name].make(return_sequences=True, **noise))
+    randomize(layer)
+    given = [variable.value for variable in layer.trainable_variables], inputs()
+    loss = loss_of(layer, mask=MASKS["holes"], training=True)
+    expected = arrays(jax.grad(loss)(*given))
+    for differentiated in (jax.grad(jax.jit(loss)), jax.grad(jax.checkpoint(loss))):
+        assert_all_close(arrays(differentiated(*given)), expected)
+
+    plain = built(CASES[name].make(return_sequences=True))
+    reference = built(keras.layers.RNN(plain.cell, return_sequences=True))
+    assert_all_close(
+        arrays(twice(loss_of(plain, training=True))(*given)),
+        arrays(twice(loss_of(reference))(*given)),
+        atol=1e-3,
+    )
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="torch's graph")
+@pytest.mark.parametrize("name", LOOPED)
+def test_torch_goes_back_twice_and_forgets_the_steps_with_the_graph(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, linearize = [], backend.linearize
+
+    def watched(*given: Any) -> Any:
+        step = linearize(*given)
+
+        def forward(*given: Any) -> Any:
+            results = step.forward(*given)
+            kept.append(weakref.ref(results[-1]))
+            return results
+
+        return step._replace(forward=forward)
+
+    monkeypatch.setattr(backend, "linearize", watched)
+    layer = built(CASES[name].make())
+    loss = ops.sum(layer(inputs(), training=True))
+    loss.backward(retain_graph=True)
+    weights = [variable.value for variable in layer.trainable_variables]
+    once = [weight.grad.clone() for weight in weights]
+    loss.backward()
+    assert_all_close(arrays([weight.grad for weight in weights]), arrays([2 * d for d in once]))
+    assert len(kept) == TIME
+    assert all(each() is not None for each in kept)
+    del loss
+    assert all(each() is None for each in kept)
