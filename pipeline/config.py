@@ -53,9 +53,6 @@ class TextConfig(Config):
     word_dropout: float = Field(
         default=0.0, ge=0, lt=1, description="Fraction of whole words to drop."
     )
-    phrases: int = Field(
-        default=64, ge=1, le=8192, description="Filters for phrases of two words, and of three."
-    )
 
 
 C = TypeVar("C", bound=Config)

@@ -106,7 +106,7 @@ class Sentiment(Task[TextConfig, ReviewData]):
         return ReviewData(train, validation, test, reviews=loaded, encoder=encoder)
 
     def model(self, config: TextConfig, data: ReviewData) -> keras.Model:
-        """Read the words from both ends; outputs over time, words and short phrases decide."""
+        """Read the words from both ends; outputs over time, and the words themselves, decide."""
         import keras
         from keras import ops
 
@@ -121,7 +121,6 @@ class Sentiment(Task[TextConfig, ReviewData]):
             models.maximum(outputs, real),
             models.mean(outputs, real),
             models.mean(words, real),
-            *(models.maximum(phrases, real) for phrases in _phrases(words, real, config)),
         ]
         return _classifier(tokens, ops.concatenate(pooled, axis=-1), config, data, name="sentiment")
 
@@ -219,19 +218,6 @@ def _embedded(tokens: Any, config: TextConfig, data: ReviewData) -> Any:
     embeddings[:, 0] = _RATIO_SCALE * log_count_ratios(data.train, size)
     layer.set_weights([embeddings])
     return words
-
-
-def _phrases(words: Any, real: Any, config: TextConfig) -> list[Any]:
-    """Look for phrases of two words and of three, around every word."""
-    import keras
-    from keras import ops
-
-    shown = ops.multiply(words, ops.cast(ops.expand_dims(real, -1), words.dtype))
-    layers = [
-        keras.layers.Conv1D(config.phrases, width, padding="same", activation="relu")
-        for width in (2, 3)
-    ]
-    return [layer(shown) for layer in layers]
 
 
 def log_count_ratios(examples: Examples, size: int) -> npt.NDArray[np.floating[Any]]:

@@ -301,12 +301,17 @@ def test_a_stack_is_native_nodes(tmp_path: Any) -> None:
     assert_equal(converted, {"sequences": draw_sequences(np.arange(9) < [[9], [4], [1], [0]])})
 
 
+def bent(x: Any) -> Any:
+    """An activation that has no ONNX form."""
+    return keras.ops.erfinv(0.9 * keras.ops.tanh(x))
+
+
 @pytest.mark.parametrize("kind", ["lstm", "gru", "keras_lstm", "keras_simple_rnn"])
 @pytest.mark.parametrize("fails", [False, True])
 def test_model_is_left_as_it_was(kind: str, fails: bool, tmp_path: Any) -> None:
     steps = models.sequences()
     layers = [models.make(kind, return_sequences=True), models.make(kind)]
-    last = custom_layers.RNN(UNITS, keras.ops.erfinv if fails else "tanh", name="last")
+    last = custom_layers.RNN(UNITS, bent if fails else "tanh", name="last")
     x = last(keras.layers.RepeatVector(3)(layers[1](layers[0](steps))))
     model = models.randomized(keras.Model(steps, x))
     inputs = draw_sequences(np.ones((4, 6), bool))

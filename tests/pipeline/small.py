@@ -14,7 +14,6 @@ SMALL = {
     "units": 4,
     "bidirectional": False,
     "embedding": 4,
-    "phrases": 4,
     "batch_size": 16,
     "max_length": 30,
     "vocabulary_size": 500,
