@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
+UNITS = (32, 128, 512)
 INK, BAR = "#3d4451", "#4c78a8"
 
 
@@ -26,6 +27,33 @@ def draw(figures: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None
     _bars(axes[0], "Training step, Keras / ours", training)
     _bars(axes[1], "ONNX Runtime, Keras's export / ours", latency)
     # With a fixed salt and no date, the same figures give the same file.
+    with matplotlib.rc_context({"svg.hashsalt": "keras-recurrent"}):
+        figure.savefig(path, metadata={"Date": None}, facecolor="white")
+
+
+def draw_grid(points: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw how many times ours Keras takes at every point, and `keras.layers.RNN` of one's own."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    for panel, direction in zip(axes, ("forward", "training"), strict=True):
+        panel.axhline(1, color=INK, linewidth=1, linestyle=":")
+        panel.set_title(f"{direction}: times of ours", color=INK, fontsize=10)
+        panel.set_yscale("log", base=2)
+        for number, layer in enumerate(dict.fromkeys(point["layer"] for point in points)):
+            rows = [p for p in points if (p["layer"], p["pass"]) == (layer, direction)]
+            sides = [row["Keras / ours"] for row in rows]
+            values = [
+                row["RNN(cell) / ours"] if side == "-" else side
+                for row, side in zip(rows, sides, strict=True)
+            ]
+            places = [number + (UNITS.index(row["units"]) - 1) * 0.2 for row in rows]
+            panel.scatter(places, values, s=14, color=BAR, alpha=0.7)
+        names = list(dict.fromkeys(point["layer"] for point in points))
+        panel.set_xticks(range(len(names)), names, fontsize=8, color=INK)
+        panel.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel(
+        "Keras / ours, or RNN(cell) / ours\n32, 128, 512 units from left to right", fontsize=8
+    )
     with matplotlib.rc_context({"svg.hashsalt": "keras-recurrent"}):
         figure.savefig(path, metadata={"Date": None}, facecolor="white")
 

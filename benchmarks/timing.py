@@ -1,5 +1,6 @@
 """Timing on a shared machine: alternate the sides, take medians, compare ratios."""
 
+import math
 import os
 import platform
 import statistics
@@ -9,12 +10,20 @@ from importlib.metadata import version
 from typing import Any
 
 
-def medians(sides: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Return the median milliseconds of each side, called in turn `rounds` times."""
+def medians(
+    sides: Mapping[str, Callable[[], Any]], rounds: int, seconds: float = math.inf
+) -> dict[str, float]:
+    """Return the median milliseconds of each side, called in turn `rounds` times.
+
+    After `seconds` there is no further round, but three there are.
+    """
     for call in sides.values():
         call()
     times: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(rounds):
+    end = time.perf_counter() + seconds
+    for number in range(rounds):
+        if number >= 3 and time.perf_counter() > end:
+            break
         for name, call in sides.items():
             start = time.perf_counter()
             call()

@@ -45,6 +45,15 @@ class Recurrence(NamedTuple):
         limited = self.training and (self.truncate is not None or self.clip is not None)
         return self.noise is None and not (self.zoneout or self.unroll or limited)
 
+    def rows(self, rows: slice) -> "Recurrence":
+        """Return the recurrence of some examples of the batch."""
+        return self._replace(
+            mask=None if self.mask is None else self.mask[rows],
+            noise=None if self.noise is None else self.noise[rows],
+            held=None if self.held is None else [each[rows] for each in self.held],
+            product=None if self.product is None else self.product[rows],
+        )
+
     def projected(self, inputs: Tensor) -> Tensor:
         """Return the x of all steps, time-major, with the input projection as one product."""
         if self.product is not None:

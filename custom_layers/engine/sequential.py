@@ -1,5 +1,6 @@
 """The loop over time, and back-propagation through it, written once for every cell."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,26 @@ def walk(
     recurrence: Recurrence, inputs: Tensor, state: list[Tensor]
 ) -> tuple[Tensor | None, list[Tensor]]:
     """Apply a cell at every time step in a loop; arguments as in `engine.walk`."""
+    products = recurrence.cell.products().values()
+    weights = sum(math.prod(product.kernel.shape) for product in products)
+    if recurrence.unroll or not backend.prefers_halves(inputs.shape[0], weights):
+        return _walk(recurrence, inputs, state)
+    half = ops.shape(inputs)[0] // 2
+    outputs, states = zip(
+        *(
+            _walk(recurrence.rows(rows), inputs[rows], [each[rows] for each in state])
+            for rows in (slice(None, half), slice(half, None))
+        ),
+        strict=True,
+    )
+    whole = ops.concatenate(outputs, axis=0) if recurrence.return_sequences else None
+    return whole, [ops.concatenate(each, axis=0) for each in zip(*states, strict=True)]
+
+
+def _walk(
+    recurrence: Recurrence, inputs: Tensor, state: list[Tensor]
+) -> tuple[Tensor | None, list[Tensor]]:
+    """Apply a cell at every time step in one loop."""
     cell, x = recurrence.cell, recurrence.projected(inputs)
     weights = cell.products(), cell.step_weights
     products, step_weights = backend.map_leaves(backend.convert_to_tensor, weights)

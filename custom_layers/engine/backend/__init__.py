@@ -31,6 +31,7 @@ __all__ = [
     "linearize",
     "map_leaves",
     "portable",
+    "prefers_halves",
     "scan",
     "stack",
     "unstack",
@@ -60,6 +61,7 @@ custom_gradient = _backend.custom_gradient
 has_gpu = _backend.has_gpu
 length = _backend.length
 linearize = _backend.linearize
+prefers_halves = _backend.prefers_halves
 scan = _backend.scan
 stack = _backend.stack
 unstack = _backend.unstack

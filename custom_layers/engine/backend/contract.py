@@ -107,6 +107,12 @@ class Backend(Protocol):
     def convert_to_tensor(self, value: Any) -> Tensor:
         """Return the tensor that a variable holds, or the tensor itself."""
 
+    def prefers_halves(self, batch: int | None, weights: int) -> bool:
+        """Tell whether two loops, each over half of a batch, take less time than one.
+
+        The batch may be unknown; a step multiplies it by so many weights.
+        """
+
     def has_gpu(self) -> bool:
         """Tell whether native GPU kernels of the engine may be traced here."""
 

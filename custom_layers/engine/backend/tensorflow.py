@@ -1,5 +1,6 @@
 """The loop and the linearized step in TensorFlow: while loops, and cut-up traced graphs."""
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,6 +29,18 @@ def convert_to_tensor(value: Any) -> Tensor:
 def has_gpu() -> bool:
     """Tell whether native GPU kernels of the engine may be traced here."""
     return not is_portable() and bool(tf.config.list_logical_devices("GPU"))
+
+
+def prefers_halves(batch: int | None, weights: int) -> bool:
+    """Tell whether two loops, each over half of a batch, take less time than one.
+
+    A loop uses little more than one core, and TensorFlow runs two loops of one graph on two. Where
+    a step is little work, starting its operators takes longer than the work.
+    """
+    if tf.executing_eagerly() or is_portable() or has_gpu() or (os.cpu_count() or 1) < 2:
+        return False
+    examples = 32 if batch is None else batch
+    return examples >= 8 and examples * weights >= 2**19
 
 
 def length(tensor: Tensor) -> Any:
