@@ -24,8 +24,10 @@ test: install ## every check that CI runs
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
-bench: install ## measure speed, and write docs/benchmarks
+bench: install ## measure speed, and write docs/benchmarks, docs/grid and docs/linear
 	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.linear
+	$(BIN)/python -m benchmarks.grid
 
 accuracy: install ## train the demo with three seeds, and write docs/accuracy.md
 	$(BIN)/python -m benchmarks.accuracy

@@ -36,10 +36,10 @@ FILE = Path(__file__).parents[1] / "docs" / "grid.json"
 
 PAGE = """# The grid
 
-Made by `make grid`. {machine}. Milliseconds, medians of rounds in which the sides take turns in one
-process; {features} features, float32. Each side is the better of graph mode and XLA. "floor" is the
-matrix products alone: input projection, one product a step, and for a training step the products
-with the transposed matrix and the weight gradients.
+Made by `make bench`. {machine}. Milliseconds, medians of rounds in which the sides take turns in
+one process; {features} features, float32. Each side is the better of graph mode and XLA. "floor"
+is the matrix products alone: input projection, one product a step, and for a training step the
+products with the transposed matrix and the weight gradients.
 
 {summary}
 
@@ -100,7 +100,7 @@ def measure(layer: str, training: bool, batch: int, time: int, units: int) -> di
         sides[f"floor, {mode}"] = _floor(x, units, gates, training, jit_compile=mode == "jit")
     if find_spec("torch") and layer in ("LSTM", "GRU", "RNN"):
         sides["torch"] = _torch(layer, x, units, training)
-    times = medians(sides, ROUNDS, SECONDS)
+    times = medians(sides, ROUNDS, seconds=SECONDS)
     best: dict[str, float] = {}
     for name, value in times.items():
         side = name.partition(",")[0]

@@ -58,6 +58,21 @@ def draw_grid(points: Sequence[Mapping[str, Any]], path: Path) -> None:
         figure.savefig(path, metadata={"Date": None}, facecolor="white")
 
 
+def draw_lengths(points: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw time and memory against the number of steps, both axes logarithmic."""
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    for axes, unit in zip(figure.subplots(1, 2), ("ms", "MB"), strict=True):
+        for layer in dict.fromkeys(point["layer"] for point in points):
+            rows = [point for point in points if point["layer"] == layer]
+            axes.loglog([row["steps"] for row in rows], [row[unit] for row in rows], label=layer)
+        axes.set_xlabel("steps", fontsize=8)
+        axes.set_title(f"training step, {unit}", color=INK, fontsize=10)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].legend(fontsize=8, frameon=False)
+    with matplotlib.rc_context({"svg.hashsalt": "keras-recurrent"}):
+        figure.savefig(path, metadata={"Date": None}, facecolor="white")
+
+
 def _bars(axes: Any, title: str, ratios: Mapping[str, float]) -> None:
     bars = axes.barh(list(ratios), list(ratios.values()), color=BAR)
     axes.bar_label(bars, fmt="%.1f", padding=3, color=INK)

@@ -11,23 +11,31 @@ from typing import Any
 
 
 def medians(
-    sides: Mapping[str, Callable[[], Any]], rounds: int, seconds: float = math.inf
+    sides: Mapping[str, Callable[[], Any]],
+    rounds: int,
+    *,
+    calls: int = 1,
+    seconds: float = math.inf,
 ) -> dict[str, float]:
-    """Return the median milliseconds of each side, called in turn `rounds` times.
+    """Return the median milliseconds of each side.
 
-    After `seconds` there is no further round, but three there are.
+    The sides take turns, `rounds` times: a call that does not count if more than one does, then
+    `calls` that do. After `seconds` there is no further round, but three there are.
     """
+    times: dict[str, list[float]] = {name: [] for name in sides}
     for call in sides.values():
         call()
-    times: dict[str, list[float]] = {name: [] for name in sides}
     end = time.perf_counter() + seconds
     for number in range(rounds):
         if number >= 3 and time.perf_counter() > end:
             break
         for name, call in sides.items():
-            start = time.perf_counter()
-            call()
-            times[name].append((time.perf_counter() - start) * 1e3)
+            if calls > 1:
+                call()
+            for _ in range(calls):
+                start = time.perf_counter()
+                call()
+                times[name].append((time.perf_counter() - start) * 1e3)
     return {name: statistics.median(values) for name, values in times.items()}
 
 

@@ -1,6 +1,6 @@
 """Recurrent layers for Keras that read like their equations."""
 
-from custom_layers.cell import Cell, Gates, LinearCell, Product
+from custom_layers.cell import Cell, Gates, Product
 from custom_layers.compose import Bidirectional, Stack
 from custom_layers.initializers import Chrono
 from custom_layers.layers import (
@@ -33,6 +33,7 @@ from custom_layers.layers import (
     PeepholeLSTM,
     ProjectionLSTM,
 )
+from custom_layers.linear_cell import LinearCell
 from custom_layers.recurrent import Recurrent
 
 __all__ = [

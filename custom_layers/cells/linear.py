@@ -8,7 +8,8 @@ import keras
 from keras import ops
 
 from custom_layers import arguments
-from custom_layers.cell import Gates, LinearCell, Tensor
+from custom_layers.cell import Gates, Tensor
+from custom_layers.linear_cell import LinearCell
 
 register = keras.saving.register_keras_serializable("custom_layers")
 

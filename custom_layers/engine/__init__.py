@@ -1,9 +1,10 @@
 """How time is walked: a loop with back-propagation through time, all at once, or natively."""
 
-from custom_layers.cell import Cell, LinearCell, Tensor
+from custom_layers.cell import Cell, Tensor
 from custom_layers.engine import backend, linear, sequential
 from custom_layers.engine.backend import portable
 from custom_layers.engine.recurrence import Recurrence, without_padding
+from custom_layers.linear_cell import LinearCell
 
 __all__ = ["Recurrence", "native", "portable", "step", "walk", "without_padding"]
 

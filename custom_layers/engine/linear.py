@@ -12,10 +12,11 @@ from typing import Any
 
 from keras import ops
 
-from custom_layers.cell import Gates, LinearCell, Tensor, times
+from custom_layers.cell import Gates, Tensor
 from custom_layers.engine import backend
 from custom_layers.engine.backend import Gradient
 from custom_layers.engine.recurrence import Recurrence
+from custom_layers.linear_cell import LinearCell, times
 
 Complex = list[Tensor]
 
