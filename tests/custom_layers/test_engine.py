@@ -1,5 +1,6 @@
 """What the engine does to every cell: zoneout, truncated and clipped back-propagation."""
 
+import os
 import weakref
 from typing import Any
 
@@ -10,7 +11,7 @@ from keras import ops
 
 import custom_layers
 from custom_layers.engine import backend
-from tests.custom_layers.gradients import BACKEND, arrays, values_and_gradients
+from tests.custom_layers.gradients import BACKEND, arrays, tensorflow_only, values_and_gradients
 from tests.custom_layers.table import CASES, LOOPED, Case
 from tests.custom_layers.test_conformance import (
     BATCH,
@@ -189,3 +190,33 @@ def test_torch_goes_back_twice_and_forgets_the_steps_with_the_graph(
     assert all(each() is not None for each in kept)
     del loss
     assert all(each() is None for each in kept)
+
+
+@pytest.mark.parametrize("name", LOOPED)
+def test_two_halves_of_a_batch_equal_the_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"return_sequences": True, "return_state": True}
+    layer = built(CASES[name].make(**options))
+    randomize(layer)
+    arguments = (layer, inputs(), states(layer), MASKS["holes"])
+    whole = [outputs_and_gradients(*arguments, training) for training in (False, True)]
+    monkeypatch.setattr(backend, "prefers_halves", lambda batch, weights: True)
+    halves = [outputs_and_gradients(*arguments, training) for training in (False, True)]
+    for one, other in zip(whole, halves, strict=True):
+        assert_all_close(one, other)
+
+
+@tensorflow_only
+@pytest.mark.parametrize(
+    ("batch", "units", "loops"), [(None, 8, 1), (None, 128, 2), (4, 512, 1), (32, 128, 2)]
+)
+def test_a_wide_layer_walks_its_batch_in_two_halves(
+    batch: int | None, units: int, loops: int
+) -> None:
+    import tensorflow as tf
+
+    layer = custom_layers.LSTM(units)
+    layer.build((batch, None, 3))
+    function = tf.function(lambda x: layer(x), autograph=False)
+    graph = function.get_concrete_function(tf.TensorSpec([batch, None, 3])).graph
+    found = [each for each in graph.get_operations() if each.type.endswith("While")]
+    assert len(found) == (loops if (os.cpu_count() or 1) > 1 else 1)
