@@ -53,6 +53,9 @@ class TextConfig(Config):
     word_dropout: float = Field(
         default=0.0, ge=0, lt=1, description="Fraction of whole words to drop."
     )
+    pairs: int = Field(
+        default=2**18, ge=1, le=2**24, description="Places of the table of neighbouring words."
+    )
 
 
 C = TypeVar("C", bound=Config)

@@ -71,6 +71,16 @@ def mean(sequences: Tensor, real: Tensor) -> Tensor:
     return total / ops.maximum(ops.sum(weights, axis=1), 1.0)
 
 
+def scaled_sum(sequences: Tensor, real: Tensor) -> Tensor:
+    """Sum over time of `[batch, time, features]` where `real`, over the root of how many there are.
+
+    Numbers that are as often above zero as below so give as much at any length.
+    """
+    weights = ops.cast(ops.expand_dims(real, -1), "float32")
+    total = ops.sum(ops.cast(sequences, "float32") * weights, axis=1)
+    return total / ops.sqrt(ops.maximum(ops.sum(weights, axis=1), 1.0))
+
+
 def maximum(sequences: Tensor, real: Tensor) -> Tensor:
     """Maximum over time of `[batch, time, features]` where `real` `[batch, time]`, else zero."""
     weights = ops.cast(ops.expand_dims(real, -1), "float32")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _EXCERPT = 60  # letters of a text shown beside its prediction
 _RATIO_SCALE = 0.3  # brings the ratios, most within 3, near the size of other embeddings
+_SPREAD = 31_337  # a prime, so that pairs of frequent words have places of their own
 _UNKNOWN = 1  # the id of every word that the vocabulary lacks
 
 
@@ -106,7 +107,7 @@ class Sentiment(Task[TextConfig, ReviewData]):
         return ReviewData(train, validation, test, reviews=loaded, encoder=encoder)
 
     def model(self, config: TextConfig, data: ReviewData) -> keras.Model:
-        """Read the words from both ends; outputs over time, and the words themselves, decide."""
+        """Read the words from both ends; outputs over time, words and pairs of them decide."""
         import keras
         from keras import ops
 
@@ -121,6 +122,7 @@ class Sentiment(Task[TextConfig, ReviewData]):
             models.maximum(outputs, real),
             models.mean(outputs, real),
             models.mean(words, real),
+            _pairs(tokens, config, data),
         ]
         return _classifier(tokens, ops.concatenate(pooled, axis=-1), config, data, name="sentiment")
 
@@ -215,21 +217,57 @@ def _embedded(tokens: Any, config: TextConfig, data: ReviewData) -> Any:
     layer = keras.layers.Embedding(size, config.embedding, mask_zero=True, name="words")
     words = layer(tokens)
     (embeddings,) = layer.get_weights()
-    embeddings[:, 0] = _RATIO_SCALE * log_count_ratios(data.train, size)
+    ids, reviews = data.train.inputs.values.numpy(), _reviews(data.train)
+    embeddings[:, 0] = _RATIO_SCALE * log_count_ratios(ids, reviews, data.train, size)
     layer.set_weights([embeddings])
     return words
 
 
-def log_count_ratios(examples: Examples, size: int) -> npt.NDArray[np.floating[Any]]:
-    """Return log P(word | positive) / P(word | negative) for the `size` ids of a vocabulary.
+def _pairs(tokens: Any, config: TextConfig, data: ReviewData) -> Any:
+    """Sum, over all neighbouring words, a number that begins as how telling the pair is.
 
-    Each word counts once a review, and once more on either side (Wang & Manning, 2012, "Baselines
+    Pairs share places of a table, as there are too many for one each.
+    """
+    import keras
+    from keras import ops
+
+    from pipeline import models
+
+    ids, reviews = data.train.inputs.values.numpy().astype("int32"), _reviews(data.train)
+    inside = reviews[1:] == reviews[:-1]
+    places = _place(ids[:-1], ids[1:], config.pairs)[inside]
+    ratios = log_count_ratios(places, reviews[1:][inside], data.train, config.pairs)
+    table = keras.layers.Embedding(config.pairs, 1, name="pairs")
+    telling = table(_place(tokens[:, :-1], tokens[:, 1:], config.pairs))
+    table.set_weights([_RATIO_SCALE * ratios[:, None]])
+    telling = keras.layers.Dropout(config.word_dropout, noise_shape=(None, None, 1))(telling)
+    return models.scaled_sum(telling, ops.not_equal(tokens[:, 1:], 0))
+
+
+def _place(first: Any, second: Any, places: int) -> Any:
+    """Return the place of a pair of words in a table; in NumPy and in Keras the same."""
+    return (first * _SPREAD + second) % places
+
+
+def _reviews(examples: Examples) -> npt.NDArray[np.integer[Any]]:
+    """Return, for each word, the number of its review."""
+    return np.repeat(np.arange(len(examples)), examples.lengths)
+
+
+def log_count_ratios(
+    ids: npt.NDArray[np.integer[Any]],
+    reviews: npt.NDArray[np.integer[Any]],
+    examples: Examples,
+    size: int,
+) -> npt.NDArray[np.floating[Any]]:
+    """Return log P(id | positive) / P(id | negative) for the `size` ids that occur in reviews.
+
+    Each id counts once a review, and once more on either side (Wang & Manning, 2012, "Baselines
     and bigrams: simple, good sentiment and topic classification").
     """
-    reviews = np.repeat(np.arange(len(examples)), examples.lengths)
-    pairs = np.unique(reviews * size + examples.inputs.values.numpy())
+    found = np.unique(reviews * size + ids)
     counts = np.ones((2, size))
-    np.add.at(counts, (examples.targets.numpy()[pairs // size], pairs % size), 1)
+    np.add.at(counts, (examples.targets.numpy()[found // size], found % size), 1)
     negative, positive = counts / counts.sum(axis=1, keepdims=True)
     return np.log(positive / negative)
 

@@ -14,6 +14,7 @@ SMALL = {
     "units": 4,
     "bidirectional": False,
     "embedding": 4,
+    "pairs": 64,
     "batch_size": 16,
     "max_length": 30,
     "vocabulary_size": 500,

@@ -1,6 +1,7 @@
 """What the sentiment task says about texts, and what it is measured against."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,4 +102,19 @@ def test_log_count_ratios_count_each_word_once_a_review() -> None:
     examples = batches.sequences(rows, np.array([1, 1, 0, 0], np.int32))
     negative = np.array([1, 1, 1, 2, 2]) / 7
     positive = np.array([1, 2, 3, 2, 1]) / 9
-    np.testing.assert_allclose(sentiment.log_count_ratios(examples, 5), np.log(positive / negative))
+    ids, reviews = np.concatenate(rows), np.repeat(range(4), [4, 2, 2, 1])
+    ratios = sentiment.log_count_ratios(ids, reviews, examples, 5)
+    np.testing.assert_allclose(ratios, np.log(positive / negative))
+
+
+def test_pairs_begin_as_how_telling_they_are(trained: Run[TextConfig]) -> None:
+    """A pair that only one label has begins beyond zero on that side, whatever its words do."""
+    texts = ["not good"] * 4 + ["good not"] * 4
+    rows = [np.array([2, 3] if text == "not good" else [3, 2], np.int32) for text in texts]
+    data = replace(trained.task.data(trained), train=batches.sequences(rows, np.arange(8) // 4))
+    model = trained.task.model(trained.config, data)
+    table = model.get_layer("pairs").get_weights()[0][:, 0]
+    places = [(a * 31_337 + b) % trained.config.pairs for a, b in ((2, 3), (3, 2))]
+    np.testing.assert_allclose(table[places], 0.3 * np.log([1 / 5, 5]), rtol=1e-4)
+    words = model.get_layer("words").get_weights()[0][:, 0]
+    np.testing.assert_allclose(words[[2, 3]], 0, atol=1e-6)
