@@ -185,9 +185,10 @@ def _key(point: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _cost(point: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Order the points so that an interrupted grid is of use: cheap ones first."""
+    """Order the points so that an interrupted grid is of use: cheap ones and training first."""
     work = point["batch"] * point["time"] * point["units"] * (FEATURES + point["units"])
-    return (work > 1e11, work > 1e10, [*LAYERS].index(point["layer"]), point["pass"], work)
+    layer = [*LAYERS].index(point["layer"])
+    return (work > 1e10, point["pass"] == "forward", point["time"] == 1000, layer, work)
 
 
 def _ratios(point: Mapping[str, Any]) -> dict[str, Any]:

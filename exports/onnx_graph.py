@@ -1,6 +1,7 @@
 """A Keras model as an ONNX graph: tf2onnx for everything but recurrence."""
 
 import collections
+import json
 import logging
 from collections.abc import Iterator, Mapping
 
@@ -16,6 +17,7 @@ from exports.onnx_writer import HANDLERS
 from exports.signature import Signature
 
 OPSET = 18
+LAYERS = "recurrent_layers"  # the metadata that say what each recurrent layer became
 
 _ERRORS = (
     NotImplementedError,
@@ -51,7 +53,8 @@ def convert(
         )
         _reject_unknown(graph)
         _name_ends(graph, signature)
-        onnx.helper.set_model_props(graph, dict(metadata or {}))
+        layers = json.dumps(onnx_recurrence.described(calls))
+        onnx.helper.set_model_props(graph, {**(metadata or {}), LAYERS: layers})
         onnx.checker.check_model(graph, full_check=True)
     except _ERRORS as error:
         reason = " ".join(str(error).split())
@@ -62,6 +65,14 @@ def convert(
 def operators(graph: onnx.ModelProto) -> dict[str, int]:
     """Count the operators of a graph, the most frequent first."""
     return dict(collections.Counter(node.op_type for node in graph.graph.node).most_common())
+
+
+def recurrent_layers(graph: onnx.ModelProto) -> dict[str, str]:
+    """Say for each recurrent layer of a converted model what it became, and why."""
+    found: dict[str, str] = json.loads(
+        next(each.value for each in graph.metadata_props if each.key == LAYERS)
+    )
+    return found
 
 
 def _reject_unknown(graph: onnx.ModelProto) -> None:

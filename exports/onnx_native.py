@@ -49,6 +49,9 @@ class NativeNode(NamedTuple):
     weights: dict[str, np.ndarray]
     attributes: dict[str, Any]
 
+    def __str__(self) -> str:
+        return f"{self.operator} node"
+
     @property
     def widths(self) -> list[int]:
         """Width of each state."""

@@ -43,6 +43,7 @@ _OPTIONS = (
 class Call(NamedTuple):
     """One use of a layer: its form, and which inputs the marker has beside the sequences."""
 
+    layer: str
     form: NativeNode | ScanNode
     has_mask: bool
     has_state: bool
@@ -63,6 +64,11 @@ def marked(model: keras.Model) -> Iterator[list[Call]]:
         yield calls
 
 
+def described(calls: list[Call]) -> dict[str, str]:
+    """Say for each layer what it became, and why."""
+    return {call.layer: str(call.form) for call in calls}
+
+
 def handlers(calls: list[Call], opset: int) -> dict[str, Any]:
     """Return tf2onnx's `custom_op_handlers` that turn the markers of `calls` into their forms."""
     ready = [call._replace(form=call.form.prepared(call.has_mask, opset)) for call in calls]
@@ -78,7 +84,7 @@ def _marked(layer: keras.layers.Layer, calls: list[Call]) -> Iterator[None]:
 
     def walk(recurrence: Any, sequences: Tensor, state: list[Tensor] | None) -> Any:
         sequences, state = form.reads(recurrence, sequences, state)
-        calls.append(Call(form, recurrence.mask is not None, state is not None))
+        calls.append(Call(layer.name, form, recurrence.mask is not None, state is not None))
         masks = [] if recurrence.mask is None else [recurrence.mask]
         return _marker(len(calls) - 1, form.widths, [sequences, *masks, *(state or [])])
 

@@ -27,6 +27,9 @@ class ScanNode(NamedTuple):
     reason: str
     body: onnx.GraphProto | None = None
 
+    def __str__(self) -> str:
+        return f"Scan: {self.reason}"
+
     @property
     def widths(self) -> list[int]:
         """Width of each state."""

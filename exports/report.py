@@ -33,7 +33,9 @@ def write(
         "card": dict(card),
     }
     if "onnx" in paths:
-        content["operators"] = onnx_graph.operators(onnx.load(paths["onnx"]))
+        graph = onnx.load(paths["onnx"])
+        content["operators"] = onnx_graph.operators(graph)
+        content["recurrent_layers"] = onnx_graph.recurrent_layers(graph)
     artifact.write_json(directory / artifact.REPORT, content)
     text = _card(content, settings, parity, labels)
     (directory / artifact.README).write_text(text, encoding="utf-8")
@@ -70,7 +72,9 @@ def _card(
         )
     if content["operators"] is not None:
         counts = ", ".join(f"{count} {name}" for name, count in content["operators"].items())
-        lines += ["", f"ONNX operators: {counts}."]
+        lines += ["", f"ONNX operators: {counts}.", ""]
+        became = content["recurrent_layers"].items()
+        lines += [f"- the recurrent layer `{layer}` is a {form}" for layer, form in became]
     lines += ["", "## Use", "", *_usage(settings), ""]
     return "\n".join(lines)
 

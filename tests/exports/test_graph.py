@@ -1,5 +1,6 @@
 """The ONNX graph beside recurrence: names, operators, and accuracy."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -158,4 +159,21 @@ def test_masked_gru_is_one_node_and_accurate(tmp_path: Path) -> None:
 def test_metadata_is_kept() -> None:
     model = models.classifier()
     graph = onnx_graph.convert(model, Signature.of(model), {"task": "sentiment"})
-    assert [(each.key, each.value) for each in graph.metadata_props] == [("task", "sentiment")]
+    kept = {each.key: each.value for each in graph.metadata_props}
+    assert kept == {"task": "sentiment", "recurrent_layers": '{"gru": "GRU node"}'}
+
+
+def test_what_each_recurrent_layer_became_is_said(tmp_path: Path) -> None:
+    steps = models.sequences()
+    x = keras.layers.GRU(4, return_sequences=True, name="native")(steps)
+    x = custom_layers.LSTM(4, "gelu", return_sequences=True, name="bent")(x)
+    model = keras.Model(steps, custom_layers.LEM(4, name="rare")(x))
+    export(model, tmp_path / "artifact", formats=["onnx"])
+    report = json.loads((tmp_path / "artifact/report.json").read_text())
+    assert report["recurrent_layers"] == {
+        "native": "GRU node",
+        "bent": "Scan: ONNX's recurrent operators have no activation 'gelu'",
+        "rare": "Scan: ONNX has no recurrent operator for LEMCell",
+    }
+    card = (tmp_path / "artifact/README.md").read_text()
+    assert "- the recurrent layer `native` is a GRU node" in card
