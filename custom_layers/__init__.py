@@ -1,6 +1,7 @@
 """Recurrent layers for Keras that read like their equations."""
 
 from custom_layers.cell import Cell, Gates, Product
+from custom_layers.cells.gated import GatedCell
 from custom_layers.compose import Bidirectional, Stack
 from custom_layers.initializers import Chrono
 from custom_layers.layers import (
@@ -35,6 +36,7 @@ from custom_layers.layers import (
 )
 from custom_layers.linear_cell import LinearCell
 from custom_layers.recurrent import Recurrent
+from custom_layers.trace import Trace, trace
 
 __all__ = [
     "GRU",
@@ -58,6 +60,7 @@ __all__ = [
     "CoRNN",
     "CoupledLSTM",
     "FastGRNN",
+    "GatedCell",
     "Gates",
     "IndRNN",
     "LayerNormGRU",
@@ -73,4 +76,6 @@ __all__ = [
     "ProjectionLSTM",
     "Recurrent",
     "Stack",
+    "Trace",
+    "trace",
 ]

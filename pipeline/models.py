@@ -7,7 +7,7 @@ from zipfile import BadZipFile, ZipFile
 import keras
 from keras import ops
 
-import custom_layers
+from custom_layers.layers import CellLayer
 from pipeline.config import Config
 from pipeline.errors import PipelineError
 from pipeline.files import replacing
@@ -47,12 +47,7 @@ def layer(name: str) -> Any:
     Raises:
         PipelineError: there is none.
     """
-    public = {item: getattr(custom_layers, item) for item in custom_layers.__all__}
-    known = {
-        item.lower(): found
-        for item, found in public.items()
-        if issubclass(found, custom_layers.Recurrent) and found is not custom_layers.Recurrent
-    }
+    known = {each.__name__.lower(): each for each in CellLayer.__subclasses__()}
     if name.lower() not in known:
         raise PipelineError(f"no layer is called {name!r}. There are {', '.join(known)}.")
     return known[name.lower()]

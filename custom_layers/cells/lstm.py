@@ -179,8 +179,9 @@ class ProjectionLSTMCell(ForgetGateCell):
         c_t = f_t * c_{t-1} + i_t * tanh(W_xc x_t + W_hc h_{t-1} + b_c)
         h_t = W_p (o_t * tanh(c_t))
 
-    Symbols: x_t inputs `[batch, F]`, h_t output `[batch, P]` with P `projection_units`, c_t memory
-    `[batch, U]`, sigmoid the `recurrent_activation`, tanh the `activation`, `*` element by element.
+    Symbols: x_t inputs `[batch, F]`, h_t output `[batch, P]` with P `projection_units`, half of U
+    unless given, c_t memory `[batch, U]`, sigmoid the `recurrent_activation`, tanh the
+    `activation`, `*` element by element.
 
     Weights, blocks in the order i, f, c, o: W_x `kernel [F, 4 U]`, W_h `recurrent_kernel
     [P, 4 U]`, b `bias [4 U]`, W_p `projection_kernel [U, P]`.
@@ -201,21 +202,23 @@ class ProjectionLSTMCell(ForgetGateCell):
     def __init__(
         self,
         units: int,
-        projection_units: int,
+        projection_units: int | None = None,
         activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
         projection_initializer: Any = "glorot_uniform",
         **options: Any,
     ) -> None:
         super().__init__(units, activation, recurrent_activation, **options)
-        self.projection_units = arguments.positive("projection_units", projection_units)
+        if projection_units is not None:
+            projection_units = arguments.positive("projection_units", projection_units)
+        self.projection_units = projection_units
         self.projection_initializer = arguments.resolve("initializer", projection_initializer)
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Create the weights, the projection among them."""
         super().build(input_shape)
         self.projection_kernel = self.add_weight(
-            shape=(self.units, self.projection_units),
+            shape=(self.units, self.output_size),
             name="projection_kernel",
             initializer=self.projection_initializer,
         )
@@ -223,12 +226,12 @@ class ProjectionLSTMCell(ForgetGateCell):
     @property
     def output_size(self) -> int:
         """Width of the output."""
-        return self.projection_units
+        return self.projection_units or max(1, self.units // 2)
 
     @property
     def state_size(self) -> list[int]:
         """Width of each state."""
-        return [self.projection_units, self.units]
+        return [self.output_size, self.units]
 
     def products(self) -> dict[str, Product]:
         """Return W_h and W_p."""

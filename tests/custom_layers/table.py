@@ -354,4 +354,5 @@ LOOPED = [
 def public_layers() -> set[type]:
     """Return the layers that `custom_layers` offers by name."""
     found = (getattr(custom_layers, name) for name in custom_layers.__all__)
-    return {each for each in found if issubclass(each, custom_layers.layers.CellLayer)}
+    classes = {each for each in found if isinstance(each, type)}
+    return {each for each in classes if issubclass(each, custom_layers.layers.CellLayer)}

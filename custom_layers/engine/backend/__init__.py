@@ -25,6 +25,7 @@ __all__ = [
     "convert_to_tensor",
     "custom_gradient",
     "fill",
+    "gradient",
     "has_gpu",
     "leaves",
     "length",
@@ -58,6 +59,7 @@ def _chosen() -> Backend:
 _backend = _chosen()
 convert_to_tensor = _backend.convert_to_tensor
 custom_gradient = _backend.custom_gradient
+gradient = _backend.gradient
 has_gpu = _backend.has_gpu
 length = _backend.length
 linearize = _backend.linearize

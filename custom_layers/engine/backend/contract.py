@@ -169,6 +169,15 @@ class Backend(Protocol):
             constants: structure of the tensors that have none.
         """
 
+    def gradient(
+        self, function: Callable[[list[Tensor]], tuple[Tensor, Any]], arguments: list[Tensor]
+    ) -> tuple[Any, list[Tensor]]:
+        """Call a function that returns a scalar and something beside it.
+
+        Returns:
+            What stands beside the scalar, and the gradients of the scalar.
+        """
+
     def linearize(self, step: Step, now: Now, shared: Shared) -> Linearized:
         """Split `step` into a step and its vector-Jacobian product, for arguments of these shapes.
 

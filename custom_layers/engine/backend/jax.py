@@ -78,6 +78,14 @@ def custom_gradient(
     return differentiable(arguments, constants)
 
 
+def gradient(
+    function: Callable[[list[Tensor]], tuple[Tensor, Any]], arguments: list[Tensor]
+) -> tuple[Any, list[Tensor]]:
+    """Call a function and take the gradients of its scalar, as `Backend.gradient`."""
+    (_, beside), gradients = jax.value_and_grad(function, has_aux=True)(arguments)
+    return beside, gradients
+
+
 def linearize(step: Step, now: Now, shared: Shared) -> Linearized:
     """Trace `step` and its vector-Jacobian product, as `Backend.linearize`.
 

@@ -116,6 +116,17 @@ def custom_gradient(
     return differentiable(*leaves(arguments))
 
 
+def gradient(
+    function: Callable[[list[Tensor]], tuple[Tensor, Any]], arguments: list[Tensor]
+) -> tuple[Any, list[Tensor]]:
+    """Call a function and take the gradients of its scalar, as `Backend.gradient`."""
+    with tf.GradientTape() as tape:
+        tape.watch(arguments)
+        scalar, beside = function(arguments)
+    zero = tf.UnconnectedGradients.ZERO
+    return beside, tape.gradient(scalar, arguments, unconnected_gradients=zero)
+
+
 def linearize(step: Step, now: Now, shared: Shared) -> Linearized:
     """Trace `step` and its vector-Jacobian product, as `Backend.linearize`.
 

@@ -109,6 +109,15 @@ def custom_gradient(
     return list(_Function.apply(differentiable, *leaves(arguments)))
 
 
+def gradient(
+    function: Callable[[list[Tensor]], tuple[Tensor, Any]], arguments: list[Tensor]
+) -> tuple[Any, list[Tensor]]:
+    """Call a function and take the gradients of its scalar, as `Backend.gradient`."""
+    arguments = [argument.detach().requires_grad_() for argument in arguments]
+    scalar, beside = function(arguments)
+    return beside, list(torch.autograd.grad(scalar, arguments, materialize_grads=True))
+
+
 def linearize(step: Step, now: Now, shared: Shared) -> Linearized:
     """Let autograd record each step by itself, as `Backend.linearize`.
 

@@ -1,0 +1,184 @@
+"""What a learner asks of a recurrent layer: its states, its gates and dL/dstate, at every step."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from custom_layers import engine
+from custom_layers.cell import Cell, Gates, Tensor
+from custom_layers.engine import Recurrence
+from custom_layers.recurrent import Recurrent
+
+
+class Trace(NamedTuple):
+    """What one layer did, in the order in which it walked.
+
+    Attributes:
+        states: by name, the state after each step, `[batch, time, U]`.
+        gates: by letter, the gate at each step after its activation, `[batch, time, U]`.
+        gradients: by state, the norm of dL/dstate after each step, `[batch, time]`.
+    """
+
+    states: dict[str, Tensor]
+    gates: dict[str, Tensor]
+    gradients: dict[str, Tensor]
+
+
+def trace(
+    model: keras.layers.Layer, inputs: Any, loss: Callable[[Any], Tensor] | None = None
+) -> dict[str, Trace]:
+    """Walk the recurrent layers of `model` step by step, and say what each did.
+
+    The model is left as it was. A gate is found by what it depends on, not by its name in the code:
+    it is what an activation of the cell (`activation`, `recurrent_activation`) made of the gate's
+    block of the inputs. Gates that a cell activates in another way are left out.
+
+    Args:
+        model: a model, or one layer. It must have been built.
+        inputs: what it is called with.
+        loss: a scalar of its outputs, L; without one, their sum.
+
+    Returns:
+        For the name of each `Recurrent` in it, a `Trace` of its last call.
+
+    Raises:
+        ValueError: if there is no `Recurrent` in it.
+    """
+    layers = [each for each in model._flatten_layers() if isinstance(each, Recurrent)]
+    if not layers:
+        raise ValueError(f"{model.name!r} has no recurrent layer of custom_layers to trace.")
+    with contextlib.ExitStack() as stack:
+        watchers = [stack.enter_context(_watching(layer)) for layer in layers]
+        model(inputs)
+        probes = [ops.zeros_like(each) for watcher in watchers for each in watcher.states]
+
+        def run(probes: list[Tensor]) -> tuple[Tensor, Any]:
+            remaining = iter(probes)
+            for watcher in watchers:
+                watcher.probes = [next(remaining) for _ in watcher.cell.state]
+            value = (loss or _sum)(model(inputs))
+            return value, [(watcher.states, watcher.heard) for watcher in watchers]
+
+        # What is added to a state has the gradient of the state.
+        seen, gradients = engine.gradient(run, probes)
+        names = [watcher.gate_names() for watcher in watchers]
+    remaining = iter(gradients)
+    return {
+        watcher.layer.name: Trace(
+            states=dict(zip(watcher.cell.state, states, strict=True)),
+            gates={
+                name: values for name, values in zip(gates, heard, strict=True) if name is not None
+            },
+            gradients={name: ops.norm(next(remaining), axis=-1) for name in watcher.cell.state},
+        )
+        for watcher, gates, (states, heard) in zip(watchers, names, seen, strict=True)
+    }
+
+
+def _sum(outputs: Any) -> Tensor:
+    return sum(ops.sum(each) for each in keras.tree.flatten(outputs))
+
+
+@contextlib.contextmanager
+def _watching(layer: Recurrent) -> Iterator["_Watcher"]:
+    """Let `layer` walk step by step under the eyes of a watcher."""
+    watcher = _Watcher(layer)
+    layer.walk = watcher.walk  # type: ignore[method-assign]
+    try:
+        yield watcher
+    finally:
+        del layer.walk
+
+
+class _Watcher:
+    """Walks a layer step by step, and keeps what it sees.
+
+    Attributes:
+        layer: the layer.
+        cell: its cell.
+        probes: for each state, what is added to it after each step, `[batch, time, U]`; or None.
+        states: each state after each step, `[batch, time, U]`.
+        heard: each result of an activation at each step, `[batch, time, U]`.
+        first: recurrence, projected inputs and state of the first step.
+    """
+
+    def __init__(self, layer: Recurrent) -> None:
+        self.layer, self.cell = layer, layer.cell
+        self.probes: list[Tensor] | None = None
+        self.states: list[Tensor] = []
+        self.heard: list[Tensor] = []
+        self.first: tuple[Recurrence, Tensor, list[Tensor]] | None = None
+
+    def walk(
+        self, recurrence: Recurrence, sequences: Tensor, state: list[Tensor] | None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Walk as `Recurrent.walk` does."""
+        x = recurrence.projected(sequences)
+        if state is None:
+            state = self.layer.get_initial_state(ops.shape(sequences)[0])
+        if self.probes is None:
+            self.first = (recurrence, x[0], state)
+        states, heard = [], []
+        for time in range(x.shape[0]):
+            held = None
+            if recurrence.mask is not None:
+                held = [ops.logical_not(recurrence.mask[:, time, None])] * len(state)
+            with _listening(self.cell) as results:
+                state = engine.step(recurrence, x[time], held, state)
+            if self.probes is not None:
+                added = (probe[:, time] for probe in self.probes)
+                state = [ops.add(*pair) for pair in zip(state, added, strict=True)]
+            states.append(state)
+            heard.append(results)
+        self.states = [ops.stack(each, axis=1) for each in zip(*states, strict=True)]
+        self.heard = [ops.stack(each, axis=1) for each in zip(*heard, strict=True)]
+        return self.states[0], state
+
+    def gate_names(self) -> list[str | None]:
+        """Return, for each result of an activation, the gate that it is, or None.
+
+        It is the gate of which it reads the block of the inputs, if the other blocks that it reads
+        are of gates known before.
+        """
+        assert self.first is not None
+        recurrence, x, state = self.first
+        names: list[str | None] = []
+        for place in range(len(self.heard)):
+
+            def run(arguments: list[Tensor], place: int = place) -> tuple[Tensor, Any]:
+                with _listening(self.cell) as results:
+                    engine.step(recurrence, arguments[0], None, state)
+                return ops.sum(results[place]), ()
+
+            _, (d_x,) = engine.gradient(run, [x])
+            blocks = Gates(d_x, self.cell.gates)
+            read = [gate for gate in self.cell.gates if ops.any(getattr(blocks, gate) != 0)]
+            new = [gate for gate in read if gate not in names]
+            names.append(new[0] if len(new) == 1 else None)
+        return names
+
+
+@contextlib.contextmanager
+def _listening(cell: Cell) -> Iterator[list[Tensor]]:
+    """List the results of the activations of `cell`, in order."""
+    results: list[Tensor] = []
+    known = [name for name in ("activation", "recurrent_activation") if hasattr(cell, name)]
+    functions = {name: getattr(cell, name) for name in known}
+
+    def heard(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        def call(tensor: Tensor) -> Tensor:
+            results.append(function(tensor))
+            return results[-1]
+
+        return call
+
+    for name, function in functions.items():
+        setattr(cell, name, heard(function))
+    try:
+        yield results
+    finally:
+        for name, function in functions.items():
+            setattr(cell, name, function)

@@ -1,0 +1,122 @@
+"""What a trace says, against the equations in NumPy and finite differences."""
+
+import keras
+import numpy as np
+import pytest
+
+import custom_layers
+from custom_layers import trace
+from tests.custom_layers.gradients import arrays
+from tests.custom_layers.table import CASES, Case, lstm, sigmoid
+from tests.custom_layers.test_conformance import (
+    BATCH,
+    FEATURES,
+    MASKS,
+    TIME,
+    UNITS,
+    assert_all_close,
+    built,
+    inputs,
+    randomize,
+)
+
+
+def traced(layer: custom_layers.Recurrent, x: np.ndarray) -> custom_layers.Trace:
+    (found,) = trace(layer, x).values()
+    return custom_layers.Trace(*arrays(tuple(found)))
+
+
+def test_states_are_those_of_the_layer_at_every_step(case: Case) -> None:
+    layer = built(case.make(return_sequences=True, return_state=True))
+    randomize(layer)
+    outputs, *final = arrays(layer(inputs()))
+    seen = traced(layer, inputs())
+    first = layer.cell.state[0]
+    np.testing.assert_allclose(seen.states[first], outputs, atol=1e-5)
+    assert_all_close([seen.states[name][:, -1] for name in layer.cell.state], final)
+    again, *_ = arrays(layer(inputs()))
+    np.testing.assert_array_equal(again, outputs)
+
+
+def test_gates_are_those_of_the_equations() -> None:
+    layer = built(custom_layers.LSTM(UNITS, name="memory"))
+    randomize(layer)
+    seen = traced(layer, inputs())
+    kernel, recurrent_kernel, bias = layer.get_weights()
+    state = (np.zeros((BATCH, UNITS)), np.zeros((BATCH, UNITS)))
+    for time in range(TIME):
+        x = inputs()[:, time]
+        i, f, g, o = np.split(x @ kernel + state[0] @ recurrent_kernel + bias, 4, axis=-1)
+        expected = {"i": sigmoid(i), "f": sigmoid(f), "c": np.tanh(g), "o": sigmoid(o)}
+        for name, values in expected.items():
+            np.testing.assert_allclose(seen.gates[name][:, time], values, atol=1e-5)
+        state = lstm(x, state, layer.get_weights())
+    assert list(seen.gates) == ["i", "f", "o", "c"]
+
+
+@pytest.mark.parametrize(
+    ("name", "gates"),
+    {
+        "GRU": "zrh",
+        "GRU, reset before": "zrh",
+        "PeepholeLSTM": "ifco",
+        "CoupledLSTM": "foc",
+        "LayerNormLSTM": "ifoc",
+        "JANET": "fc",
+        "MGU": "fh",
+        "STAR": "kg",
+        "FastGRNN": "zh",
+        "LEM": "aczy",
+        "MultiplicativeLSTM": "ifoc",
+        "SRU": "frc",
+        "RNN": "h",
+    }.items(),
+)
+def test_gates_are_found_in_every_cell(name: str, gates: str) -> None:
+    layer = built(CASES[name].make())
+    randomize(layer)
+    assert set(traced(layer, inputs()).gates) == set(gates)
+
+
+def test_gradients_are_finite_differences_of_the_loss() -> None:
+    layer = built(custom_layers.GRU(UNITS, dtype="float64"))
+    randomize(layer)
+    x = inputs().astype("float64")
+    seen = traced(layer, x)
+
+    def rest(state: np.ndarray, start: int) -> float:
+        later = layer(x[:, start:], initial_state=[state]) if start < TIME else state
+        return float(np.sum(arrays(later)))
+
+    for time in (TIME - 1, 2, 0):
+        state = seen.states["h"][:, time]
+        slopes = np.zeros_like(state)
+        for place in np.ndindex(*state.shape):
+            nudge = np.zeros_like(state)
+            nudge[place] = 1e-6
+            up, down = rest(state + nudge, time + 1), rest(state - nudge, time + 1)
+            slopes[place] = (up - down) / 2e-6
+        norms = np.linalg.norm(slopes, axis=-1)
+        np.testing.assert_allclose(seen.gradients["h"][:, time], norms, rtol=1e-5, atol=1e-7)
+
+
+def test_masked_steps_hold_the_state_and_hand_on_the_gradient() -> None:
+    steps = keras.Input((TIME, FEATURES))
+    x = keras.layers.Masking()(steps)
+    x = custom_layers.GRU(UNITS, return_sequences=True, name="lower")(x)
+    x = custom_layers.LSTM(UNITS, name="upper")(x)
+    model = keras.Model(steps, keras.layers.Dense(1)(x))
+    values = np.where(MASKS["right"][..., None], inputs(), 0)
+    seen = trace(model, values, loss=lambda outputs: keras.ops.sum(outputs**2))
+    assert list(seen) == ["lower", "upper"]
+    upper = arrays(seen["upper"].states["c"]), arrays(seen["upper"].gradients["c"])
+    for row, length in enumerate([7, 4, 1, 0, 6]):
+        for found in upper:
+            held = found[row, max(length - 1, 0) :]
+            np.testing.assert_array_equal(held, np.broadcast_to(held[:1], held.shape))
+
+
+def test_there_must_be_something_to_trace() -> None:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="flat")
+    with pytest.raises(ValueError, match="'flat' has no recurrent layer of custom_layers"):
+        trace(model, np.zeros((1, 3)))
