@@ -157,10 +157,10 @@ def test_masked_gru_is_one_node_and_accurate(tmp_path: Path) -> None:
 
 
 def test_metadata_is_kept() -> None:
-    model = models.classifier()
+    model = models.classifier(name="memory")
     graph = onnx_graph.convert(model, Signature.of(model), {"task": "sentiment"})
     kept = {each.key: each.value for each in graph.metadata_props}
-    assert kept == {"task": "sentiment", "recurrent_layers": '{"gru": "GRU node"}'}
+    assert kept == {"task": "sentiment", "recurrent_layers": '{"memory": "GRU node"}'}
 
 
 def test_what_each_recurrent_layer_became_is_said(tmp_path: Path) -> None:
