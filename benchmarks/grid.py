@@ -188,7 +188,7 @@ def _cost(point: Mapping[str, Any]) -> tuple[Any, ...]:
     """Order the points so that an interrupted grid is of use: cheap ones and training first."""
     work = point["batch"] * point["time"] * point["units"] * (FEATURES + point["units"])
     layer = [*LAYERS].index(point["layer"])
-    return (work > 1e10, point["pass"] == "forward", point["time"] == 1000, layer, work)
+    return (work > 1e10, point["time"] == 1000, point["pass"] == "forward", layer, work)
 
 
 def _ratios(point: Mapping[str, Any]) -> dict[str, Any]:
