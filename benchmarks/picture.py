@@ -37,8 +37,10 @@ def draw_grid(points: Sequence[Mapping[str, Any]], path: Path) -> None:
     axes = figure.subplots(1, 2, sharey=True)
     for panel, direction in zip(axes, ("forward", "training"), strict=True):
         panel.axhline(1, color=INK, linewidth=1, linestyle=":")
-        panel.set_title(f"{direction}: times of ours", color=INK, fontsize=10)
-        panel.set_yscale("log", base=2)
+        panel.set_title(f"{direction}, Keras / ours", color=INK, fontsize=10)
+        panel.set_yscale("log")
+        panel.set_yticks([0.5, 1, 2, 4], ["0.5", "1", "2", "4"], color=INK, fontsize=8)
+        panel.minorticks_off()
         for number, layer in enumerate(dict.fromkeys(point["layer"] for point in points)):
             rows = [p for p in points if (p["layer"], p["pass"]) == (layer, direction)]
             sides = [row["Keras / ours"] for row in rows]
@@ -49,7 +51,8 @@ def draw_grid(points: Sequence[Mapping[str, Any]], path: Path) -> None:
             places = [number + (UNITS.index(row["units"]) - 1) * 0.2 for row in rows]
             panel.scatter(places, values, s=14, color=BAR, alpha=0.7)
         names = list(dict.fromkeys(point["layer"] for point in points))
-        panel.set_xticks(range(len(names)), names, fontsize=8, color=INK)
+        broken = [name.replace("LSTM", "\nLSTM").strip() for name in names]
+        panel.set_xticks(range(len(names)), broken, fontsize=8, color=INK)
         panel.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel(
         "Keras / ours, or RNN(cell) / ours\n32, 128, 512 units from left to right", fontsize=8

@@ -7,30 +7,15 @@ from typing import Any
 import keras
 from keras import ops
 
-from custom_layers import arguments
 from custom_layers.cell import Gates, Tensor
+from custom_layers.cells.gated import GatedCell
 from custom_layers.linear_cell import LinearCell
 
 register = keras.saving.register_keras_serializable("custom_layers")
 
 
-class GatedLinearCell(LinearCell):
-    """A linear cell with gates: one more activation, sigmoid unless another is given."""
-
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        **options: Any,
-    ) -> None:
-        super().__init__(units, activation, use_bias, **options)
-        self.recurrent_activation = arguments.resolve("activation", recurrent_activation)
-
-
 @register
-class MinGRUCell(GatedLinearCell):
+class MinGRUCell(LinearCell, GatedCell):
     """GRU whose gate and candidate do not look at the state.
 
         z_t = sigmoid(W_z x_t + b_z)
@@ -59,7 +44,7 @@ class MinGRUCell(GatedLinearCell):
 
 
 @register
-class MinLSTMCell(GatedLinearCell):
+class MinLSTMCell(LinearCell, GatedCell):
     """LSTM whose gates do not look at the state; they share one unit of attention.
 
         i_t = sigmoid(W_i x_t + b_i)       f_t = sigmoid(W_f x_t + b_f)
@@ -90,7 +75,7 @@ class MinLSTMCell(GatedLinearCell):
 
 
 @register
-class QRNNCell(GatedLinearCell):
+class QRNNCell(LinearCell, GatedCell):
     """Quasi-recurrent network: a convolution over two steps, then forget and output gates.
 
         z_t = tanh(W_z x_t + V_z x_{t-1} + b_z)
@@ -103,8 +88,8 @@ class QRNNCell(GatedLinearCell):
     `recurrent_activation`, tanh the `activation`, `*` element by element. The state p_t
     `[batch, 3 U]` holds V x_t for the next step.
 
-    Weights, blocks in the order z, f, o: W and V side by side, `kernel [F, 6 U]`, b and zeros that
-    are learned likewise, `bias [6 U]`.
+    Weights, blocks in the order z, f, o: W and V side by side, `kernel [F, 6 U]`; `bias [6 U]`, the
+    sum of whose halves is b.
 
     Reference: Bradbury et al., 2017, "Quasi-recurrent neural networks".
     """
@@ -126,7 +111,7 @@ class QRNNCell(GatedLinearCell):
 
 
 @register
-class SRUCell(GatedLinearCell):
+class SRUCell(LinearCell, GatedCell):
     """Simple recurrent unit: a forget gate, and a highway around the memory.
 
         f_t = sigmoid(W_f x_t + b_f)
@@ -160,7 +145,7 @@ class SRUCell(GatedLinearCell):
 
 
 @register
-class RGLRUCell(GatedLinearCell):
+class RGLRUCell(LinearCell, GatedCell):
     """Real-gated linear recurrent unit, of Griffin: a decay per unit, which a gate weakens.
 
         r_t = sigmoid(W_r x_t + b_r)       i_t = sigmoid(W_i x_t + b_i)

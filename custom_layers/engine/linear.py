@@ -35,7 +35,7 @@ def walk(
     if cell.recalled:
         now, recent = cell.cut(x)
         recent = _held(recent, real, state[-1])
-        x = ops.concatenate([now, _shifted(recent, state[-1])], axis=-1)
+        x = ops.concatenate([now, _before(recent, state[-1])], axis=-1)
         walked[cell.state[-1]] = recent
     x = Gates(x, cell.gates)
     decay, drive = cell.coefficients(x)
@@ -76,10 +76,10 @@ def solve(decay: Complex, drive: Complex, initial: Complex) -> Complex:
         values = _solve(decay, drive, initial)
 
         def gradient(d_values: list[Tensor]) -> Any:
-            later = [_shifted(each, ops.zeros_like(each[0]), back=True) for each in decay]
+            later = [_after(each, ops.zeros_like(each[0])) for each in decay]
             nothing = [ops.zeros_like(each) for each in initial]
             d_drive = _solve(_conjugate(later), d_values[:parts], nothing, reverse=True)
-            before = [_shifted(*pair) for pair in zip(values, initial, strict=True)]
+            before = [_before(*pair) for pair in zip(values, initial, strict=True)]
             d_decay = times(_conjugate(before), d_drive)
             first = [each[0] for each in d_drive]
             d_initial = times(_conjugate([each[0] for each in decay]), first)
@@ -153,11 +153,14 @@ def _one_after_the_other(tensor: Tensor, steps: Any) -> Tensor:
     return whole[:steps]
 
 
-def _shifted(tensor: Tensor, end: Tensor, back: bool = False) -> Tensor:
-    """Move a time-major tensor one step on, or back, and put `end` where nothing is left."""
-    if back:
-        return ops.concatenate([tensor[1:], end[None]], axis=0)
-    return ops.concatenate([end[None], tensor[:-1]], axis=0)
+def _before(tensor: Tensor, first: Tensor) -> Tensor:
+    """Return, for each step, what a time-major tensor holds at the step before."""
+    return ops.concatenate([first[None], tensor[:-1]], axis=0)
+
+
+def _after(tensor: Tensor, last: Tensor) -> Tensor:
+    """Return, for each step, what a time-major tensor holds at the step after."""
+    return ops.concatenate([tensor[1:], last[None]], axis=0)
 
 
 def _conjugate(value: Complex) -> Complex:
