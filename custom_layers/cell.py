@@ -25,6 +25,11 @@ class Product(NamedTuple):
 
 def plain_dot(products: dict[str, Product]) -> Dot:
     """Return the function that multiplies by one of `products`, by its name."""
+    # A bias of rank 1 would be fused by XLA into the product of a batch of one, which slows it.
+    products = {
+        name: Product(kernel, None if bias is None else ops.expand_dims(bias, 0))
+        for name, (kernel, bias) in products.items()
+    }
 
     def dot(name: str, operand: Tensor) -> Tensor:
         kernel, bias = products[name]

@@ -58,8 +58,11 @@ class Recurrence(NamedTuple):
         """Return the x of all steps, time-major, with the input projection as one product."""
         if self.product is not None:
             return self.cell.prepare(ops.swapaxes(self.product, 0, 1))
-        inputs = without_padding(inputs, self.mask)
-        return self.cell.project(ops.swapaxes(inputs, 0, 1))
+        return self.cell.project(self.time_major(inputs))
+
+    def time_major(self, inputs: Tensor) -> Tensor:
+        """Return the inputs that are real, `[time, batch, features]`."""
+        return ops.swapaxes(without_padding(inputs, self.mask), 0, 1)
 
 
 def without_padding(inputs: Tensor, mask: Tensor | None) -> Tensor:

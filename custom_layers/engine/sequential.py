@@ -1,6 +1,7 @@
 """The loop over time, and back-propagation through it, written once for every cell."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -37,11 +38,16 @@ def _walk(
     recurrence: Recurrence, inputs: Tensor, state: list[Tensor]
 ) -> tuple[Tensor | None, list[Tensor]]:
     """Apply a cell at every time step in one loop."""
-    cell, x = recurrence.cell, recurrence.projected(inputs)
+    cell = recurrence.cell
     weights = cell.products(), cell.step_weights
-    products, step_weights = backend.map_leaves(backend.convert_to_tensor, weights)
-    run = _forward_and_backward if recurrence.training else _forward
-    outputs, state = run(recurrence, x, _held(recurrence), state, products, step_weights)
+    shared = backend.map_leaves(backend.convert_to_tensor, weights)
+    if recurrence.training:
+        x, run = recurrence.projected(inputs), _forward_and_backward
+    elif recurrence.product is not None or backend.prefers_hoisting():
+        x, run = recurrence.projected(inputs), partial(_forward, lambda x: x)
+    else:
+        x, run = recurrence.time_major(inputs), partial(_forward, cell.project)
+    outputs, state = run(recurrence, x, _held(recurrence), state, *shared)
     return (None if outputs is None else ops.swapaxes(outputs, 0, 1)), state
 
 
@@ -78,31 +84,31 @@ def _step(recurrence: Recurrence, now: Now, shared: Shared, dot: Dot) -> list[Te
 
 
 def _forward(
+    project: Callable[[Tensor], Tensor],
     recurrence: Recurrence,
-    x: Tensor,
+    inputs: Tensor,
     held: list[Tensor] | None,
     state: list[Tensor],
     products: dict[str, Product],
     weights: list[Tensor],
 ) -> tuple[Tensor | None, list[Tensor]]:
-    """Walk forward and keep nothing but the outputs."""
+    """Walk forward and keep nothing but the outputs; `project` makes x of the inputs of a step."""
     shared = Shared(products, {}, weights, recurrence.noise)
     dot = plain_dot(products)
     wanted = int(recurrence.return_sequences)
 
     def forward(state: list[Tensor], now: Any) -> tuple[list[Tensor], list[Tensor]]:
-        x, held = now
-        state = _step(recurrence, Now(x, held, state), shared, dot)
+        inputs, held = now
+        state = _step(recurrence, Now(project(inputs), held, state), shared, dot)
         return state, state[:wanted]
 
     state, outputs = backend.scan(
         forward,
         state,
-        backend.map_leaves(backend.unstack, (x, held)),
+        backend.map_leaves(backend.unstack, (inputs, held)),
         state[:wanted],
-        length=backend.length(x),
+        length=backend.length(inputs),
         unroll=recurrence.unroll,
-        bounded=True,
     )
     return (backend.stack(outputs[0]) if wanted else None), state
 

@@ -205,6 +205,32 @@ def test_two_halves_of_a_batch_equal_the_whole(name: str, monkeypatch: pytest.Mo
         assert_all_close(one, other)
 
 
+@pytest.mark.parametrize("name", LOOPED)
+def test_inputs_multiplied_inside_the_loop_equal_those_multiplied_before(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = built(CASES[name].make(return_sequences=True, return_state=True))
+    randomize(layer)
+    arguments = (layer, inputs(), states(layer), MASKS["holes"], False)
+    monkeypatch.setattr(backend, "prefers_hoisting", lambda: True)
+    before = outputs_and_gradients(*arguments)
+    monkeypatch.setattr(backend, "prefers_hoisting", lambda: False)
+    assert_all_close(before, outputs_and_gradients(*arguments))
+
+
+@tensorflow_only
+@pytest.mark.parametrize(("compiled", "products"), [(False, 1), (True, 0)])
+def test_xla_multiplies_the_inputs_inside_its_loop(compiled: bool, products: int) -> None:
+    import tensorflow as tf
+
+    layer = custom_layers.LSTM(8)
+    layer.build((4, None, 3))
+    function = tf.function(lambda x: layer(x), autograph=False, jit_compile=compiled)
+    graph = function.get_concrete_function(tf.TensorSpec([4, None, 3])).graph
+    found = [each for each in graph.get_operations() if each.type == "MatMul"]
+    assert len(found) == products
+
+
 @tensorflow_only
 @pytest.mark.parametrize(
     ("batch", "units", "loops"), [(None, 8, 1), (None, 128, 2), (4, 512, 1), (32, 128, 2)]

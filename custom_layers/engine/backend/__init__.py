@@ -33,6 +33,7 @@ __all__ = [
     "map_leaves",
     "portable",
     "prefers_halves",
+    "prefers_hoisting",
     "scan",
     "stack",
     "unstack",
@@ -64,6 +65,7 @@ has_gpu = _backend.has_gpu
 length = _backend.length
 linearize = _backend.linearize
 prefers_halves = _backend.prefers_halves
+prefers_hoisting = _backend.prefers_hoisting
 scan = _backend.scan
 stack = _backend.stack
 unstack = _backend.unstack

@@ -113,6 +113,12 @@ class Backend(Protocol):
         The batch may be unknown; a step multiplies it by so many weights.
         """
 
+    def prefers_hoisting(self) -> bool:
+        """Tell whether one product for the inputs of all steps, before the loop, takes less time.
+
+        If not, a step multiplies its own inputs, and the products are never written to memory.
+        """
+
     def has_gpu(self) -> bool:
         """Tell whether native GPU kernels of the engine may be traced here."""
 
@@ -135,7 +141,6 @@ class Backend(Protocol):
         length: Any,
         reverse: bool = False,
         unroll: bool = False,
-        bounded: bool = False,
     ) -> tuple[list[Tensor], list[Any]]:
         """Loop over time: `carry, items = step(carry, now)`, first to last or last to first.
 
@@ -148,7 +153,6 @@ class Backend(Protocol):
             length: number of steps.
             reverse: begin at the last step.
             unroll: write the steps out instead of looping.
-            bounded: the loop is to be differentiated by the backend itself.
 
         Returns:
             The last carry, and a sequence of each collected item, in the order of time.

@@ -35,6 +35,11 @@ def prefers_halves(batch: int | None, weights: int) -> bool:
     return False
 
 
+def prefers_hoisting() -> bool:
+    """Tell whether the inputs are multiplied before the loop: on a CPU XLA's loop has the time."""
+    return jax.default_backend() != "cpu"
+
+
 def length(tensor: Tensor) -> int:
     """Return the number of steps of a time-major tensor."""
     return int(tensor.shape[0])
@@ -59,7 +64,6 @@ def scan(
     length: Any,
     reverse: bool = False,
     unroll: bool = False,
-    bounded: bool = False,
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Loop over time, as `Backend.scan`."""
     return jax.lax.scan(step, carry, sequences, length=length, reverse=reverse, unroll=unroll)

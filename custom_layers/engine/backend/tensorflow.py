@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
 
 from custom_layers.cell import Tensor
 from custom_layers.engine.backend.contract import (
@@ -34,13 +35,28 @@ def has_gpu() -> bool:
 def prefers_halves(batch: int | None, weights: int) -> bool:
     """Tell whether two loops, each over half of a batch, take less time than one.
 
-    A loop uses little more than one core, and TensorFlow runs two loops of one graph on two. Where
-    a step is little work, starting its operators takes longer than the work.
+    A loop uses little more than one core, and TensorFlow runs two loops of one graph on two; XLA
+    does not. Where a step is little work, starting its operators takes longer than the work.
     """
-    if tf.executing_eagerly() or is_portable() or has_gpu() or (os.cpu_count() or 1) < 2:
+    if tf.executing_eagerly() or _is_compiled() or is_portable() or has_gpu():
+        return False
+    if (os.cpu_count() or 1) < 2:
         return False
     examples = 32 if batch is None else batch
     return examples >= 8 and examples * weights >= 2**19
+
+
+def prefers_hoisting() -> bool:
+    """Tell whether the inputs are multiplied before the loop: not by XLA on a CPU.
+
+    Its loop starts operators at no cost, and is bound by what goes through memory.
+    """
+    return not _is_compiled() or has_gpu()
+
+
+def _is_compiled() -> bool:
+    """Tell whether XLA compiles what is traced here."""
+    return bool(control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
 
 
 def length(tensor: Tensor) -> Any:
@@ -71,12 +87,11 @@ def scan(
     length: Any,
     reverse: bool = False,
     unroll: bool = False,
-    bounded: bool = False,
 ) -> tuple[list[Tensor], list[tf.TensorArray]]:
     """Loop over time, as `Backend.scan`.
 
-    `bounded` tells TensorFlow the number of turns; XLA needs it to differentiate the loop, and it
-    costs two more operators a turn.
+    XLA differentiates a loop only if it is told the number of turns; elsewhere that costs two more
+    operators a turn.
     """
 
     def body(turn: Tensor, carry: list[Tensor], arrays: list[tf.TensorArray]) -> Any:
@@ -96,7 +111,7 @@ def scan(
         for turn in range(length):
             _, carry, arrays = body(turn, carry, arrays)
         return carry, arrays
-    bound = {"maximum_iterations": length} if bounded else {}
+    bound = {"maximum_iterations": length} if _is_compiled() else {}
     _, carry, arrays = tf.while_loop(
         lambda turn, *_: turn < length, body, (0, carry, arrays), **bound
     )

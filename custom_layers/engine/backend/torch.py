@@ -47,6 +47,11 @@ def prefers_halves(batch: int | None, weights: int) -> bool:
     return False
 
 
+def prefers_hoisting() -> bool:
+    """Tell whether the inputs are multiplied before the loop: always, each operator costs time."""
+    return True
+
+
 def length(tensor: Tensor) -> int:
     """Return the number of steps of a time-major tensor."""
     return int(tensor.shape[0])
@@ -71,7 +76,6 @@ def scan(
     length: Any,
     reverse: bool = False,
     unroll: bool = False,
-    bounded: bool = False,
 ) -> tuple[list[Tensor], list[Steps]]:
     """Loop over time, as `Backend.scan`."""
     rows = []
