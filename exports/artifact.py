@@ -1,7 +1,7 @@
 """The directory of an exported model: whoever gets it needs nothing else.
 
 README.md  config.json  vocabulary.txt  labels.json  parity.json  report.json  MANIFEST.sha256
-saved_model/  onnx/model.onnx  examples/request.json  examples/response.json
+saved_model/  onnx/model.onnx  onnx/step.onnx  examples/request.json  examples/response.json
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from exports.errors import ExportError
-from exports.signature import Array, Signature
+from exports.signature import Array, Signature, State
 
 CONFIG = "config.json"
 LABELS = "labels.json"
@@ -31,6 +31,7 @@ REPORT = "report.json"
 REQUEST = "examples/request.json"
 RESPONSE = "examples/response.json"
 SAVED_MODEL = "saved_model"
+STEP = "onnx/step.onnx"
 VOCABULARY = "vocabulary.txt"
 
 FORMATS = {"saved_model": SAVED_MODEL, "onnx": ONNX}
@@ -113,6 +114,14 @@ class Artifact:
                 tuple(Array(item["name"], tuple(item["shape"]), item["dtype"]) for item in arrays)
                 for arrays in (self.config["inputs"], self.config["outputs"])
             )
+        )
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """Return the states of the step model; none if there is no step model."""
+        streaming = self.config["streaming"] or {"states": []}
+        return tuple(
+            State(**{**state, "shape": tuple(state["shape"])}) for state in streaming["states"]
         )
 
     @property

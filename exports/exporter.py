@@ -9,10 +9,11 @@ import keras
 import numpy as np
 
 from exports import artifact, onnx_graph, parity, report, runtime, saved_model, traced
+from exports import streaming as step_model
 from exports.artifact import FORMATS, Artifact, load
 from exports.errors import ExportError
 from exports.parity import Case, Parity
-from exports.signature import Signature
+from exports.signature import Signature, State
 from exports.text import TextEncoder
 
 _BATCH = 64
@@ -29,19 +30,23 @@ def export(
     labels: Sequence[str] | None = None,
     examples: Any = None,
     texts: Sequence[str] = (),
+    streaming: bool | None = None,
     card: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> Artifact:
     """Write `model` to a new directory in each of `formats`, proved to agree with Keras.
 
     Args:
-        model: a Functional or Sequential Keras model; our recurrent layers and Keras's own.
+        model: a Functional or Sequential Keras model; our recurrent layers and Keras's own. What
+            is stateful in it begins with zeros.
         directory: is created; nothing is left there if the export fails.
         formats: of "saved_model" and "onnx".
         encoder: turns text into the model's ids; gives the SavedModel a raw-text signature.
         labels: name of each class.
         examples: real inputs to compare the formats on: an array, a list, or a mapping by name.
         texts: real texts to compare the formats on, with an `encoder`.
+        streaming: also write the step model, which takes a chunk of a sequence and the states to
+            go on from; None: if a layer is stateful.
         card: what the model card says beside what is measured here, by heading.
         config: settings of the run, kept in `config.json`.
 
@@ -50,20 +55,22 @@ def export(
 
     Raises:
         ExportError: if the directory exists or cannot be written, a layer cannot be converted or
-            is stateful, or a format differs from Keras beyond the tolerance.
+            cannot stream, or a format differs from Keras beyond the tolerance.
     """
     directory = Path(directory)
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
         raise ExportError(f"Unknown formats {unknown}: choose among {', '.join(FORMATS)}.")
-    _reject_stateful(model)
     if any(layer.compute_dtype != "float32" for layer in model._flatten_layers()):
         model = traced.in_float32(model)
     signature = Signature.of(model)
+    if streaming is None:
+        streaming = step_model.is_stateful(model)
+    states = step_model.states(model, signature) if streaming else ()
     with artifact.draft(directory) as draft:
         runs = {"keras": traced.run(model, signature)}
         if "saved_model" in formats:
-            saved_model.write(model, signature, draft / artifact.SAVED_MODEL, encoder)
+            saved_model.write(model, signature, draft / artifact.SAVED_MODEL, encoder, states)
             runs["saved_model"] = saved_model.read(draft / artifact.SAVED_MODEL)
         if "onnx" in formats:
             path = draft / artifact.ONNX
@@ -74,6 +81,18 @@ def export(
         limits = _limits(model, signature)
         cases = [*real, *parity.grid(signature, limits)]
         proof = parity.compare(runs, cases)
+        if states:
+            if "onnx" in formats:
+                call = step_model.function(model, signature, states)
+                step = onnx_graph.convert(
+                    model,
+                    step_model.signature_of(signature, states),
+                    step_model.metadata(states),
+                    call,
+                )
+                (draft / artifact.STEP).write_bytes(step.SerializeToString())
+            whole = {"keras": runs["keras"]}
+            streamed = _compare_chunks(whole, draft, formats, signature, states, limits)
         if encoder is not None:
             if "saved_model" in formats:
                 _check_text(
@@ -88,12 +107,14 @@ def export(
             "inputs": [array._asdict() for array in signature.inputs],
             "outputs": [array._asdict() for array in signature.outputs],
             "limits": limits,
+            "streaming": {"states": [state._asdict() for state in states]} if states else None,
             "text": None if encoder is None else {"max_length": encoder.max_length},
             "run": dict(config or {}),
         }
         request = {name: values[:_RECORDED] for name, values in cases[0].inputs.items()}
         artifact.write_json(draft / artifact.CONFIG, settings)
-        artifact.write_json(draft / artifact.PARITY, proof.to_json())
+        proved = {**proof.to_json(), "streaming": streamed.to_json() if states else None}
+        artifact.write_json(draft / artifact.PARITY, proved)
         artifact.write_json(draft / artifact.REQUEST, _listed(request))
         artifact.write_json(draft / artifact.RESPONSE, _listed(runs["keras"](request)))
         report.write(draft, model.name, settings, proof, labels, card or {})
@@ -111,6 +132,7 @@ def verify(directory: str | os.PathLike[str]) -> list[Parity]:
     """
     exported = load(directory)
     signature, runs = exported.signature, exported.runs(exported.formats)
+    limits = exported.config["limits"]
     request = artifact.read_json(exported.directory / artifact.REQUEST)
     response = artifact.read_json(exported.directory / artifact.RESPONSE)
     answers = {
@@ -119,19 +141,44 @@ def verify(directory: str | os.PathLike[str]) -> list[Parity]:
     case = Case("recorded examples", signature.name_inputs(request), real=True)
     proofs = [parity.compare({"keras, as recorded": lambda _: answers, **runs}, [case])]
     if len(runs) > 1:
-        limits = exported.config["limits"]
         proofs.append(parity.compare(runs, parity.grid(signature, limits, seed=1)))
+    if exported.states:
+        reference = exported.formats[0]
+        proofs.append(
+            _compare_chunks(
+                {reference: runs[reference]},
+                exported.directory,
+                exported.formats,
+                exported.signature,
+                exported.states,
+                limits,
+                seed=1,
+            )
+        )
     return proofs
 
 
-def _reject_stateful(model: keras.Model) -> None:
-    for layer in model._flatten_layers():
-        if getattr(layer, "stateful", False):
-            raise ExportError(
-                f"Layer {layer.name!r} is stateful, and an exported file would keep the state it "
-                "has now for ever: build the model with stateful=False, copy the weights, and "
-                "export that; with return_state=True and initial_state the state can be passed."
-            )
+def _compare_chunks(
+    whole: Mapping[str, parity.Run],
+    directory: Path,
+    formats: Sequence[str],
+    signature: Signature,
+    states: Sequence[State],
+    limits: Mapping[str, int],
+    seed: int = 0,
+) -> Parity:
+    """Show that sequences fed in chunks to the step models give what they give as a whole."""
+    steps: dict[str, parity.Run] = {}
+    if "saved_model" in formats:
+        path = directory / artifact.SAVED_MODEL
+        steps["saved_model in chunks"] = saved_model.read(path, saved_model.STEP)
+    if "onnx" in formats:
+        steps["onnx in chunks"] = runtime.read(directory / artifact.STEP)
+    chunked = {
+        name: step_model.in_chunks(run, signature, states, seed) for name, run in steps.items()
+    }
+    cases = step_model.cases(parity.grid(signature, limits, seed))
+    return parity.compare({**whole, **chunked}, cases)
 
 
 def _limits(model: keras.Model, signature: Signature) -> dict[str, int]:

@@ -3,7 +3,8 @@
 import collections
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import keras
 import onnx
@@ -28,9 +29,18 @@ _ERRORS = (
 
 
 def convert(
-    model: keras.Model, signature: Signature, metadata: Mapping[str, str] | None = None
+    model: keras.Model,
+    signature: Signature,
+    metadata: Mapping[str, str] | None = None,
+    call: Callable[..., dict[str, Any]] | None = None,
 ) -> onnx.ModelProto:
     """Convert `model`, with inputs, outputs and axes named as in `signature`.
+
+    Args:
+        model: a Keras model.
+        signature: of `call`.
+        metadata: to be kept in the file.
+        call: what is made of the model, `traced.function(model, signature)` if None.
 
     Raises:
         ExportError: if something in the model has no ONNX form, or the result is not valid ONNX.
@@ -38,7 +48,7 @@ def convert(
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     # Tables that were made eagerly are None there, and the converter would warn of each.
     tf.compat.v1.get_default_graph().clear_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS)
-    call = traced.function(model, signature)
+    call = call or traced.function(model, signature)
     # A list, because TensorFlow sorts the outputs of a mapping by name.
     function = tf.function(lambda *inputs: list(call(*inputs).values()), autograph=False)
     specifications = traced.specifications(signature)

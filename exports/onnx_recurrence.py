@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 import custom_layers
+from exports import traced
 from exports.onnx_native import NativeNode, lacking, native_node
 from exports.onnx_scan import ScanNode
 from exports.onnx_writer import Writer
@@ -89,7 +89,7 @@ def _marked(layer: keras.layers.Layer, calls: list[Call]) -> Iterator[None]:
         return _marker(len(calls) - 1, form.widths, [sequences, *masks, *(state or [])])
 
     def inner_loop(sequences: Tensor, initial_state: Any, mask: Any, training: bool = False) -> Any:
-        state = None if all(map(_is_zero, keras.tree.flatten(initial_state))) else initial_state
+        state = None if traced.are_zeros(initial_state) else initial_state
         output, *final = ours(sequences, initial_state=state, mask=mask)
         return output, output, final
 
@@ -102,13 +102,6 @@ def _marked(layer: keras.layers.Layer, calls: list[Call]) -> Iterator[None]:
         del ours.walk
         if ours is not layer:
             del layer.inner_loop
-
-
-def _is_zero(tensor: Tensor) -> bool:
-    """Tell whether a tensor is known to hold zeros alone, such as Keras begins sequences with."""
-    value = tensor.op.inputs[1] if tensor.op.type == "Fill" else tensor
-    value = tf.get_static_value(value)
-    return value is not None and not np.any(value)
 
 
 def _twin(layer: keras.layers.Layer) -> custom_layers.Recurrent:

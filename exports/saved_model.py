@@ -1,29 +1,33 @@
 """A Keras model as a SavedModel, and back."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from custom_layers import engine
-from exports import traced
+from exports import streaming, traced
 from exports.errors import ExportError
 from exports.parity import Arrays, Run
-from exports.signature import Signature
+from exports.signature import Signature, State
 from exports.text import TextEncoder
 
-SERVE, TEXT = "serving_default", "serving_text"
+SERVE, TEXT, STEP = "serving_default", "serving_text", "serving_step"
 
 
 def write(
-    model: keras.Model, signature: Signature, directory: Path, encoder: TextEncoder | None = None
+    model: keras.Model,
+    signature: Signature,
+    directory: Path,
+    encoder: TextEncoder | None = None,
+    states: Sequence[State] = (),
 ) -> None:
-    """Write `model` with its named inputs and outputs, and with raw text in if it has an encoder.
+    """Write `model` with its named inputs and outputs.
 
-    The signature `serving_default` takes the model's inputs; `serving_text` takes strings
-    `[batch]` named `text`.
+    The signature `serving_default` takes the model's inputs; `serving_text`, with an encoder,
+    strings `[batch]` named `text`; `serving_step`, with states, the inputs and the states.
 
     Raises:
         OSError: if the files cannot be written.
@@ -39,6 +43,10 @@ def write(
             text = tf.TensorSpec([None], tf.string, "text")
             serve_text = tf.function(lambda text: call(encoder(text)), autograph=False)
             signatures[TEXT] = serve_text.get_concrete_function(text)
+        if states:
+            step = tf.function(streaming.function(model, signature, states), autograph=False)
+            given = traced.specifications(streaming.signature_of(signature, states))
+            signatures[STEP] = step.get_concrete_function(*given)
     try:
         with _without_notices():
             tf.saved_model.save(module, str(directory), signatures=signatures)

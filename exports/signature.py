@@ -23,6 +23,15 @@ class Array(NamedTuple):
         return tuple(names[axis] if size is None else size for axis, size in enumerate(self.shape))
 
 
+class State(NamedTuple):
+    """A state of a step model: the names of its input and output, its shape and its type."""
+
+    name: str
+    next: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
 class Signature(NamedTuple):
     """Inputs and outputs of a model, in order."""
 
@@ -72,11 +81,6 @@ def _reject_unusable(tensor: Any) -> None:
             f"The input {name!r} needs a name of letters, digits and underscores: "
             "give keras.Input(..., name=...)."
         )
-    if tensor.shape[0] is not None:
-        raise ExportError(
-            f"The input {name!r} fixes the batch size to {tensor.shape[0]}, and an exported model "
-            "takes any: give keras.Input(shape=...), without the batch."
-        )
     if tensor.dtype == "string":
         raise ExportError(
             f"The input {name!r} takes strings: let the model take token ids, and give the export "
@@ -96,6 +100,6 @@ def _distinct(names: Iterable[str]) -> list[str]:
 
 def _arrays(names: Iterable[str], tensors: Iterable[Any]) -> tuple[Array, ...]:
     return tuple(
-        Array(name, tuple(tensor.shape), tensor.dtype)
+        Array(name, (None, *tensor.shape[1:]), tensor.dtype)
         for name, tensor in zip(names, tensors, strict=True)
     )

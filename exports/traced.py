@@ -1,9 +1,11 @@
 """A Keras model as a TensorFlow function of named tensors."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from exports.parity import Arrays, Run
@@ -18,17 +20,53 @@ def specifications(signature: Signature) -> list[tf.TensorSpec]:
 
 
 def function(model: keras.Model, signature: Signature) -> Callable[..., dict[str, Any]]:
-    """Return `model` as a function from its inputs, in order, to its outputs, by name."""
+    """Return `model` as a function from its inputs, in order, to its outputs, by name.
+
+    A stateful model begins with zero states at every call.
+    """
     # A Sequential model has one input, and no `input` before it is called.
     structure = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
 
     def call(*inputs: Any) -> dict[str, Any]:
         packed = keras.tree.pack_sequence_as(structure, inputs)
-        outputs = keras.tree.flatten(model(packed, training=False))
+        with _stateless(model):
+            outputs = keras.tree.flatten(model(packed, training=False))
         names = (array.name for array in signature.outputs)
         return dict(zip(names, outputs, strict=True))
 
     return call
+
+
+@contextlib.contextmanager
+def replaced(target: Any, name: str, value: Any) -> Iterator[None]:
+    """Let an attribute of `target` be `value` for a while."""
+    before = {name: vars(target)[name]} if name in vars(target) else {}
+    vars(target)[name] = value
+    try:
+        yield
+    finally:
+        del vars(target)[name]
+        vars(target).update(before)
+
+
+@contextlib.contextmanager
+def _stateless(model: keras.Model) -> Iterator[None]:
+    """Let no layer of `model` read or write a state of its own."""
+    with contextlib.ExitStack() as stack:
+        for layer in model._flatten_layers():
+            if getattr(layer, "stateful", False):
+                stack.enter_context(replaced(layer, "stateful", False))
+        yield
+
+
+def are_zeros(tensors: Any) -> bool:
+    """Tell whether tensors are known to hold zeros alone, such as Keras begins sequences with."""
+    fills = (
+        tensor.op.inputs[1] if tensor.op.type == "Fill" else tensor
+        for tensor in keras.tree.flatten(tensors)
+    )
+    values = [tf.get_static_value(tensor) for tensor in fills]
+    return all(value is not None and not np.any(value) for value in values)
 
 
 def run(model: keras.Model, signature: Signature) -> Run:

@@ -1,0 +1,195 @@
+"""States in the open: chunks of a sequence give what the whole sequence gives."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import tensorflow as tf
+
+import custom_layers
+from exports import Artifact, ExportError, export, verify
+from tests.exports.models import FEATURES, UNITS, randomized, sequences
+
+LAYERS: dict[str, tuple[Callable[..., Any], list[str]]] = {
+    "lstm": (custom_layers.LSTM, ["h", "c"]),
+    "gru": (custom_layers.GRU, ["h"]),
+    "scan": (custom_layers.LayerNormLSTM, ["h", "c"]),
+    "keras_lstm": (keras.layers.LSTM, ["h", "c"]),
+    "keras_gru": (keras.layers.GRU, ["h"]),
+}
+
+
+def tagger(layer: Callable[..., Any], **options: Any) -> keras.Model:
+    """A label for every step, and one for the sequence."""
+    steps = keras.Input((None, FEATURES), name="sequences", batch_size=options.pop("batch", None))
+    hidden = layer(UNITS, return_sequences=True, name="lower", **options)(steps)
+    last = layer(UNITS, name="upper", **options)(hidden)
+    labels = keras.layers.Dense(2, name="labels")(hidden)
+    return randomized(keras.Model(steps, [labels, keras.layers.Dense(2, name="label")(last)]))
+
+
+@pytest.fixture(scope="module", params=LAYERS)
+def case(request: pytest.FixtureRequest, tmp_path_factory: Any) -> tuple[str, Artifact, Any]:
+    layer, _ = LAYERS[request.param]
+    model = tagger(layer)
+    directory = tmp_path_factory.mktemp("streaming") / "artifact"
+    return request.param, export(model, directory, streaming=True), model
+
+
+def test_states_are_named_after_layer_and_state(case: Any) -> None:
+    kind, artifact, _ = case
+    expected = [f"{layer}.{state}" for layer in ("lower", "upper") for state in LAYERS[kind][1]]
+    step = onnxruntime.InferenceSession(str(artifact.directory / "onnx/step.onnx"))
+    assert [each.name for each in step.get_inputs()] == ["sequences", *expected]
+    assert [each.name for each in step.get_outputs()] == [
+        "labels",
+        "label",
+        *(f"{name}.next" for name in expected),
+    ]
+    zeros = json.loads(step.get_modelmeta().custom_metadata_map["zero_initial_states"])
+    assert zeros == {name: {"next": f"{name}.next", "shape": [None, UNITS]} for name in expected}
+
+
+def test_chunks_of_any_length_give_what_the_whole_sequence_gives(case: Any) -> None:
+    _, artifact, model = case
+    values = np.random.default_rng(0).normal(size=(3, 23, FEATURES)).astype("float32")
+    expected = model.predict(values, verbose=0)
+    step = onnxruntime.InferenceSession(str(artifact.directory / "onnx/step.onnx"))
+    loaded = tf.saved_model.load(str(artifact.directory / "saved_model"))
+    saved = loaded.signatures["serving_step"]
+    names = [each.name for each in step.get_outputs()]
+    runs = {
+        "onnx": lambda feeds: dict(zip(names, step.run(names, feeds), strict=True)),
+        "saved_model": lambda feeds: {
+            name: output.numpy()
+            for name, output in saved(**{k: tf.constant(v) for k, v in feeds.items()}).items()
+        },
+    }
+    for kind, run in runs.items():
+        carried = {name.name: np.zeros((3, UNITS), "float32") for name in artifact.states}
+        labels = []
+        for start, stop in [(0, 1), (1, 2), (2, 15), (15, 23)]:
+            outputs = run({"sequences": values[:, start:stop], **carried})
+            carried = {state.name: outputs[state.next] for state in artifact.states}
+            labels.append(outputs["labels"])
+        np.testing.assert_allclose(
+            np.concatenate(labels, 1), expected[0], atol=1e-5, err_msg=format
+        )
+        np.testing.assert_allclose(outputs["label"], expected[1], 0, 1e-5, kind)
+
+
+def test_the_proof_covers_the_step_model(case: Any) -> None:
+    _, artifact, _ = case
+    proof = json.loads((artifact.directory / "parity.json").read_text())["streaming"]
+    assert set(proof["differences"]) == {"saved_model in chunks", "onnx in chunks"}
+    assert len(verify(artifact.directory)) == 3
+
+
+def test_a_step_model_that_forgets_a_state_is_noticed(case: Any) -> None:
+    _, artifact, _ = case
+    path = artifact.directory / "onnx/step.onnx"
+    whole = path.read_bytes()
+    graph = onnx.load(path)
+    state = artifact.states[0]
+    for node in graph.graph.node:
+        node.input[:] = ["zeros" if name == state.name else name for name in node.input]
+    zeros = onnx.helper.make_node("Sub", [state.name, state.name], ["zeros"])
+    graph.graph.node.insert(0, zeros)
+    onnx.save(graph, path)
+    manifest = artifact.directory / "MANIFEST.sha256"
+    hashes = manifest.read_text()
+    try:
+        (artifact.directory / "MANIFEST.sha256").write_text(_hashed(hashes, path))
+        with pytest.raises(ExportError, match="onnx in chunks differs"):
+            verify(artifact.directory)
+    finally:
+        path.write_bytes(whole)
+        manifest.write_text(hashes)
+
+
+def _hashed(manifest: str, path: Path) -> str:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    lines = manifest.splitlines()
+    return "".join(
+        f"{digest}  onnx/step.onnx\n" if line.endswith("step.onnx") else f"{line}\n"
+        for line in lines
+    )
+
+
+@pytest.mark.parametrize("layer", [custom_layers.GRU, keras.layers.LSTM])
+def test_a_stateful_model_is_exported_from_zeros_with_its_step_model(
+    layer: Any, tmp_path: Path
+) -> None:
+    model = tagger(layer, stateful=True, batch=2)
+    for name in ("lower", "upper"):
+        model.get_layer(name).reset_state()
+    values = np.random.default_rng(0).normal(size=(2, 9, FEATURES)).astype("float32")
+    expected = model.predict(values, verbose=0)  # and now it holds a state
+    held = [variable.numpy() for variable in model.variables]
+    artifact = export(model, tmp_path / "artifact")
+    assert artifact.states
+    for run in artifact.runs(artifact.formats).values():
+        for _ in range(2):
+            outputs = run({"sequences": values})
+            np.testing.assert_allclose(outputs["labels"], expected[0], atol=1e-5)
+    for variable, before in zip(model.variables, held, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), before)
+
+
+def _with(layer: Callable[[Any], Any], **shape: Any) -> keras.Model:
+    steps = keras.Input((shape.get("time"), FEATURES), name="sequences")
+    return keras.Model(steps, layer(steps), name="mine")
+
+
+def _given_its_state(steps: Any) -> Any:
+    first = keras.layers.GlobalAveragePooling1D()(steps)
+    return keras.layers.GRU(FEATURES, name="memory")(steps, initial_state=first)
+
+
+def _twice(steps: Any) -> Any:
+    layer = custom_layers.GRU(FEATURES, return_sequences=True, name="memory")
+    return layer(layer(steps))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            lambda: _with(keras.layers.Bidirectional(custom_layers.RNN(UNITS, name="memory"))),
+            "'backward_memory' begins at the last step.*streaming=False",
+        ),
+        (lambda: _with(keras.layers.Dense(2)), "'mine' has no recurrent layer"),
+        (lambda: _with(custom_layers.RNN(UNITS), time=5), "'sequences' has 5 steps.*None"),
+        (lambda: _with(_given_its_state), "'memory' is given its first state by the model"),
+        (lambda: _with(_twice), "'memory' is used twice"),
+        (
+            lambda: _with(
+                lambda x: keras.layers.GlobalMaxPooling1D()(
+                    custom_layers.RNN(UNITS, return_sequences=True)(x)
+                )
+            ),
+            "in chunks differs from keras",
+        ),
+    ],
+)
+def test_what_cannot_stream_is_refused(
+    model: Callable[[], keras.Model], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ExportError, match=message):
+        export(model(), tmp_path / "artifact", streaming=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_states_there_is_no_step_model(tmp_path: Path) -> None:
+    steps = sequences()
+    model = keras.Model(steps, custom_layers.GRU(UNITS)(steps))
+    artifact = export(model, tmp_path / "artifact")
+    assert artifact.states == ()
+    assert not (artifact.directory / "onnx/step.onnx").exists()
