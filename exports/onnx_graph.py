@@ -63,7 +63,7 @@ def convert(
         )
         _reject_unknown(graph)
         _name_ends(graph, signature)
-        layers = json.dumps(onnx_recurrence.described(calls))
+        layers = json.dumps(onnx_recurrence.described(calls, model))
         onnx.helper.set_model_props(graph, {**(metadata or {}), LAYERS: layers})
         onnx.checker.check_model(graph, full_check=True)
     except _ERRORS as error:

@@ -1,4 +1,4 @@
-"""Recurrent layers in ONNX: a native node where ONNX has one, else a Scan; never a Loop.
+"""Recurrent layers in ONNX: a native node where ONNX has one, else a Scan; a Loop is explained.
 
 While a model is traced for ONNX, each recurrent layer puts a marker in the graph where its loop
 would be; the converter then turns each marker into the form that its layer takes.
@@ -14,9 +14,10 @@ import tensorflow as tf
 
 import custom_layers
 from exports import traced
+from exports.keras_cell import KerasCell
 from exports.onnx_native import NativeNode, lacking, native_node
 from exports.onnx_scan import ScanNode
-from exports.onnx_writer import Writer
+from exports.onnx_writer import Writer, reverse
 
 Tensor = Any
 
@@ -24,29 +25,39 @@ _KERAS_TWINS = {
     keras.layers.SimpleRNN: custom_layers.RNN,
     keras.layers.LSTM: custom_layers.LSTM,
     keras.layers.GRU: custom_layers.GRU,
+    keras.layers.SimpleRNNCell: custom_layers.RNN,
+    keras.layers.LSTMCell: custom_layers.LSTM,
+    keras.layers.GRUCell: custom_layers.GRU,
 }
+_CONVOLUTIONAL = (keras.layers.ConvLSTM1D, keras.layers.ConvLSTM2D, keras.layers.ConvLSTM3D)
+_LOOP = "Loop: ONNX has no convolutional recurrent operator"
 
 # What the numbers that a layer of Keras gives depend on, beside its weights.
-_OPTIONS = (
+_CELL_OPTIONS = (
     "units",
     "activation",
     "recurrent_activation",
     "use_bias",
     "reset_after",
-    "return_sequences",
-    "go_backwards",
-    "zero_output_for_mask",
     "dtype",
 )
+_TIME_OPTIONS = ("go_backwards", "return_sequences", "zero_output_for_mask")
 
 
 class Call(NamedTuple):
-    """One use of a layer: its form, and which inputs the marker has beside the sequences."""
+    """One use of a layer.
+
+    Attributes:
+        layer: its name.
+        form: what it becomes.
+        has_mask: whether the marker has a mask beside the sequences.
+        partner: the call that walks the same sequences the other way, if one node can do both.
+    """
 
     layer: str
     form: NativeNode | ScanNode
     has_mask: bool
-    has_state: bool
+    partner: int | None = None
 
 
 @contextlib.contextmanager
@@ -57,58 +68,113 @@ def marked(model: keras.Model) -> Iterator[list[Call]]:
         What is traced meanwhile: the call that each marker stands for, in their order.
     """
     calls: list[Call] = []
+    layers = model._flatten_layers()
+    pairs = {
+        id(each.backward_layer): each.forward_layer.name
+        for each in layers
+        if isinstance(each, custom_layers.Bidirectional | keras.layers.Bidirectional)
+    }
     with contextlib.ExitStack() as stack:
-        for layer in model._flatten_layers():
-            if isinstance(layer, custom_layers.Recurrent) or type(layer) in _KERAS_TWINS:
-                stack.enter_context(_marked(layer, calls))
+        for layer in layers:
+            partner = pairs.get(id(layer))
+            if isinstance(layer, custom_layers.Recurrent):
+                stack.enter_context(_marked(layer, layer.name, partner, calls))
+            elif _has_loop_of_keras(layer):
+                stack.enter_context(_replaced(layer, partner, calls))
         yield calls
 
 
-def described(calls: list[Call]) -> dict[str, str]:
-    """Say for each layer what it became, and why."""
-    return {call.layer: str(call.form) for call in calls}
+def described(calls: list[Call], model: keras.Model) -> dict[str, str]:
+    """Say for each recurrent layer of `model` what it became, and why."""
+    layers = model._flatten_layers()
+    loops = {layer.name: _LOOP for layer in layers if isinstance(layer, _CONVOLUTIONAL)}
+    forms = {call.layer: str(call.form) for call in calls}
+    for call in calls:
+        if call.partner is not None:
+            forward = calls[call.partner]
+            forms[forward.layer] = str(forward.form.joined(call.form))
+            forms[call.layer] = f"in the node of {forward.layer}"
+    return {**forms, **loops}
 
 
 def handlers(calls: list[Call], opset: int) -> dict[str, Any]:
     """Return tf2onnx's `custom_op_handlers` that turn the markers of `calls` into their forms."""
     ready = [call._replace(form=call.form.prepared(call.has_mask, opset)) for call in calls]
-    return {"PyFuncStateless": (functools.partial(_replace_marker, ready), [])}
+    return {"PyFuncStateless": (functools.partial(_replace_marker, ready, {}), [])}
+
+
+def _has_loop_of_keras(layer: keras.layers.Layer) -> bool:
+    """Tell whether `layer` walks a cell over vectors by a loop that Keras wrote."""
+    if not isinstance(layer, keras.layers.RNN) or isinstance(layer, _CONVOLUTIONAL):
+        return False
+    return type(layer) in _KERAS_TWINS or type(layer).inner_loop is keras.layers.RNN.inner_loop
 
 
 @contextlib.contextmanager
-def _marked(layer: keras.layers.Layer, calls: list[Call]) -> Iterator[None]:
-    """Let `layer` trace as a marker; a layer of Keras does so by way of ours with its weights."""
-    ours = layer if isinstance(layer, custom_layers.Recurrent) else _twin(layer)
-    lacks = lacking(ours)
-    form = native_node(ours) if lacks is None else ScanNode(ours, reason=lacks)
+def _marked(
+    layer: custom_layers.Recurrent, name: str, partner: str | None, calls: list[Call]
+) -> Iterator[None]:
+    """Let our `layer` trace as a marker."""
+    lacks = lacking(layer)
+    form = native_node(layer) if lacks is None else ScanNode(layer, reason=lacks)
 
     def walk(recurrence: Any, sequences: Tensor, state: list[Tensor] | None) -> Any:
         sequences, state = form.reads(recurrence, sequences, state)
-        calls.append(Call(layer.name, form, recurrence.mask is not None, state is not None))
         masks = [] if recurrence.mask is None else [recurrence.mask]
+        both = _latest(calls, partner)
+        if both is not None and calls[both].form.joined(form) is None:
+            both = None
+        calls.append(Call(name, form, bool(masks), both))
         return _marker(len(calls) - 1, form.widths, [sequences, *masks, *(state or [])])
 
-    def inner_loop(sequences: Tensor, initial_state: Any, mask: Any, training: bool = False) -> Any:
-        state = None if traced.are_zeros(initial_state) else initial_state
-        output, *final = ours(sequences, initial_state=state, mask=mask)
-        return output, output, final
-
-    ours.walk = walk  # type: ignore[method-assign]
-    if ours is not layer:
-        layer.inner_loop = inner_loop
-    try:
+    with traced.replaced(layer, "walk", walk):
         yield
-    finally:
-        del ours.walk
-        if ours is not layer:
-            del layer.inner_loop
 
 
-def _twin(layer: keras.layers.Layer) -> custom_layers.Recurrent:
-    options = {name: getattr(layer, name) for name in _OPTIONS if hasattr(layer, name)}
-    twin = _KERAS_TWINS[type(layer)](**options, return_state=True, name=layer.name)
-    twin.build((None, None, layer.cell.kernel.shape[0]))
-    twin.set_weights(layer.get_weights())
+def _latest(calls: list[Call], layer: str | None) -> int | None:
+    """Return the number of the last call, if it was of `layer`."""
+    return len(calls) - 1 if calls and layer == calls[-1].layer else None
+
+
+@contextlib.contextmanager
+def _replaced(layer: Any, partner: str | None, calls: list[Call]) -> Iterator[None]:
+    """Let a `layer` of Keras trace as a marker, by way of ours with its weights."""
+    ours = _twin(layer)
+
+    def inner_loop(sequences: Tensor, initial_state: Any, mask: Any, training: bool = False) -> Any:
+        given = None
+        flat = keras.tree.flatten(initial_state)
+        added = len(ours.cell.state) - len(flat)  # the output of a cell that has it beside a state
+        if not traced.are_zeros(flat):
+            given = [*ours.get_initial_state(tf.shape(sequences)[0])[:added], *flat]
+        output, *final = ours(sequences, initial_state=given, mask=mask)
+        return output, output, keras.tree.pack_sequence_as(initial_state, final[added:])
+
+    with (
+        _marked(ours, layer.name, partner, calls),
+        traced.replaced(layer, "inner_loop", inner_loop),
+    ):
+        yield
+
+
+def _twin(layer: Any) -> custom_layers.Recurrent:
+    """Make our layer that computes what a layer of Keras does."""
+    cell = layer.cell
+    options = {name: getattr(layer, name) for name in _TIME_OPTIONS}
+    options |= {"return_state": True, "name": layer.name}
+    make = _KERAS_TWINS.get(type(layer)) or _KERAS_TWINS.get(type(cell))
+    if make is not None:
+        options |= {name: getattr(cell, name) for name in _CELL_OPTIONS if hasattr(cell, name)}
+        options["dtype"] = layer.dtype_policy
+        twin = make(**options)
+        twin.build((None, None, cell.kernel.shape[0]))
+        twin.set_weights([variable.numpy() for variable in cell.trainable_variables])
+        return twin
+    built = layer.get_build_config()
+    features = next(iter(built.get("shapes_dict", built).values()))[-1]
+    ours = cell if isinstance(cell, custom_layers.Cell) else KerasCell(cell, features)
+    twin = custom_layers.Recurrent(ours, **options)
+    twin.build((None, None, features))
     return twin
 
 
@@ -122,13 +188,31 @@ def _marker(number: int, widths: list[int], inputs: list[Tensor]) -> tuple[Tenso
     return outputs, [tf.ensure_shape(each, [None, width]) for each, width in states]
 
 
-def _replace_marker(calls: list[Call], graph: Any, marker: Any, name: str, _: list[Any]) -> None:
-    """Replace a marker by what it stands for: what tf2onnx calls for each of them."""
-    call = calls[int(marker.get_attr_str("token"))]
-    sequences, *more = marker.input
-    mask = more.pop(0) if call.has_mask else None
-    replaced = list(marker.output)
-    graph.remove_node(marker.name)
-    written = call.form.write(Writer(graph, name.rpartition("/")[0]), sequences, mask, more)
-    for old, new in zip(replaced, written, strict=True):
-        graph.replace_all_inputs(old, new)
+def _replace_marker(
+    calls: list[Call], met: dict[int, Any], graph: Any, marker: Any, name: str, _: list[Any]
+) -> None:
+    """Replace a marker by what it stands for: what tf2onnx calls for each of them.
+
+    Of two partners, the marker that is met last is replaced together with the other.
+    """
+    number = int(marker.get_attr_str("token"))
+    met[number] = marker
+    before, has_mask = calls[number].partner, calls[number].has_mask
+    after = [other for other, call in enumerate(calls) if call.partner == number]
+    numbers = [number, *after] if before is None else [before, number]
+    if not set(numbers) <= met.keys():
+        return
+    markers = [met[each] for each in numbers]
+    forms = [calls[each].form for each in numbers]
+    form = functools.reduce(lambda one, other: one.joined(other) or one, forms)
+    write = Writer(graph, name.rpartition("/")[0])
+    sequences, *masks = markers[0].input[: 1 + has_mask]
+    states = [list(each.input[1 + has_mask :]) for each in markers]
+    results = form.write(write, sequences, masks[0] if has_mask else None, states)
+    for each, written in zip(markers, results, strict=True):
+        replaced = list(each.output)
+        graph.remove_node(each.name)
+        if each is not markers[0]:
+            written[0] = reverse(write, written[0], 1)  # as the backward layer's loop gives them
+        for old, new in zip(replaced, written, strict=True):
+            graph.replace_all_inputs(old, new)

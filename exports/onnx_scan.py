@@ -65,8 +65,15 @@ class ScanNode(NamedTuple):
         prefix = f"{tf2onnx.utils.make_name(self.layer.name)}/"
         return self._replace(body=onnx.compose.add_prefix_graph(model.graph, prefix))
 
-    def write(self, write: Writer, sequences: str, mask: str | None, state: list[str]) -> list[str]:
-        """Write the Scan; return the outputs and the final states."""
+    def joined(self, other: Any) -> None:
+        """Return None: a Scan walks one way."""
+        return
+
+    def write(
+        self, write: Writer, sequences: str, mask: str | None, states: list[list[str]]
+    ) -> list[list[str]]:
+        """Write the Scan; return the outputs and the final states, as `NativeNode.write`."""
+        (state,) = states
         steps = [sequences] if mask is None else [sequences, mask]
         *final, outputs = write(
             "Scan",
@@ -78,4 +85,4 @@ class ScanNode(NamedTuple):
             scan_input_axes=[1] * len(steps),
             scan_output_axes=[1],
         )
-        return [outputs, *final]
+        return [[outputs, *final]]

@@ -52,5 +52,27 @@ def erfc(graph: Any, node: Any, name: str, _: list[Any]) -> None:
     graph.replace_all_inputs(replaced, write("Sub", one, write("Erf", source)))
 
 
+def reverse(write: Writer, tensor: str, axis: int) -> str:
+    """Turn an axis of `tensor` around."""
+    last, first = [-1], [np.iinfo(np.int64).min]
+    reversed_tensor: str = write("Slice", tensor, last, first, [axis], [-1])
+    return reversed_tensor
+
+
+def slice_backwards(graph: Any, node: Any, name: str, _: list[Any]) -> None:
+    """Make `tf.reverse` a Slice; the converter would transpose, and reverse by lengths."""
+    tensor, replaced = node.input[0], node.output[0]
+    axes = np.ravel(node.inputs[1].get_tensor_value())
+    graph.remove_node(node.name)
+    write = Writer(graph, name.rpartition("/")[0])
+    for axis in axes:
+        tensor = reverse(write, tensor, int(axis))
+    graph.replace_all_inputs(replaced, tensor)
+
+
 # tf2onnx's `custom_op_handlers` for what it does wrongly, slowly or not at all.
-HANDLERS: dict[str, Any] = {"SelectV2": (where, []), "Erfc": (erfc, [])}
+HANDLERS: dict[str, Any] = {
+    "SelectV2": (where, []),
+    "Erfc": (erfc, []),
+    "ReverseV2": (slice_backwards, []),
+}

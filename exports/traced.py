@@ -1,6 +1,7 @@
 """A Keras model as a TensorFlow function of named tensors."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -29,7 +30,7 @@ def function(model: keras.Model, signature: Signature) -> Callable[..., dict[str
 
     def call(*inputs: Any) -> dict[str, Any]:
         packed = keras.tree.pack_sequence_as(structure, inputs)
-        with _stateless(model):
+        with _stateless(model), _time_folded(model):
             outputs = keras.tree.flatten(model(packed, training=False))
         names = (array.name for array in signature.outputs)
         return dict(zip(names, outputs, strict=True))
@@ -57,6 +58,40 @@ def _stateless(model: keras.Model) -> Iterator[None]:
             if getattr(layer, "stateful", False):
                 stack.enter_context(replaced(layer, "stateful", False))
         yield
+
+
+@contextlib.contextmanager
+def _time_folded(model: keras.Model) -> Iterator[None]:
+    """Let `TimeDistributed` apply its layer to the steps of all sequences at once.
+
+    Keras 3.15 does so step by step, and where the number of steps is free it takes that of rows.
+    """
+    with contextlib.ExitStack() as stack:
+        for layer in model._flatten_layers():
+            if isinstance(layer, keras.layers.TimeDistributed):
+                call = functools.partial(_apply_to_all_steps, layer, layer.call)
+                stack.enter_context(replaced(layer, "call", call))
+        yield
+
+
+def _apply_to_all_steps(
+    layer: keras.layers.TimeDistributed,
+    step_by_step: Callable[..., Any],
+    inputs: Any,
+    training: bool | None = None,
+    mask: Any = None,
+) -> Any:
+    if inputs.shape[1] is not None:
+        return step_by_step(inputs, training=training, mask=mask)
+    options = {} if mask is None or not layer.layer._call_has_mask_arg else {"mask": _folded(mask)}
+    outputs = layer.layer.call(_folded(inputs), **options)
+    return tf.reshape(outputs, tf.concat([tf.shape(inputs)[:2], tf.shape(outputs)[1:]], 0))
+
+
+def _folded(tensor: Any) -> Any:
+    """Make one axis of batch and time."""
+    folded = tf.reshape(tensor, tf.concat([[-1], tf.shape(tensor)[2:]], 0))
+    return tf.ensure_shape(folded, [None, *tensor.shape[2:]])
 
 
 def are_zeros(tensors: Any) -> bool:

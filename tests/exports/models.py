@@ -30,6 +30,8 @@ LAYERS: dict[str, tuple[str, Make]] = {
     "gru": ("GRU", _making(custom_layers.GRU)),
     "gru_reset_before": ("GRU", _making(custom_layers.GRU, reset_after=False)),
     "gru_no_bias": ("GRU", _making(custom_layers.GRU, use_bias=False)),
+    "peephole_lstm": ("LSTM", _making(custom_layers.PeepholeLSTM)),
+    "coupled_lstm": ("LSTM", _making(custom_layers.CoupledLSTM)),
     "keras_simple_rnn": ("RNN", _making(keras.layers.SimpleRNN)),
     "keras_lstm": ("LSTM", _making(keras.layers.LSTM)),
     "keras_gru": ("GRU", _making(keras.layers.GRU)),
