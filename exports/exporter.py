@@ -25,6 +25,7 @@ def export(
     model: keras.Model,
     directory: str | os.PathLike[str],
     *,
+    inputs: Any = None,
     formats: Sequence[str] = tuple(FORMATS),
     encoder: TextEncoder | None = None,
     labels: Sequence[str] | None = None,
@@ -37,9 +38,11 @@ def export(
     """Write `model` to a new directory in each of `formats`, proved to agree with Keras.
 
     Args:
-        model: a Functional or Sequential Keras model; our recurrent layers and Keras's own. What
-            is stateful in it begins with zeros.
+        model: a Keras model with our recurrent layers or Keras's own; it may never have been
+            called. What is stateful in it begins with zeros.
         directory: is created; nothing is left there if the export fails.
+        inputs: what the model takes, a `keras.Input` or a structure of them, where Keras does not
+            know: of a subclassed model, or a Sequential one without an Input.
         formats: of "saved_model" and "onnx".
         encoder: turns text into the model's ids; gives the SavedModel a raw-text signature.
         labels: name of each class.
@@ -61,6 +64,8 @@ def export(
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
         raise ExportError(f"Unknown formats {unknown}: choose among {', '.join(FORMATS)}.")
+    if inputs is not None:
+        model = keras.Model(inputs, model(inputs), name=model.name)
     if any(layer.compute_dtype != "float32" for layer in model._flatten_layers()):
         model = traced.in_float32(model)
     signature = Signature.of(model)

@@ -47,14 +47,15 @@ class Signature(NamedTuple):
         """
         if not getattr(model, "inputs", None):
             raise ExportError(
-                f"{model.name!r} has no known inputs: begin it with keras.Input, "
-                "as in a Functional or Sequential model."
+                f"{model.name!r} has no known inputs: say what it takes, "
+                "export(model, directory, inputs=keras.Input(...)), or a list of them."
             )
         for tensor in model.inputs:
             _reject_unusable(tensor)
         names = [tensor.name for tensor in model.inputs]
-        outputs = _distinct(tensor._keras_history.operation.name for tensor in model.outputs)
-        return cls(_arrays(names, model.inputs), _arrays(outputs, model.outputs))
+        return cls(
+            _arrays(names, model.inputs), _arrays(_distinct(_output_names(model)), model.outputs)
+        )
 
     def name_inputs(self, inputs: Any) -> dict[str, np.ndarray]:
         """Name the arrays given for the inputs: one array, a list of them, or a mapping.
@@ -86,6 +87,14 @@ def _reject_unusable(tensor: Any) -> None:
             f"The input {name!r} takes strings: let the model take token ids, and give the export "
             "a TextEncoder."
         )
+
+
+def _output_names(model: Any) -> list[str]:
+    """Name each output after its key, if the model gives a mapping, or else after its layer."""
+    structure = getattr(model, "output", None)  # which a Sequential model may lack
+    if isinstance(structure, dict):
+        return sorted(structure)
+    return [tensor._keras_history.operation.name for tensor in model.outputs]
 
 
 def _distinct(names: Iterable[str]) -> list[str]:

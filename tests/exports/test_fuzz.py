@@ -54,7 +54,8 @@ def random_model(seed: int) -> keras.Model:
     ends = [_recurrent(draw, sequences=False)(x)]
     if draw.chance(0.5):
         ends.append(keras.layers.Dense(3, activation="softmax", name="tags")(x))
-    return randomized(keras.Model(inputs, ends, name=f"model_{seed}"))
+    # Small weights, because a model that grows chaotic differs from itself, one bit changed.
+    return randomized(keras.Model(inputs, ends, name=f"model_{seed}"), scale=0.3)
 
 
 def _beginning(draw: Draw) -> tuple[Any, Any]:
@@ -93,7 +94,7 @@ def _standard(draw: Draw, home: str, units: int, options: dict[str, Any]) -> ker
     options["use_bias"] = draw.chance(0.8)
     options["zero_output_for_mask"] = draw.chance(0.3)
     if name != "RNN":
-        options["recurrent_activation"] = draw.one_of("sigmoid", "hard_sigmoid", "tanh")
+        options["recurrent_activation"] = draw.one_of("sigmoid", "hard_sigmoid")
     if name == "GRU":
         options["reset_after"] = draw.chance(0.5)
     kind = getattr(module, "SimpleRNN" if (home, name) == ("keras", "RNN") else name)
@@ -117,12 +118,11 @@ def test_random_models(first: int, tmp_path: Path) -> None:
         model = random_model(seed)
         signature = Signature.of(model)
         graph = onnx_graph.convert(model, signature)
-        onnx.save(graph, tmp_path / f"{seed}.onnx")
-        limits = {array.name: WORDS for array in signature.inputs}
+        onnx.save(graph, tmp_path / "model.onnx")
         runs = {
             "keras": traced.run(model, signature),
-            "onnx": runtime.read(tmp_path / f"{seed}.onnx"),
+            "onnx": runtime.read(tmp_path / "model.onnx"),
         }
-        cases = parity.grid(signature, limits, seed)
+        cases = parity.grid(signature, {array.name: WORDS for array in signature.inputs}, seed)
         parity.compare(runs, [case for case in cases if "x 301" not in case.name])
         assert "Loop" not in onnx_graph.operators(graph), f"model {seed} has a Loop"
