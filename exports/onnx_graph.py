@@ -61,7 +61,7 @@ def convert(
             opset=OPSET,
             custom_op_handlers={**HANDLERS, **onnx_recurrence.handlers(calls, OPSET)},
         )
-        _reject_unknown(graph)
+        _reject_unknown(graph, model)
         _name_ends(graph, signature)
         layers = json.dumps(onnx_recurrence.described(calls, model))
         onnx.helper.set_model_props(graph, {**(metadata or {}), LAYERS: layers})
@@ -85,12 +85,19 @@ def recurrent_layers(graph: onnx.ModelProto) -> dict[str, str]:
     return found
 
 
-def _reject_unknown(graph: onnx.ModelProto) -> None:
+def _reject_unknown(graph: onnx.ModelProto, model: keras.Model) -> None:
     """Raise for the operators that the converter did not know and left as they were."""
     nodes = _nodes(graph.graph)
-    unknown = {node.op_type for node in nodes if not onnx.defs.has(node.op_type, node.domain)}
+    unknown = {
+        f"{node.op_type} in {traced.place(node.name, model)}"
+        for node in nodes
+        if not onnx.defs.has(node.op_type, node.domain)
+    }
     if unknown:
-        raise ValueError(f"there is no ONNX form of TensorFlow's {', '.join(sorted(unknown))}.")
+        raise ValueError(
+            f"there is no ONNX form of TensorFlow's {', '.join(sorted(unknown))}: let the layer "
+            'use other operators, or export with formats=["saved_model"].'
+        )
 
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

@@ -35,6 +35,8 @@ def write(
     call = traced.function(model, signature)
     module = tf.Module()
     module.variables_of_model = [variable.value for variable in model.variables]
+    layers = model._flatten_layers()
+    module.tables = [layer.lookup_table for layer in layers if hasattr(layer, "lookup_table")]
     serve = tf.function(call, autograph=False)
     with engine.portable():
         signatures = {SERVE: serve.get_concrete_function(*traced.specifications(signature))}

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from exports.errors import ExportError
 from exports.parity import Arrays, Run
 from exports.signature import Signature
 
@@ -104,14 +106,45 @@ def are_zeros(tensors: Any) -> bool:
     return all(value is not None and not np.any(value) for value in values)
 
 
+def place(operation: str, model: keras.Model) -> str:
+    """Say which layer of `model` an operation belongs to; its name is a path of layers."""
+    layers = {layer.name for layer in model._flatten_layers()} - {model.name}
+    parts = operation.split("/")
+    # A layer that is called again gets a number at the end of its name.
+    names = [part if part in layers else re.sub(r"_\d+$", "", part) for part in parts]
+    found = [name for name in names if name in layers]
+    return f"layer {found[-1]!r}" if found else repr(operation)
+
+
 def run(model: keras.Model, signature: Signature) -> Run:
-    """Return `model` as a function of arrays."""
+    """Return `model` as a function of arrays.
+
+    It raises an ExportError where an axis that the model says is free is not.
+    """
     compiled = tf.function(
         function(model, signature), input_signature=specifications(signature), autograph=False
     )
 
     def call(inputs: Arrays) -> Arrays:
-        outputs = compiled(*(tf.constant(inputs[array.name]) for array in signature.inputs))
+        shapes = {name: list(values.shape) for name, values in inputs.items()}
+        try:
+            outputs = compiled(*(tf.constant(inputs[array.name]) for array in signature.inputs))
+        except tf.errors.OpError as error:
+            reason, _, operation = error.message.partition("[[{{node ")
+            where = place(operation.partition("}}")[0], model)
+            raise ExportError(
+                f"{model.name!r} fails in Keras on inputs of shapes {shapes}, in {where}: "
+                f"{reason.strip().splitlines()[-1]}. An axis that only some sizes fit must be "
+                "fixed in its keras.Input."
+            ) from error
+        rows = {len(values) for values in inputs.values()}
+        for name, output in outputs.items():
+            if output.shape.rank and len(output) not in rows:
+                raise ExportError(
+                    f"Output {name!r} of {model.name!r} says that its batch axis is free, but has "
+                    f"{len(output)} rows for inputs of shapes {shapes}: let its layer keep the "
+                    "batch axis."
+                )
         return {name: output.numpy() for name, output in outputs.items()}
 
     return call

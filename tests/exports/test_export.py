@@ -102,6 +102,40 @@ def test_a_model_is_exported_that_does_not_know_its_inputs(
             np.testing.assert_allclose(got[name], values, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (
+            lambda x: tf.math.bessel_i0(x),
+            "BesselI0 in layer 'mine': let.*saved_model",
+        ),
+        (lambda x: tf.numpy_function(lambda a: a, [x], tf.float32), "PyFunc in layer 'mine'"),
+        (lambda x: x[:1], r"Output 'mine' of .* batch axis is free, but has 1 rows for .*3, 1, 3"),
+        (
+            lambda x: tf.reshape(x, [-1, 5, FEATURES]),
+            r"shapes \{'x': \[1, 1, 3\]\}, in layer 'mine': .*multiple of 15.*fixed in its k",
+        ),
+    ],
+)
+def test_a_layer_that_cannot_be_exported_is_named(
+    function: Any, message: str, tmp_path: Path
+) -> None:
+    steps = keras.Input((None, FEATURES), name="x")
+    hidden = custom_layers.GRU(FEATURES, return_sequences=True)(steps)
+    model = keras.Model(steps, Apply(function, name="mine")(hidden))
+    with pytest.raises(ExportError, match=message):
+        export(model, tmp_path / "artifact")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_table_is_kept_in_the_saved_model(tmp_path: Path) -> None:
+    numbers = keras.Input((None,), dtype="int32", name="numbers")
+    model = keras.Model(numbers, keras.layers.IntegerLookup(vocabulary=[5, 7, 9])(numbers))
+    artifact = export(model, tmp_path / "artifact", formats=["saved_model"])
+    (ids,) = artifact.predict(np.array([[7, 5, 8]])).values()
+    np.testing.assert_array_equal(ids, [[2, 1, 0]])
+
+
 def _of(steps: Any) -> keras.Model:
     return keras.Model(steps, keras.layers.Flatten()(steps))
 
