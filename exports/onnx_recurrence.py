@@ -1,7 +1,8 @@
 """Recurrent layers in ONNX: a native node where ONNX has one, else a Scan; a Loop is explained.
 
 While a model is traced for ONNX, each recurrent layer puts a marker in the graph where its loop
-would be; the converter then turns each marker into the form that its layer takes.
+would be; the converter then turns each marker into the form that its layer takes. A linear
+recurrence is traced as the engine computes it.
 """
 
 import contextlib
@@ -31,6 +32,7 @@ _KERAS_TWINS = {
 }
 _CONVOLUTIONAL = (keras.layers.ConvLSTM1D, keras.layers.ConvLSTM2D, keras.layers.ConvLSTM3D)
 _LOOP = "Loop: ONNX has no convolutional recurrent operator"
+_CHUNKS = "chunks side by side, in three Loops of about sqrt(time) steps: the recurrence is linear"
 
 # What the numbers that a layer of Keras gives depend on, beside its weights.
 _CELL_OPTIONS = (
@@ -87,14 +89,19 @@ def marked(model: keras.Model) -> Iterator[list[Call]]:
 def described(calls: list[Call], model: keras.Model) -> dict[str, str]:
     """Say for each recurrent layer of `model` what it became, and why."""
     layers = model._flatten_layers()
-    loops = {layer.name: _LOOP for layer in layers if isinstance(layer, _CONVOLUTIONAL)}
+    kinds = (custom_layers.Recurrent, keras.layers.RNN)
+    loops = {
+        layer.name: _LOOP if isinstance(layer, _CONVOLUTIONAL) else _CHUNKS
+        for layer in layers
+        if isinstance(layer, kinds)
+    }
     forms = {call.layer: str(call.form) for call in calls}
     for call in calls:
         if call.partner is not None:
             forward = calls[call.partner]
             forms[forward.layer] = str(forward.form.joined(call.form))
             forms[call.layer] = f"in the node of {forward.layer}"
-    return {**forms, **loops}
+    return {**loops, **forms}
 
 
 def handlers(calls: list[Call], opset: int) -> dict[str, Any]:
@@ -117,8 +124,11 @@ def _marked(
     """Let our `layer` trace as a marker."""
     lacks = lacking(layer)
     form = native_node(layer) if lacks is None else ScanNode(layer, reason=lacks)
+    as_it_is = layer.walk
 
     def walk(recurrence: Any, sequences: Tensor, state: list[Tensor] | None) -> Any:
+        if recurrence.is_plain and isinstance(layer.cell, custom_layers.LinearCell):
+            return as_it_is(recurrence, sequences, state)
         sequences, state = form.reads(recurrence, sequences, state)
         masks = [] if recurrence.mask is None else [recurrence.mask]
         both = _latest(calls, partner)

@@ -93,7 +93,7 @@ def solve(decay: Complex, drive: Complex, initial: Complex) -> Complex:
 def _solve(decay: Complex, drive: Complex, initial: Complex, reverse: bool = False) -> Complex:
     steps = backend.length(drive[0])
     chunk = _root(steps)
-    chunks = -(-steps // chunk)
+    chunks = (steps + chunk - 1) // chunk
     one = [1.0] + [0.0] * (len(decay) - 1)
     decay = [
         _side_by_side(each, chunks, chunk, fill) for each, fill in zip(decay, one, strict=True)

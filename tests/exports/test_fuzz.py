@@ -125,4 +125,5 @@ def test_random_models(first: int, tmp_path: Path) -> None:
         }
         cases = parity.grid(signature, {array.name: WORDS for array in signature.inputs}, seed)
         parity.compare(runs, [case for case in cases if "x 301" not in case.name])
-        assert "Loop" not in onnx_graph.operators(graph), f"model {seed} has a Loop"
+        linear = "chunks side by side" in str(onnx_graph.recurrent_layers(graph))
+        assert linear or "Loop" not in onnx_graph.operators(graph), f"model {seed} has a Loop"
