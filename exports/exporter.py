@@ -97,6 +97,7 @@ def export(
         limits = _limits(model, signature)
         cases = [*real, *parity.grid(signature, limits)]
         proof = parity.compare(runs, cases)
+        whole = {"keras": runs["keras"]}
         if states:
             if "onnx" in formats:
                 call = step_model.function(model, signature, states)
@@ -107,11 +108,10 @@ def export(
                     call,
                 )
                 (draft / artifact.STEP).write_bytes(step.SerializeToString())
-            whole = {"keras": runs["keras"]}
             streamed = _compare_chunks(whole, draft, formats, signature, states, limits)
         if encoder is not None:
             sample = [*texts[:_BATCH], *_HARD_TEXTS]
-            _check_text(draft, formats, runs["keras"], signature, encoder, sample)
+            _compare_text(whole, draft, formats, signature, encoder, sample)
             lines = "".join(f"{word}\n" for word in encoder.vocabulary)
             (draft / artifact.VOCABULARY).write_text(lines, encoding="utf-8", newline="\n")
         if labels is not None:
@@ -139,7 +139,7 @@ def verify(directory: str | os.PathLike[str]) -> list[Parity]:
     """Check an exported model again, wherever it is now.
 
     Its files must be those of the manifest, each format must give the recorded answers of Keras,
-    and the formats must agree on inputs generated anew.
+    and the formats must agree on inputs generated anew, and on texts.
 
     Raises:
         ExportError: at the first that does not hold.
@@ -156,19 +156,12 @@ def verify(directory: str | os.PathLike[str]) -> list[Parity]:
     proofs = [parity.compare({"keras, as recorded": lambda _: answers, **runs}, [case])]
     if len(runs) > 1:
         proofs.append(parity.compare(runs, parity.grid(signature, limits, seed=1)))
+    files = (exported.directory, exported.formats, signature)
+    whole = {exported.formats[0]: runs[exported.formats[0]]}
     if exported.states:
-        reference = exported.formats[0]
-        proofs.append(
-            _compare_chunks(
-                {reference: runs[reference]},
-                exported.directory,
-                exported.formats,
-                exported.signature,
-                exported.states,
-                limits,
-                seed=1,
-            )
-        )
+        proofs.append(_compare_chunks(whole, *files, exported.states, limits, seed=1))
+    if exported.config["text"] is not None:
+        proofs.append(_compare_text(whole, *files, exported.encoder, _HARD_TEXTS))
     return proofs
 
 
@@ -233,25 +226,26 @@ def _real_cases(
             yield Case(f"real texts from {start}", signature.name_inputs(batch), real=True)
 
 
-def _check_text(
-    draft: Path,
+def _compare_text(
+    whole: Mapping[str, parity.Run],
+    directory: Path,
     formats: Sequence[str],
-    run: parity.Run,
     signature: Signature,
     encoder: TextEncoder,
     texts: Sequence[str],
-) -> None:
-    """Hold what takes raw text against Keras on the same texts."""
+) -> Parity:
+    """Show that what takes raw text gives what the model gives for the ids of the encoder."""
+    ((reference, run),) = whole.items()
     text_runs: dict[str, parity.Run] = {}
     if "saved_model" in formats:
-        path = draft / artifact.SAVED_MODEL
+        path = directory / artifact.SAVED_MODEL
         text_runs["saved_model of text"] = saved_model.read(path, saved_model.TEXT)
     if "onnx" in formats:
-        text_runs["onnx of text"] = runtime.read(draft / artifact.TEXT_ONNX)
+        text_runs["onnx of text"] = runtime.read(directory / artifact.TEXT_ONNX)
     strings = np.array(list(texts), object)
     tokens = encoder(strings).numpy()
-    parity.compare(
-        {"keras": lambda _: run(signature.name_inputs(tokens)), **text_runs},
+    return parity.compare(
+        {reference: lambda _: run(signature.name_inputs(tokens)), **text_runs},
         [Case("texts", {"text": strings}, real=True)],
     )
 

@@ -185,12 +185,13 @@ def test_no_artifact(place: str, tmp_path: Path) -> None:
 
 
 def test_verify_compares_recorded_and_new_inputs(exported: Artifact) -> None:
-    recorded, anew = verify(str(exported.directory))
+    recorded, anew, of_text = verify(str(exported.directory))
     assert recorded.reference == "keras, as recorded"
     assert set(recorded.differences) == {"saved_model", "onnx"}
     assert recorded.differences["onnx"].labels_equal == 4
     assert anew.reference == "saved_model" and set(anew.differences) == {"onnx"}
-    assert max(recorded.worst, anew.worst) < 1e-6
+    assert set(of_text.differences) == {"saved_model of text", "onnx of text"}
+    assert max(recorded.worst, anew.worst, of_text.worst) < 1e-6
 
 
 def test_artifact_moves(copied: Any, tmp_path: Path) -> None:
