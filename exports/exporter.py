@@ -8,7 +8,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from exports import artifact, onnx_graph, onnx_text, parity, report, runtime, saved_model, traced
+from exports import (
+    artifact,
+    onnx_graph,
+    onnx_text,
+    parity,
+    report,
+    runtime,
+    saved_model,
+    traced,
+    triton,
+)
 from exports import streaming as step_model
 from exports.artifact import FORMATS, Artifact, load
 from exports.errors import ExportError
@@ -125,6 +135,7 @@ def export(
             "text": None if encoder is None else {"max_length": encoder.max_length},
             "run": dict(config or {}),
         }
+        triton.write(draft, states)
         request = {name: values[:_RECORDED] for name, values in cases[0].inputs.items()}
         artifact.write_json(draft / artifact.CONFIG, settings)
         proved = {**proof.to_json(), "streaming": streamed.to_json() if states else None}

@@ -117,4 +117,6 @@ def _usage(settings: Mapping[str, Any]) -> list[str]:
             text = 'tf.constant(["a text"])'
             lines.append(f'outputs = model.signatures["serving_text"](text={text})')
         lines.append("```")
+    if "onnx" in settings["formats"]:
+        lines += ["", f"`{artifact.TRITON}/` is a model repository for Triton Inference Server."]
     return lines

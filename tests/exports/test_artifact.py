@@ -29,12 +29,14 @@ SAVED_MODEL = {
     "saved_model/variables/variables.index",
     "saved_model/variables/variables.data-00000-of-00001",
 }
+ONNX = {"onnx/model.onnx", "triton/model/1/model.onnx", "triton/model/config.pbtxt"}
 FILES = [
-    *sorted(ALWAYS | EXAMPLES | SAVED_MODEL),
+    *sorted(ALWAYS | EXAMPLES | SAVED_MODEL | ONNX),
     "labels.json",
     "vocabulary.txt",
-    "onnx/model.onnx",
     "onnx/text.onnx",
+    "triton/text/1/model.onnx",
+    "triton/text/config.pbtxt",
 ]
 
 
@@ -50,7 +52,7 @@ def test_directory_is_complete(exported: Artifact) -> None:
 
 def test_directory_without_what_was_not_asked_for(model: keras.Model, tmp_path: Path) -> None:
     exported = export(model, tmp_path / "artifact", formats=["onnx"])
-    assert files(exported.directory) == ALWAYS | EXAMPLES | {"onnx/model.onnx"}
+    assert files(exported.directory) == ALWAYS | EXAMPLES | ONNX
     assert exported.labels is None and exported.formats == ["onnx"]
     with pytest.raises(ExportError, match="takes no text"):
         exported.predict_text(["good"])
