@@ -1,8 +1,9 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench accuracy lock format clean
+.PHONY: help install clients demo test bench accuracy lock format clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
+CLIENTS := tests/clients/node_modules/.chromium/chromium
 JOBS ?= 2
 PYTEST_ARGS ?=
 LOCK_ARGS ?=
@@ -14,10 +15,12 @@ help: ## list the targets
 
 install: .venv/installed ## make .venv with what requirements.lock names and this project
 
+clients: $(CLIENTS) ## install what tests/clients runs exported models on: Node's packages, with a Chromium
+
 demo: install ## train, export and verify the sentiment model
 	$(BIN)/python -m pipeline.demo
 
-test: install ## every check that CI runs
+test: install clients ## every check that CI runs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -44,7 +47,7 @@ format: install ## fix and format the code
 	$(BIN)/ruff format .
 
 clean: ## remove .venv, caches and builds; runs/ stays
-	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	rm -rf .venv tests/clients/node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Some packages come as source only. pip and setuptools go first, so that the locked setuptools builds them.
@@ -55,4 +58,9 @@ clean: ## remove .venv, caches and builds; runs/ stays
 	$(BIN)/python -m pip install --require-hashes -r .venv/first.txt
 	$(BIN)/python -m pip install --require-hashes --no-build-isolation -r requirements.lock
 	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(CLIENTS): tests/clients/package-lock.json tests/clients/.npmrc tests/clients/unpack.mjs
+	@command -v npm > /dev/null || { echo "Node.js 20.11 or newer is needed, with npm." >&2; exit 1; }
+	cd tests/clients && npm ci && node unpack.mjs
 	@touch $@

@@ -8,7 +8,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from exports import artifact, onnx_graph, parity, report, runtime, saved_model, traced
+from exports import (
+    artifact,
+    onnx_graph,
+    onnx_text,
+    parity,
+    report,
+    runtime,
+    saved_model,
+    traced,
+    triton,
+)
 from exports import streaming as step_model
 from exports.artifact import FORMATS, Artifact, load
 from exports.errors import ExportError
@@ -18,7 +28,10 @@ from exports.text import TextEncoder
 
 _BATCH = 64
 _RECORDED = 8
-_HARD_TEXTS = ("", " ", "!?", "Don't   STOP<br />now", "день and 日本語", "ΑΘΗΝΑ", "🙂", "a\tb\nc")
+_HARD_TEXTS = (
+    *("", " ", "!?", "Don't   STOP<br />now", "день and 日本語", "ΑΘΗΝΑ", "🙂", "a\tb\nc"),
+    *("ÉCOLE", "a<b<BR>c>"),
+)
 
 
 def export(
@@ -44,7 +57,8 @@ def export(
         inputs: what the model takes, a `keras.Input` or a structure of them, where Keras does not
             know: of a subclassed model, or a Sequential one without an Input.
         formats: of "saved_model" and "onnx".
-        encoder: turns text into the model's ids; gives the SavedModel a raw-text signature.
+        encoder: turns text into the model's ids; each format then takes raw text too, in a
+            signature `serving_text` of the SavedModel and in `onnx/text.onnx`.
         labels: name of each class.
         examples: real inputs to compare the formats on: an array, a list, or a mapping by name.
         texts: real texts to compare the formats on, with an `encoder`.
@@ -69,6 +83,9 @@ def export(
     if any(layer.compute_dtype != "float32" for layer in model._flatten_layers()):
         model = traced.in_float32(model)
     signature = Signature.of(model)
+    if encoder is not None and len(signature.inputs) != 1:
+        names = [array.name for array in signature.inputs]
+        raise ExportError(f"An `encoder` gives ids to one input, and the inputs are {names}.")
     if streaming is None:
         streaming = step_model.is_stateful(model)
     states = step_model.states(model, signature) if streaming else ()
@@ -80,12 +97,17 @@ def export(
         if "onnx" in formats:
             path = draft / artifact.ONNX
             path.parent.mkdir()
-            path.write_bytes(onnx_graph.convert(model, signature).SerializeToString())
+            graph = onnx_graph.convert(model, signature)
+            path.write_bytes(graph.SerializeToString())
+            if encoder is not None:
+                text_graph = onnx_text.with_text(graph, encoder)
+                (draft / artifact.TEXT_ONNX).write_bytes(text_graph.SerializeToString())
             runs["onnx"] = runtime.read(path)
         real = list(_real_cases(signature, examples, texts, encoder))
         limits = _limits(model, signature)
         cases = [*real, *parity.grid(signature, limits)]
         proof = parity.compare(runs, cases)
+        whole = {"keras": runs["keras"]}
         if states:
             if "onnx" in formats:
                 call = step_model.function(model, signature, states)
@@ -96,13 +118,10 @@ def export(
                     call,
                 )
                 (draft / artifact.STEP).write_bytes(step.SerializeToString())
-            whole = {"keras": runs["keras"]}
             streamed = _compare_chunks(whole, draft, formats, signature, states, limits)
         if encoder is not None:
-            if "saved_model" in formats:
-                _check_text(
-                    draft, runs["keras"], signature, encoder, [*texts[:_BATCH], *_HARD_TEXTS]
-                )
+            sample = [*texts[:_BATCH], *_HARD_TEXTS]
+            _compare_text(whole, draft, formats, signature, encoder, sample)
             lines = "".join(f"{word}\n" for word in encoder.vocabulary)
             (draft / artifact.VOCABULARY).write_text(lines, encoding="utf-8", newline="\n")
         if labels is not None:
@@ -116,6 +135,7 @@ def export(
             "text": None if encoder is None else {"max_length": encoder.max_length},
             "run": dict(config or {}),
         }
+        triton.write(draft, states)
         request = {name: values[:_RECORDED] for name, values in cases[0].inputs.items()}
         artifact.write_json(draft / artifact.CONFIG, settings)
         proved = {**proof.to_json(), "streaming": streamed.to_json() if states else None}
@@ -130,7 +150,7 @@ def verify(directory: str | os.PathLike[str]) -> list[Parity]:
     """Check an exported model again, wherever it is now.
 
     Its files must be those of the manifest, each format must give the recorded answers of Keras,
-    and the formats must agree on inputs generated anew.
+    and the formats must agree on inputs generated anew, and on texts.
 
     Raises:
         ExportError: at the first that does not hold.
@@ -147,19 +167,12 @@ def verify(directory: str | os.PathLike[str]) -> list[Parity]:
     proofs = [parity.compare({"keras, as recorded": lambda _: answers, **runs}, [case])]
     if len(runs) > 1:
         proofs.append(parity.compare(runs, parity.grid(signature, limits, seed=1)))
+    files = (exported.directory, exported.formats, signature)
+    whole = {exported.formats[0]: runs[exported.formats[0]]}
     if exported.states:
-        reference = exported.formats[0]
-        proofs.append(
-            _compare_chunks(
-                {reference: runs[reference]},
-                exported.directory,
-                exported.formats,
-                exported.signature,
-                exported.states,
-                limits,
-                seed=1,
-            )
-        )
+        proofs.append(_compare_chunks(whole, *files, exported.states, limits, seed=1))
+    if exported.config["text"] is not None:
+        proofs.append(_compare_text(whole, *files, exported.encoder, _HARD_TEXTS))
     return proofs
 
 
@@ -224,16 +237,27 @@ def _real_cases(
             yield Case(f"real texts from {start}", signature.name_inputs(batch), real=True)
 
 
-def _check_text(
-    draft: Path, run: parity.Run, signature: Signature, encoder: TextEncoder, texts: Sequence[str]
-) -> None:
-    """Hold the SavedModel's raw-text signature against Keras on the same texts."""
-    text_run = saved_model.read(draft / artifact.SAVED_MODEL, saved_model.TEXT)
-    tokens = encoder(np.array(list(texts), object)).numpy()
-    strings = {"text": np.array([text.encode() for text in texts], object)}
-    parity.compare(
-        {"keras": lambda _: run(signature.name_inputs(tokens)), "raw text": text_run},
-        [Case("texts", strings, real=True)],
+def _compare_text(
+    whole: Mapping[str, parity.Run],
+    directory: Path,
+    formats: Sequence[str],
+    signature: Signature,
+    encoder: TextEncoder,
+    texts: Sequence[str],
+) -> Parity:
+    """Show that what takes raw text gives what the model gives for the ids of the encoder."""
+    ((reference, run),) = whole.items()
+    text_runs: dict[str, parity.Run] = {}
+    if "saved_model" in formats:
+        path = directory / artifact.SAVED_MODEL
+        text_runs["saved_model of text"] = saved_model.read(path, saved_model.TEXT)
+    if "onnx" in formats:
+        text_runs["onnx of text"] = runtime.read(directory / artifact.TEXT_ONNX)
+    strings = np.array(list(texts), object)
+    tokens = encoder(strings).numpy()
+    return parity.compare(
+        {reference: lambda _: run(signature.name_inputs(tokens)), **text_runs},
+        [Case("texts", {"text": strings}, real=True)],
     )
 
 

@@ -95,6 +95,15 @@ def _usage(settings: Mapping[str, Any]) -> list[str]:
             f"outputs = session.run(None, {{{fed}}})",
             "```",
         ]
+        if settings["text"] is not None:
+            lines += [
+                "",
+                "```python",
+                "import onnxruntime",
+                f'session = onnxruntime.InferenceSession("{artifact.TEXT_ONNX}")',
+                'outputs = session.run(None, {"text": ["a text"]})',
+                "```",
+            ]
     if "saved_model" in settings["formats"]:
         fed = ", ".join(f"{name}={name}" for name in names)
         lines += [
@@ -108,4 +117,6 @@ def _usage(settings: Mapping[str, Any]) -> list[str]:
             text = 'tf.constant(["a text"])'
             lines.append(f'outputs = model.signatures["serving_text"](text={text})')
         lines.append("```")
+    if "onnx" in settings["formats"]:
+        lines += ["", f"`{artifact.TRITON}/` is a model repository for Triton Inference Server."]
     return lines

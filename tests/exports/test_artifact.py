@@ -29,11 +29,14 @@ SAVED_MODEL = {
     "saved_model/variables/variables.index",
     "saved_model/variables/variables.data-00000-of-00001",
 }
+ONNX = {"onnx/model.onnx", "triton/model/1/model.onnx", "triton/model/config.pbtxt"}
 FILES = [
-    *sorted(ALWAYS | EXAMPLES | SAVED_MODEL),
+    *sorted(ALWAYS | EXAMPLES | SAVED_MODEL | ONNX),
     "labels.json",
     "vocabulary.txt",
-    "onnx/model.onnx",
+    "onnx/text.onnx",
+    "triton/text/1/model.onnx",
+    "triton/text/config.pbtxt",
 ]
 
 
@@ -49,7 +52,7 @@ def test_directory_is_complete(exported: Artifact) -> None:
 
 def test_directory_without_what_was_not_asked_for(model: keras.Model, tmp_path: Path) -> None:
     exported = export(model, tmp_path / "artifact", formats=["onnx"])
-    assert files(exported.directory) == ALWAYS | EXAMPLES | {"onnx/model.onnx"}
+    assert files(exported.directory) == ALWAYS | EXAMPLES | ONNX
     assert exported.labels is None and exported.formats == ["onnx"]
     with pytest.raises(ExportError, match="takes no text"):
         exported.predict_text(["good"])
@@ -106,9 +109,9 @@ def test_model_card_can_be_followed(exported: Artifact, monkeypatch: Any) -> Non
         known = {"tokens": np.array(request["tokens"], "int32")}
         exec(code.split("```")[0], known)
         answers.append(known["outputs"])
-    assert len(answers) == 2
+    assert len(answers) == 3
     np.testing.assert_allclose(answers[0][0], response["label"], atol=1e-6)
-    assert answers[1]["label"].shape == (1, 2)
+    np.testing.assert_allclose(answers[1][0], answers[2]["label"], atol=1e-6)
 
 
 def test_recorded_answers_are_those_of_keras(exported: Artifact, model: keras.Model) -> None:
@@ -184,12 +187,13 @@ def test_no_artifact(place: str, tmp_path: Path) -> None:
 
 
 def test_verify_compares_recorded_and_new_inputs(exported: Artifact) -> None:
-    recorded, anew = verify(str(exported.directory))
+    recorded, anew, of_text = verify(str(exported.directory))
     assert recorded.reference == "keras, as recorded"
     assert set(recorded.differences) == {"saved_model", "onnx"}
     assert recorded.differences["onnx"].labels_equal == 4
     assert anew.reference == "saved_model" and set(anew.differences) == {"onnx"}
-    assert max(recorded.worst, anew.worst) < 1e-6
+    assert set(of_text.differences) == {"saved_model of text", "onnx of text"}
+    assert max(recorded.worst, anew.worst, of_text.worst) < 1e-6
 
 
 def test_artifact_moves(copied: Any, tmp_path: Path) -> None:
