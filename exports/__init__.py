@@ -7,18 +7,20 @@ if TYPE_CHECKING:
     from exports.artifact import Artifact, load
     from exports.errors import ExportError
     from exports.exporter import export, verify
+    from exports.onnx_small import Small
     from exports.parity import Parity
 
 _HOMES = {
     "Artifact": "artifact",
     "ExportError": "errors",
     "Parity": "parity",
+    "Small": "onnx_small",
     "export": "exporter",
     "load": "artifact",
     "verify": "exporter",
 }
 
-__all__ = ["Artifact", "ExportError", "Parity", "export", "load", "verify"]
+__all__ = ["Artifact", "ExportError", "Parity", "Small", "export", "load", "verify"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,8 @@
 """The directory of an exported model: whoever gets it needs nothing else.
 
 README.md  config.json  vocabulary.txt  labels.json  parity.json  report.json  MANIFEST.sha256
-saved_model/  onnx/model.onnx  onnx/step.onnx  examples/request.json  examples/response.json
+saved_model/  onnx/model.onnx  onnx/model.float16.onnx  onnx/model.int8.onnx  onnx/step.onnx
+examples/request.json  examples/response.json
 """
 
 import contextlib
@@ -11,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ STEP = "onnx/step.onnx"
 VOCABULARY = "vocabulary.txt"
 
 FORMATS = {"saved_model": SAVED_MODEL, "onnx": ONNX}
+SMALL = {"float16": "onnx/model.float16.onnx", "int8": "onnx/model.int8.onnx"}
 
 
 @contextlib.contextmanager
@@ -107,6 +109,11 @@ class Artifact:
         return list(self.config["formats"])
 
     @property
+    def small(self) -> list[str]:
+        """Return the small forms of the ONNX file that the directory holds."""
+        return list(self.config["small"])
+
+    @property
     def signature(self) -> Signature:
         """Return the names, shapes and types of inputs and outputs."""
         return Signature(
@@ -150,14 +157,12 @@ class Artifact:
         return self.runs([self.formats[0]])[self.formats[0]]
 
     def runs(self, formats: Sequence[str]) -> dict[str, Any]:
-        """Return the model as a function of named arrays, by each of `formats`."""
+        """Return the model as a function of named arrays, by each of `formats` or small forms."""
         from exports import runtime, saved_model
 
-        read: dict[str, Callable[[Path], Any]] = {
-            "saved_model": saved_model.read,
-            "onnx": runtime.read,
-        }
-        return {name: read[name](self.directory / FORMATS[name]) for name in formats}
+        paths = {name: self.directory / path for name, path in {**FORMATS, **SMALL}.items()}
+        read = {"saved_model": saved_model.read}
+        return {name: read.get(name, runtime.read)(paths[name]) for name in formats}
 
     def predict(self, inputs: Any) -> dict[str, np.ndarray]:
         """Run the model on arrays: one, a list or a mapping by name."""

@@ -8,10 +8,22 @@ from typing import Any
 import keras
 import numpy as np
 
-from exports import artifact, onnx_graph, parity, report, runtime, saved_model, traced
+from exports import (
+    artifact,
+    latency,
+    onnx_graph,
+    onnx_small,
+    origin,
+    parity,
+    report,
+    runtime,
+    saved_model,
+    traced,
+)
 from exports import streaming as step_model
 from exports.artifact import FORMATS, Artifact, load
 from exports.errors import ExportError
+from exports.onnx_small import Small
 from exports.parity import Case, Parity
 from exports.signature import Signature, State
 from exports.text import TextEncoder
@@ -32,6 +44,7 @@ def export(
     examples: Any = None,
     texts: Sequence[str] = (),
     streaming: bool | None = None,
+    small: Small | None = None,
     card: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> Artifact:
@@ -50,20 +63,27 @@ def export(
         texts: real texts to compare the formats on, with an `encoder`.
         streaming: also write the step model, which takes a chunk of a sequence and the states to
             go on from; None: if a layer is stateful.
-        card: what the model card says beside what is measured here, by heading.
+        small: smaller forms of the ONNX file, each held to a limit of its own.
+        card: what the model card and the metadata of the ONNX file say beside what is measured
+            here, by heading: the task, the data and its version.
         config: settings of the run, kept in `config.json`.
 
     Returns:
-        The artifact, with the measured differences in `parity.json`.
+        The artifact, with the measured differences in `parity.json`, and sizes and latency in
+        `report.json`.
 
     Raises:
         ExportError: if the directory exists or cannot be written, a layer cannot be converted or
-            cannot stream, or a format differs from Keras beyond the tolerance.
+            cannot stream, a format differs from Keras beyond the tolerance, or a small form lowers
+            a figure beyond its limit.
     """
     directory = Path(directory)
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
         raise ExportError(f"Unknown formats {unknown}: choose among {', '.join(FORMATS)}.")
+    if small is not None and "onnx" not in formats:
+        raise ExportError('`small` makes forms of the ONNX file: add "onnx" to the formats.')
+    vocabulary = "" if encoder is None else "".join(f"{word}\n" for word in encoder.vocabulary)
     if inputs is not None:
         model = keras.Model(inputs, model(inputs), name=model.name)
     if any(layer.compute_dtype != "float32" for layer in model._flatten_layers()):
@@ -80,7 +100,8 @@ def export(
         if "onnx" in formats:
             path = draft / artifact.ONNX
             path.parent.mkdir()
-            path.write_bytes(onnx_graph.convert(model, signature).SerializeToString())
+            metadata = origin.metadata(labels, vocabulary, card or {})
+            path.write_bytes(onnx_graph.convert(model, signature, metadata).SerializeToString())
             runs["onnx"] = runtime.read(path)
         real = list(_real_cases(signature, examples, texts, encoder))
         limits = _limits(model, signature)
@@ -103,12 +124,14 @@ def export(
                 _check_text(
                     draft, runs["keras"], signature, encoder, [*texts[:_BATCH], *_HARD_TEXTS]
                 )
-            lines = "".join(f"{word}\n" for word in encoder.vocabulary)
-            (draft / artifact.VOCABULARY).write_text(lines, encoding="utf-8", newline="\n")
+            (draft / artifact.VOCABULARY).write_text(vocabulary, encoding="utf-8", newline="\n")
         if labels is not None:
             artifact.write_json(draft / artifact.LABELS, list(labels))
+        smaller = None if small is None else onnx_small.write(draft, small, cases)
+        names = [] if small is None else list(small.forms)
         settings = {
             "formats": list(formats),
+            "small": names,
             "inputs": [array._asdict() for array in signature.inputs],
             "outputs": [array._asdict() for array in signature.outputs],
             "limits": limits,
@@ -122,7 +145,9 @@ def export(
         artifact.write_json(draft / artifact.PARITY, proved)
         artifact.write_json(draft / artifact.REQUEST, _listed(request))
         artifact.write_json(draft / artifact.RESPONSE, _listed(runs["keras"](request)))
-        report.write(draft, model.name, settings, proof, labels, card or {})
+        runs |= {name: runtime.read(draft / artifact.SMALL[name]) for name in names}
+        measured = {"small": smaller, "latency": latency.of_cases(runs, cases)}
+        report.write(draft, model.name, settings, proof, labels, card or {}, measured)
     return load(directory)
 
 
@@ -160,6 +185,9 @@ def verify(directory: str | os.PathLike[str]) -> list[Parity]:
                 seed=1,
             )
         )
+    measured = artifact.read_json(exported.directory / artifact.REPORT)["small"]
+    for name, run in exported.runs(exported.small).items():
+        onnx_small.verify(name, run, case, answers, measured["forms"][name]["difference"])
     return proofs
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import tensorflow as tf
@@ -91,12 +92,15 @@ def test_proof_is_recorded(exported: Artifact) -> None:
     assert report["operators"]["GRU"] == 1 and not models.LOOPS & set(report["operators"])
     assert report["sizes"]["onnx"] == (exported.directory / "onnx/model.onnx").stat().st_size
     assert report["versions"]["tensorflow"] == tf.__version__
+    graph = onnx.load(exported.directory / "onnx/model.onnx")
+    assert report["opset"] == graph.opset_import[0].version and report["small"] is None
 
 
 def test_model_card_can_be_followed(exported: Artifact, monkeypatch: Any) -> None:
     """Its code runs, from inside the directory, and gives the recorded answers."""
     card = (exported.directory / "README.md").read_text()
     assert "- Task: sentiment" in card and "labels, in order: negative, positive" in card
+    assert card.count("```js\n") == 2 and "## Smaller forms" not in card
     monkeypatch.chdir(exported.directory)
     request, response = (
         json.loads(Path(f"examples/{name}.json").read_text()) for name in ("request", "response")
