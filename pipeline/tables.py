@@ -54,8 +54,8 @@ def latency(measured: Mapping[str, Any]) -> Table:
     """Show the milliseconds that a call of each side takes, at each batch size."""
     found = measured["milliseconds"]
     batches = dict.fromkeys(each["batch"] for each in found)
-    heads = (f"{place}, batch {batch}" for batch in batches for place in ("p50", "p99"))
-    table = _table("ms a call", *heads)
+    heads = (f"{place}, {batch} rows" for batch in batches for place in ("p50", "p99"))
+    table = _table("milliseconds", *heads)
     for side in dict.fromkeys(each["side"] for each in found):
         times = ((each["p50"], each["p99"]) for each in found if each["side"] == side)
         table.add_row(side, *(f"{time:.2f}" for pair in times for time in pair))
