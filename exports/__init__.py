@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from exports.artifact import Artifact, load
     from exports.errors import ExportError
-    from exports.exporter import export, verify
+    from exports.exporter import export
+    from exports.onnx_small import Small
     from exports.parity import Parity
+    from exports.proof import verify
 
 _HOMES = {
     "Artifact": "artifact",
     "ExportError": "errors",
     "Parity": "parity",
+    "Small": "onnx_small",
     "export": "exporter",
     "load": "artifact",
-    "verify": "exporter",
+    "verify": "proof",
 }
 
-__all__ = ["Artifact", "ExportError", "Parity", "export", "load", "verify"]
+__all__ = ["Artifact", "ExportError", "Parity", "Small", "export", "load", "verify"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,9 @@
 """The directory of an exported model: whoever gets it needs nothing else.
 
 README.md  config.json  vocabulary.txt  labels.json  parity.json  report.json  MANIFEST.sha256
-saved_model/  onnx/model.onnx  onnx/step.onnx  onnx/text.onnx
-examples/request.json  examples/response.json  triton/model/  triton/step/  triton/text/
+saved_model/  onnx/model.onnx  onnx/model.float16.onnx  onnx/model.int8.onnx  onnx/step.onnx
+onnx/text.onnx  examples/request.json  examples/response.json  triton/model/  triton/step/
+triton/text/
 """
 
 import contextlib
@@ -12,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ TRITON = "triton"
 VOCABULARY = "vocabulary.txt"
 
 FORMATS = {"saved_model": SAVED_MODEL, "onnx": ONNX}
+SMALL = {"float16": "onnx/model.float16.onnx", "int8": "onnx/model.int8.onnx"}
 
 
 @contextlib.contextmanager
@@ -110,6 +112,11 @@ class Artifact:
         return list(self.config["formats"])
 
     @property
+    def small(self) -> list[str]:
+        """Return the small forms of the ONNX file that the directory holds."""
+        return list(self.config["small"])
+
+    @property
     def signature(self) -> Signature:
         """Return the names, shapes and types of inputs and outputs."""
         return Signature(
@@ -118,6 +125,11 @@ class Artifact:
                 for arrays in (self.config["inputs"], self.config["outputs"])
             )
         )
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """Return how many values each integer input may take, as far as it is known."""
+        return dict(self.config["limits"])
 
     @property
     def states(self) -> tuple[State, ...]:
@@ -153,14 +165,12 @@ class Artifact:
         return self.runs([self.formats[0]])[self.formats[0]]
 
     def runs(self, formats: Sequence[str]) -> dict[str, Any]:
-        """Return the model as a function of named arrays, by each of `formats`."""
+        """Return the model as a function of named arrays, by each of `formats` or small forms."""
         from exports import runtime, saved_model
 
-        read: dict[str, Callable[[Path], Any]] = {
-            "saved_model": saved_model.read,
-            "onnx": runtime.read,
-        }
-        return {name: read[name](self.directory / FORMATS[name]) for name in formats}
+        paths = {name: self.directory / path for name, path in {**FORMATS, **SMALL}.items()}
+        read = {"saved_model": saved_model.read}
+        return {name: read.get(name, runtime.read)(paths[name]) for name in formats}
 
     def predict(self, inputs: Any) -> dict[str, np.ndarray]:
         """Run the model on arrays: one, a list or a mapping by name."""

@@ -1,20 +1,22 @@
 """Export a model: write each format, show that they agree, and only then put them in place."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from exports import (
     artifact,
+    latency,
     onnx_graph,
+    onnx_small,
     onnx_text,
+    origin,
     parity,
+    proof,
     report,
-    runtime,
     saved_model,
     traced,
     triton,
@@ -22,16 +24,11 @@ from exports import (
 from exports import streaming as step_model
 from exports.artifact import FORMATS, Artifact, load
 from exports.errors import ExportError
-from exports.parity import Case, Parity
-from exports.signature import Signature, State
+from exports.onnx_small import Small
+from exports.signature import Signature
 from exports.text import TextEncoder
 
-_BATCH = 64
 _RECORDED = 8
-_HARD_TEXTS = (
-    *("", " ", "!?", "Don't   STOP<br />now", "день and 日本語", "ΑΘΗΝΑ", "🙂", "a\tb\nc"),
-    *("ÉCOLE", "a<b<BR>c>"),
-)
 
 
 def export(
@@ -45,6 +42,7 @@ def export(
     examples: Any = None,
     texts: Sequence[str] = (),
     streaming: bool | None = None,
+    small: Small | None = None,
     card: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> Artifact:
@@ -64,201 +62,116 @@ def export(
         texts: real texts to compare the formats on, with an `encoder`.
         streaming: also write the step model, which takes a chunk of a sequence and the states to
             go on from; None: if a layer is stateful.
-        card: what the model card says beside what is measured here, by heading.
+        small: smaller forms of the ONNX file, each held to a limit of its own.
+        card: what the model card and the metadata of the ONNX file say beside what is measured
+            here, by heading: the task, the data and its version.
         config: settings of the run, kept in `config.json`.
 
     Returns:
-        The artifact, with the measured differences in `parity.json`.
+        The artifact, with the measured differences in `parity.json`, and sizes and latency in
+        `report.json`.
 
     Raises:
         ExportError: if the directory exists or cannot be written, a layer cannot be converted or
-            cannot stream, or a format differs from Keras beyond the tolerance.
+            cannot stream, a format differs from Keras beyond the tolerance, or a small form lowers
+            a figure beyond its limit.
     """
-    directory = Path(directory)
+    directory, card = Path(directory), card or {}
+    _reject_unknown(formats, small)
+    model = _exportable(model, inputs)
+    signature = Signature.of(model)
+    _reject_texts(signature, encoder, texts)
+    if streaming is None:
+        streaming = step_model.is_stateful(model)
+    states = step_model.states(model, signature) if streaming else ()
+    settings: dict[str, Any] = {
+        "formats": list(formats),
+        "small": [] if small is None else list(small.forms),
+        "inputs": [array._asdict() for array in signature.inputs],
+        "outputs": [array._asdict() for array in signature.outputs],
+        "limits": proof.limits(model, signature),
+        "streaming": {"states": [state._asdict() for state in states]} if states else None,
+        "text": None if encoder is None else {"max_length": encoder.max_length},
+        "run": dict(config or {}),
+    }
+    with artifact.draft(directory) as draft:
+        drafted = Artifact(draft, settings)
+        artifact.write_json(draft / artifact.CONFIG, settings)
+        if labels is not None:
+            artifact.write_json(draft / artifact.LABELS, list(labels))
+        vocabulary = ""
+        if encoder is not None:
+            vocabulary = "".join(f"{word}\n" for word in encoder.vocabulary)
+            (draft / artifact.VOCABULARY).write_text(vocabulary, encoding="utf-8", newline="\n")
+        if "saved_model" in formats:
+            saved_model.write(model, signature, draft / artifact.SAVED_MODEL, encoder, states)
+        if "onnx" in formats:
+            _write_onnx(model, drafted, encoder, origin.metadata(labels, vocabulary, card))
+        run = traced.run(model, signature)
+        runs = {"keras": run, **drafted.runs(formats)}
+        real = proof.real_cases(signature, examples, texts, encoder)
+        cases = [*real, *parity.grid(signature, drafted.limits)]
+        proofs = proof.of_artifact(drafted, runs, cases, texts)
+        smaller = None if small is None else onnx_small.write(draft, small, cases)
+        triton.write(draft, states)
+        request = {name: values[:_RECORDED] for name, values in cases[0].inputs.items()}
+        artifact.write_json(draft / artifact.REQUEST, _listed(request))
+        artifact.write_json(draft / artifact.RESPONSE, _listed(run(request)))
+        proved = {name: each.to_json() for name, each in proofs.items()}
+        artifact.write_json(draft / artifact.PARITY, proved)
+        runs |= drafted.runs(settings["small"])
+        measured = {"small": smaller, "latency": latency.of_cases(runs, cases)}
+        report.write(draft, model.name, settings, proofs, labels, card, measured)
+    return load(directory)
+
+
+def _reject_unknown(formats: Sequence[str], small: Small | None) -> None:
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
         raise ExportError(f"Unknown formats {unknown}: choose among {', '.join(FORMATS)}.")
+    if small is not None and "onnx" not in formats:
+        raise ExportError('`small` makes forms of the ONNX file: add "onnx" to the formats.')
+
+
+def _reject_texts(signature: Signature, encoder: TextEncoder | None, texts: Sequence[str]) -> None:
+    if texts and encoder is None:
+        raise ExportError("`texts` need an `encoder` that turns them into the model's inputs.")
+    if encoder is not None and len(signature.inputs) != 1:
+        names = [array.name for array in signature.inputs]
+        raise ExportError(f"An `encoder` gives ids to one input, and the inputs are {names}.")
+
+
+def _exportable(model: keras.Model, inputs: Any) -> keras.Model:
+    """Return the model as a function of known inputs that computes in float32."""
     if inputs is not None:
         model = keras.Model(inputs, model(inputs), name=model.name)
     if any(layer.compute_dtype != "float32" for layer in model._flatten_layers()):
         model = traced.in_float32(model)
-    signature = Signature.of(model)
-    if encoder is not None and len(signature.inputs) != 1:
-        names = [array.name for array in signature.inputs]
-        raise ExportError(f"An `encoder` gives ids to one input, and the inputs are {names}.")
-    if streaming is None:
-        streaming = step_model.is_stateful(model)
-    states = step_model.states(model, signature) if streaming else ()
-    with artifact.draft(directory) as draft:
-        runs = {"keras": traced.run(model, signature)}
-        if "saved_model" in formats:
-            saved_model.write(model, signature, draft / artifact.SAVED_MODEL, encoder, states)
-            runs["saved_model"] = saved_model.read(draft / artifact.SAVED_MODEL)
-        if "onnx" in formats:
-            path = draft / artifact.ONNX
-            path.parent.mkdir()
-            graph = onnx_graph.convert(model, signature)
-            path.write_bytes(graph.SerializeToString())
-            if encoder is not None:
-                text_graph = onnx_text.with_text(graph, encoder)
-                (draft / artifact.TEXT_ONNX).write_bytes(text_graph.SerializeToString())
-            runs["onnx"] = runtime.read(path)
-        real = list(_real_cases(signature, examples, texts, encoder))
-        limits = _limits(model, signature)
-        cases = [*real, *parity.grid(signature, limits)]
-        proof = parity.compare(runs, cases)
-        whole = {"keras": runs["keras"]}
-        if states:
-            if "onnx" in formats:
-                call = step_model.function(model, signature, states)
-                step = onnx_graph.convert(
-                    model,
-                    step_model.signature_of(signature, states),
-                    step_model.metadata(states),
-                    call,
-                )
-                (draft / artifact.STEP).write_bytes(step.SerializeToString())
-            streamed = _compare_chunks(whole, draft, formats, signature, states, limits)
-        if encoder is not None:
-            sample = [*texts[:_BATCH], *_HARD_TEXTS]
-            _compare_text(whole, draft, formats, signature, encoder, sample)
-            lines = "".join(f"{word}\n" for word in encoder.vocabulary)
-            (draft / artifact.VOCABULARY).write_text(lines, encoding="utf-8", newline="\n")
-        if labels is not None:
-            artifact.write_json(draft / artifact.LABELS, list(labels))
-        settings = {
-            "formats": list(formats),
-            "inputs": [array._asdict() for array in signature.inputs],
-            "outputs": [array._asdict() for array in signature.outputs],
-            "limits": limits,
-            "streaming": {"states": [state._asdict() for state in states]} if states else None,
-            "text": None if encoder is None else {"max_length": encoder.max_length},
-            "run": dict(config or {}),
-        }
-        triton.write(draft, states)
-        request = {name: values[:_RECORDED] for name, values in cases[0].inputs.items()}
-        artifact.write_json(draft / artifact.CONFIG, settings)
-        proved = {**proof.to_json(), "streaming": streamed.to_json() if states else None}
-        artifact.write_json(draft / artifact.PARITY, proved)
-        artifact.write_json(draft / artifact.REQUEST, _listed(request))
-        artifact.write_json(draft / artifact.RESPONSE, _listed(runs["keras"](request)))
-        report.write(draft, model.name, settings, proof, labels, card or {})
-    return load(directory)
+    return model
 
 
-def verify(directory: str | os.PathLike[str]) -> list[Parity]:
-    """Check an exported model again, wherever it is now.
-
-    Its files must be those of the manifest, each format must give the recorded answers of Keras,
-    and the formats must agree on inputs generated anew, and on texts.
-
-    Raises:
-        ExportError: at the first that does not hold.
-    """
-    exported = load(directory)
-    signature, runs = exported.signature, exported.runs(exported.formats)
-    limits = exported.config["limits"]
-    request = artifact.read_json(exported.directory / artifact.REQUEST)
-    response = artifact.read_json(exported.directory / artifact.RESPONSE)
-    answers = {
-        array.name: np.asarray(response[array.name], array.dtype) for array in signature.outputs
-    }
-    case = Case("recorded examples", signature.name_inputs(request), real=True)
-    proofs = [parity.compare({"keras, as recorded": lambda _: answers, **runs}, [case])]
-    if len(runs) > 1:
-        proofs.append(parity.compare(runs, parity.grid(signature, limits, seed=1)))
-    files = (exported.directory, exported.formats, signature)
-    whole = {exported.formats[0]: runs[exported.formats[0]]}
-    if exported.states:
-        proofs.append(_compare_chunks(whole, *files, exported.states, limits, seed=1))
-    if exported.config["text"] is not None:
-        proofs.append(_compare_text(whole, *files, exported.encoder, _HARD_TEXTS))
-    return proofs
-
-
-def _compare_chunks(
-    whole: Mapping[str, parity.Run],
-    directory: Path,
-    formats: Sequence[str],
-    signature: Signature,
-    states: Sequence[State],
-    limits: Mapping[str, int],
-    seed: int = 0,
-) -> Parity:
-    """Show that sequences fed in chunks to the step models give what they give as a whole."""
-    steps: dict[str, parity.Run] = {}
-    if "saved_model" in formats:
-        path = directory / artifact.SAVED_MODEL
-        steps["saved_model in chunks"] = saved_model.read(path, saved_model.STEP)
-    if "onnx" in formats:
-        steps["onnx in chunks"] = runtime.read(directory / artifact.STEP)
-    chunked = {
-        name: step_model.in_chunks(run, signature, states, seed) for name, run in steps.items()
-    }
-    cases = step_model.cases(parity.grid(signature, limits, seed))
-    return parity.compare({**whole, **chunked}, cases)
-
-
-def _limits(model: keras.Model, signature: Signature) -> dict[str, int]:
-    """Return how many values integer inputs may take: what every embedding has a row for."""
-    rows = [
-        layer.input_dim
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.Embedding)
-    ]
-    integers = [array.name for array in signature.inputs if "int" in array.dtype]
-    return {name: min(rows) for name in integers} if rows else {}
-
-
-def _real_cases(
-    signature: Signature, examples: Any, texts: Sequence[str], encoder: TextEncoder | None
-) -> Iterator[Case]:
-    """Cut the real data into batches; texts of like length go together."""
-    if examples is not None:
-        arrays = signature.name_inputs(examples)
-        rows = len(next(iter(arrays.values())))
-        for start in range(0, rows, _BATCH):
-            part = slice(start, start + _BATCH)
-            yield Case(
-                f"real rows from {start}",
-                {name: values[part] for name, values in arrays.items()},
-                real=True,
-            )
-    if texts and encoder is None:
-        raise ExportError("`texts` need an `encoder` that turns them into the model's inputs.")
-    if texts and encoder is not None:
-        encoded = sorted(encoder.encode(texts), key=len)
-        for start in range(0, len(encoded), _BATCH):
-            arrays_of_ids = encoded[start : start + _BATCH]
-            longest = max(1, len(arrays_of_ids[-1]))
-            batch = np.zeros((len(arrays_of_ids), longest), "int32")
-            for row, ids in zip(batch, arrays_of_ids, strict=True):
-                row[: len(ids)] = ids
-            yield Case(f"real texts from {start}", signature.name_inputs(batch), real=True)
-
-
-def _compare_text(
-    whole: Mapping[str, parity.Run],
-    directory: Path,
-    formats: Sequence[str],
-    signature: Signature,
-    encoder: TextEncoder,
-    texts: Sequence[str],
-) -> Parity:
-    """Show that what takes raw text gives what the model gives for the ids of the encoder."""
-    ((reference, run),) = whole.items()
-    text_runs: dict[str, parity.Run] = {}
-    if "saved_model" in formats:
-        path = directory / artifact.SAVED_MODEL
-        text_runs["saved_model of text"] = saved_model.read(path, saved_model.TEXT)
-    if "onnx" in formats:
-        text_runs["onnx of text"] = runtime.read(directory / artifact.TEXT_ONNX)
-    strings = np.array(list(texts), object)
-    tokens = encoder(strings).numpy()
-    return parity.compare(
-        {reference: lambda _: run(signature.name_inputs(tokens)), **text_runs},
-        [Case("texts", {"text": strings}, real=True)],
-    )
+def _write_onnx(
+    model: keras.Model,
+    drafted: Artifact,
+    encoder: TextEncoder | None,
+    metadata: Mapping[str, str],
+) -> None:
+    """Write the ONNX files: of whole sequences, of raw text, and of chunks."""
+    signature, states, directory = drafted.signature, drafted.states, drafted.directory
+    graph = onnx_graph.convert(model, signature, metadata)
+    graphs = {artifact.ONNX: graph}
+    if encoder is not None:
+        graphs[artifact.TEXT_ONNX] = onnx_text.with_text(graph, encoder)
+    if states:
+        graphs[artifact.STEP] = onnx_graph.convert(
+            model,
+            step_model.signature_of(signature, states),
+            {**metadata, **step_model.metadata(states)},
+            step_model.function(model, signature, states),
+        )
+    (directory / artifact.ONNX).parent.mkdir()
+    for name, each in graphs.items():
+        (directory / name).write_bytes(each.SerializeToString())
 
 
 def _listed(arrays: parity.Arrays) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What the artifact says about itself: `report.json` for programs, a model card for people."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,34 +18,48 @@ def write(
     directory: Path,
     name: str,
     settings: Mapping[str, Any],
-    parity: Parity,
+    proofs: Mapping[str, Parity],
     labels: Sequence[str] | None,
     card: Mapping[str, Any],
+    measured: Mapping[str, Any],
 ) -> None:
-    """Write `report.json` and the model card into an artifact's directory."""
+    """Write `report.json` and the model card into an artifact's directory.
+
+    Args:
+        directory: of the artifact.
+        name: of the model.
+        settings: what `config.json` says.
+        proofs: of the formats, as `proof.of_artifact` returns them.
+        labels: name of each class.
+        card: what the card says beside what is measured, by heading.
+        measured: the `small` forms, if there are any, and the `latency`.
+    """
     paths = {name: directory / artifact.FORMATS[name] for name in settings["formats"]}
     content: dict[str, Any] = {
         "model": name,
         "sizes": {name: artifact.size(path) for name, path in paths.items()},
+        "opset": None,
         "operators": None,
         "versions": {
             module.__name__: module.__version__ for module in (keras, onnx, onnxruntime, tf)
         },
         "card": dict(card),
+        **measured,
     }
     if "onnx" in paths:
         graph = onnx.load(paths["onnx"])
+        content["opset"] = graph.opset_import[0].version
         content["operators"] = onnx_graph.operators(graph)
         content["recurrent_layers"] = onnx_graph.recurrent_layers(graph)
     artifact.write_json(directory / artifact.REPORT, content)
-    text = _card(content, settings, parity, labels)
+    text = _card(content, settings, proofs, labels)
     (directory / artifact.README).write_text(text, encoding="utf-8")
 
 
 def _card(
     content: Mapping[str, Any],
     settings: Mapping[str, Any],
-    parity: Parity,
+    proofs: Mapping[str, Parity],
     labels: Sequence[str] | None,
 ) -> str:
     lines = [f"# {content['model']}", ""]
@@ -58,25 +73,82 @@ def _card(
             lines.append(f"| {end[:-1]} | `{array['name']}` | {shape} | {array['dtype']} |")
     lines += [
         "",
-        f"## Parity with {parity.reference}",
+        "## Parity with Keras",
         "",
-        f"Over {len(parity.cases)} cases; every number within the tolerance in `parity.json`.",
+        f"Over {sum(len(each.cases) for each in proofs.values())} cases; every number within the "
+        "tolerance in `parity.json`.",
         "",
         "| format | bytes | largest difference | ULP | labels equal on real data |",
         "|---|---|---|---|---|",
     ]
-    for name, difference in parity.differences.items():
+    for name, found in itertools.chain(*(each.differences.items() for each in proofs.values())):
         lines.append(
-            f"| {name} | {content['sizes'][name]} | {difference.absolute:.2g} | {difference.ulp} "
-            f"| {difference.labels_equal} of {difference.labels_compared} |"
+            f"| {name} | {content['sizes'].get(name, '')} | {found.absolute:.2g} | {found.ulp} "
+            f"| {found.labels_equal} of {found.labels_compared} |"
         )
     if content["operators"] is not None:
         counts = ", ".join(f"{count} {name}" for name, count in content["operators"].items())
-        lines += ["", f"ONNX operators: {counts}.", ""]
+        lines += ["", f"ONNX opset {content['opset']}, operators: {counts}.", ""]
         became = content["recurrent_layers"].items()
         lines += [f"- the recurrent layer `{layer}` is a {form}" for layer, form in became]
+    if content["small"] is not None:
+        lines += ["", "## Smaller forms", "", *_small(content["small"])]
+    lines += ["", "## Latency", "", *_latency(content["latency"])]
     lines += ["", "## Use", "", *_usage(settings), ""]
     return "\n".join(lines)
+
+
+def _small(small: Mapping[str, Any]) -> Iterator[str]:
+    """Lay out the small forms of the ONNX file beside it."""
+    forms = small["forms"]
+    figures = list(forms["float32"]["figures"])
+    columns = ["form", "file", "bytes", *figures, *(f"drop of {figure}" for figure in figures)]
+    yield (
+        f"No figure may be lower than that of float32 by more than {small['max_drop']:g}. The "
+        "largest difference is that of any output from float32."
+    )
+    yield ""
+    yield _row([*columns, "largest difference"])
+    yield _row(["---"] * (len(columns) + 1))
+    for name, form in forms.items():
+        path = artifact.SMALL.get(name, artifact.ONNX)
+        scores = [*form["figures"].values(), *form["drops"].values()]
+        shown = [f"{score:.4f}" for score in scores]
+        yield _row([name, f"`{path}`", form["bytes"], *shown, f"{form['difference']:.2g}"])
+    yield ""
+    for name in list(forms)[1:]:
+        sizes = [f"{operator} {size}" for operator, size in forms[name]["in_float32"].items()]
+        yield f"- bytes of weights that {name} keeps in float32: {', '.join(sizes) or 'none'}"
+
+
+def _latency(latency: Mapping[str, Any]) -> Iterator[str]:
+    """Lay out what a call takes, a row a side and a column a batch size."""
+    found = latency["milliseconds"]
+    batches = list(dict.fromkeys(each["batch"] for each in found))
+    cells = {
+        (each["side"], each["batch"]): f"{each['p50']:.2f} / {each['p99']:.2f}" for each in found
+    }
+    calls = ", ".join(
+        f"{next(each['calls'] for each in found if each['batch'] == batch)} calls at batch {batch}"
+        for batch in batches
+    )
+    rows = ", ".join(
+        f"`{name}` of {' x '.join(map(str, shape)) or 'one number'}"
+        for name, shape in latency["shape_of_a_row"].items()
+    )
+    yield (
+        f"Milliseconds a call, p50 / p99, on {latency['processor']}; a row is {rows}. "
+        f"The sides took turns, {calls}."
+    )
+    yield ""
+    yield _row(["side", *(f"batch {batch}" for batch in batches)])
+    yield _row(["---"] * (1 + len(batches)))
+    for side in dict.fromkeys(each["side"] for each in found):
+        yield _row([side, *(cells[side, batch] for batch in batches)])
+
+
+def _row(cells: Iterable[Any]) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _usage(settings: Mapping[str, Any]) -> list[str]:
@@ -93,6 +165,23 @@ def _usage(settings: Mapping[str, Any]) -> list[str]:
             "import onnxruntime",
             f'session = onnxruntime.InferenceSession("{artifact.ONNX}")',
             f"outputs = session.run(None, {{{fed}}})",
+            "```",
+            "",
+            "In Node, with the package `onnxruntime-node`, in a file `.mjs`:",
+            "",
+            "```js",
+            'import { readFile } from "node:fs/promises";',
+            'import ort from "onnxruntime-node";',
+            f'const request = JSON.parse(await readFile("{artifact.REQUEST}"));',
+            *_javascript(settings),
+            "```",
+            "",
+            "In a browser, with the package `onnxruntime-web` and these files beside the page:",
+            "",
+            "```js",
+            'import * as ort from "onnxruntime-web";',
+            f'const request = await (await fetch("{artifact.REQUEST}")).json();',
+            *_javascript(settings),
             "```",
         ]
         if settings["text"] is not None:
@@ -120,3 +209,16 @@ def _usage(settings: Mapping[str, Any]) -> list[str]:
     if "onnx" in settings["formats"]:
         lines += ["", f"`{artifact.TRITON}/` is a model repository for Triton Inference Server."]
     return lines
+
+
+def _javascript(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Run the recorded examples in JavaScript, where `ort` and `request` are known."""
+    tensors = ", ".join(
+        f'{array["name"]}: tensor("{array["dtype"]}", request.{array["name"]})'
+        for array in settings["inputs"]
+    )
+    yield "const shape = (rows) => (Array.isArray(rows) ? [rows.length, ...shape(rows[0])] : []);"
+    yield "const tensor = (type, rows) => new ort.Tensor(type, rows.flat(Infinity), shape(rows));"
+    yield f'const session = await ort.InferenceSession.create("{artifact.ONNX}");'
+    yield f"const outputs = await session.run({{ {tensors} }});"
+    yield f'console.log(outputs["{settings["outputs"][0]["name"]}"].data);'

@@ -1,6 +1,6 @@
 """Examples of any length, and the batches that training and evaluation go through."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,12 +74,16 @@ def dataset(examples: Examples, plan: Plan) -> tf.data.Dataset:
 
 def outputs(model: keras.Model, examples: Examples) -> npt.NDArray[Any]:
     """What `model` makes of `examples`, in their order."""
-    plan = in_order(examples.lengths)
-    batches = dataset(examples, plan)
-    signature = [batches.element_spec[0]]
+    signature = [tf.TensorSpec(each.shape, each.dtype) for each in model.inputs]
     step = tf.function(lambda inputs: model(inputs, training=False), input_signature=signature)
-    predicted = np.concatenate([step(inputs).numpy() for inputs, _ in batches])
-    return predicted[np.argsort(np.concatenate(plan))]
+    return mapped(lambda inputs: step(inputs).numpy(), examples)
+
+
+def mapped(function: Callable[[Any], npt.NDArray[Any]], examples: Examples) -> npt.NDArray[Any]:
+    """What `function` makes of batches of the inputs of `examples`, in their order."""
+    plan = in_order(examples.lengths)
+    made = np.concatenate([function(inputs) for inputs, _ in dataset(examples, plan)])
+    return made[np.argsort(np.concatenate(plan))]
 
 
 def _padded(values: Any, indices: Any) -> Any:

@@ -1,5 +1,6 @@
 """The `recurrent` command. It parses; what takes long to import is imported inside the verbs."""
 
+import json
 import os
 import sys
 import warnings
@@ -171,10 +172,27 @@ def predict(run: Path, texts: Sequence[str]) -> None:
     help="May be given twice.  [default: both]",
 )
 @click.option("--to", type=_FOLDER, help="Directory to make.  [default: exports in RUN]")
-def export(run: Path, formats: Sequence[str], to: Path | None) -> None:
+@click.option("--precision", type=click.Choice(["float16"]), help="Write this form of ONNX, too.")
+@click.option("--quantize", type=click.Choice(["int8"]), help="Write this form of ONNX, too.")
+@click.option(
+    "--max-drop",
+    type=float,
+    default=0.01,
+    show_default=True,
+    help="How far a score of such a form on the test split may be below that of float32.",
+)
+def export(
+    run: Path,
+    formats: Sequence[str],
+    to: Path | None,
+    precision: str | None,
+    quantize: str | None,
+    max_drop: float,
+) -> None:
     """Write the model of RUN as files for others.
 
-    The files are compared with the model on many inputs, and thrown away if they differ.
+    The files are compared with the model on many inputs, and thrown away if they differ. Smaller
+    forms of the ONNX file are tested on the test split.
     """
     opened = _open(run)
     from rich.console import Console
@@ -182,9 +200,46 @@ def export(run: Path, formats: Sequence[str], to: Path | None) -> None:
     from pipeline import tables
     from pipeline.export import export
 
-    artifact = export(opened, to, formats)
-    Console().print(tables.parity(artifact.directory))
+    small = [form for form in (precision, quantize) if form]
+    artifact = export(opened, to, formats, small, max_drop)
+    console = Console()
+    console.print(tables.parity(artifact.directory))
+    if small:
+        console.print(tables.small(artifact.directory))
     click.echo(artifact.directory)
+
+
+@command.command()
+@click.argument("run", type=_FOLDER)
+@click.option(
+    "--rounds", type=click.IntRange(3), default=200, show_default=True, help="Calls of each side."
+)
+@click.option("--json", "file", type=_FOLDER, help="File to write the figures to, too.")
+def bench(run: Path, rounds: int, file: Path | None) -> None:
+    """Measure what a call of the model of RUN takes.
+
+    Keras, the exported formats and what Keras itself exports take turns, for half a minute at most
+    at each batch size.
+    """
+    opened = _open(run)
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from exports.latency import BATCHES
+    from pipeline import files, tables
+    from pipeline.bench import bench
+
+    stderr = Console(stderr=True)
+    with Progress(console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
+        turns = {batch: bar.track(range(rounds), description=f"Batch {batch}") for batch in BATCHES}
+        measured = bench(opened, turns)
+    Console().print(tables.latency(measured))
+    _say(f"measured on {measured['processor']}")
+    for side, reason in measured["left_out"].items():
+        _say(f"{side} is left out: {reason}")
+    if file:
+        files.write(file, json.dumps(measured, indent=2) + "\n")
+        _say(f"written to {file}")
 
 
 @command.command()

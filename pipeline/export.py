@@ -4,29 +4,45 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
+import tensorflow as tf
+
 import exports
+from exports import parity
+from exports.onnx_small import Judge
+from pipeline import batches
 from pipeline.data.waiting import spinner
 from pipeline.errors import PipelineError
 from pipeline.run import Run
+from pipeline.task import Figures
 
 
 def export(
-    run: Run[Any], directory: Path | None = None, formats: Sequence[str] = ("saved_model", "onnx")
+    run: Run[Any],
+    directory: Path | None = None,
+    formats: Sequence[str] = ("saved_model", "onnx"),
+    small: Sequence[str] = (),
+    max_drop: float = 0.01,
 ) -> exports.Artifact:
     """Write the best model of `run` to `directory`, or else its own `exports`, and prove parity.
 
+    The forms in `small` are tested on the test split beside the ONNX file that they are made from.
+
     Raises:
         PipelineError: the run has no model, the directory is there already or cannot be written,
-            or a format computes something else than Keras.
+            a format computes something else than Keras, or a small form lowers a score by more
+            than `max_drop`.
     """
-    model, artifact = run.model(), run.task.artifact(run)
+    model, artifact = run.model(), dict(run.task.artifact(run))
+    card = {**_card(run), **artifact.pop("card", {})}
     try:
         with spinner("Exporting, and comparing the formats"):
             return exports.export(
                 model,
                 directory or run.exports,
                 formats=formats,
-                card=_card(run),
+                small=exports.Small(small, _judge(run, model), max_drop) if small else None,
+                card=card,
                 config=run.config.model_dump(),
                 **artifact,
             )
@@ -34,7 +50,7 @@ def export(
         raise PipelineError(str(error)) from error
 
 
-def verify(directory: Path) -> list[exports.Parity]:
+def verify(directory: Path) -> dict[str, exports.Parity]:
     """Check the artifact in `directory` anew.
 
     Raises:
@@ -45,6 +61,20 @@ def verify(directory: Path) -> list[exports.Parity]:
             return exports.verify(directory)
     except exports.ExportError as error:
         raise PipelineError(str(error)) from error
+
+
+def _judge(run: Run[Any], model: keras.Model) -> Judge:
+    """Return what scores a format on the test split: a function of its one input by name."""
+    test = run.task.data(run).test
+    (name,) = (tensor.name for tensor in model.inputs)
+
+    def judge(compute: parity.Run) -> Figures:
+        def first_output(inputs: tf.Tensor) -> Any:
+            return next(iter(compute({name: inputs.numpy()}).values()))
+
+        return run.task.score(batches.mapped(first_output, test), test)
+
+    return judge
 
 
 def _card(run: Run[Any]) -> dict[str, str]:

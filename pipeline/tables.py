@@ -1,5 +1,6 @@
 """Figures as tables for a terminal."""
 
+import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,23 +32,50 @@ def results(found: Mapping[str, Any], name: str) -> Table:
 
 def parity(artifact: Path) -> Table:
     """Show how far each format in the artifact directory is from Keras."""
-    proof = json.loads((artifact / "parity.json").read_text(encoding="utf-8"))
-    table = _table(f"against {proof['reference']}", "largest difference", "labels that agree")
-    for name, found in proof["differences"].items():
+    proofs = json.loads((artifact / "parity.json").read_text(encoding="utf-8"))
+    table = _table("against keras", "largest difference", "labels that agree")
+    for name, found in itertools.chain(*(each["differences"].items() for each in proofs.values())):
         agree = f"{found['labels_equal']:,} of {found['labels_compared']:,}"
         table.add_row(name, f"{found['absolute']:.1e}", agree)
     return table
 
 
+def small(artifact: Path) -> Table:
+    """Show what each small form in the artifact directory costs."""
+    forms = _report(artifact)["small"]["forms"]
+    scores = list(forms["float32"]["figures"])
+    table = _table("", "bytes", *(f"test {score}" for score in scores), "largest difference")
+    for name, form in forms.items():
+        shown = (f"{form['figures'][score]:.4f}" for score in scores)
+        table.add_row(name, f"{form['bytes']:,}", *shown, f"{form['difference']:.1e}")
+    return table
+
+
+def latency(measured: Mapping[str, Any]) -> Table:
+    """Show the milliseconds that a call of each side takes, at each batch size."""
+    found = measured["milliseconds"]
+    batches = dict.fromkeys(each["batch"] for each in found)
+    heads = (f"{place}, {batch} rows" for batch in batches for place in ("p50", "p99"))
+    table = _table("milliseconds", *heads)
+    for side in dict.fromkeys(each["side"] for each in found):
+        times = ((each["p50"], each["p99"]) for each in found if each["side"] == side)
+        table.add_row(side, *(f"{time:.2f}" for pair in times for time in pair))
+    return table
+
+
 def operators(artifact: Path) -> str:
     """Count the operators in the ONNX file of the artifact directory, in one line."""
-    report = json.loads((artifact / "report.json").read_text(encoding="utf-8"))
-    return ", ".join(f"{count} {name}" for name, count in report["operators"].items())
+    counts = _report(artifact)["operators"]
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def _report(artifact: Path) -> Any:
+    return json.loads((artifact / "report.json").read_text(encoding="utf-8"))
 
 
 def _table(*columns: str) -> Table:
     """Make a table whose first column is for names and whose others are for figures."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left")
+        table.add_column(column, justify="right" if place else "left", no_wrap=not place)
     return table

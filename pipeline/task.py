@@ -93,7 +93,7 @@ class Task(ABC, Generic[C, D]):
 
     @abstractmethod
     def score(self, outputs: npt.NDArray[Any], examples: Examples) -> Figures:
-        """Measure the model's outputs for `examples`."""
+        """Measure the model's outputs for `examples`, by figures of which higher is better."""
 
     @property
     @abstractmethod

@@ -172,6 +172,7 @@ class Sentiment(Task[TextConfig, ReviewData]):
             "encoder": _encoder(run, run.config.max_length),
             "labels": loaded.labels,
             "texts": loaded.test.texts,
+            "card": {"data set": f"{loaded.name} {loaded.version}"},
         }
 
 

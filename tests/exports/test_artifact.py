@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import tensorflow as tf
@@ -56,8 +57,7 @@ def test_directory_without_what_was_not_asked_for(model: keras.Model, tmp_path: 
     assert exported.labels is None and exported.formats == ["onnx"]
     with pytest.raises(ExportError, match="takes no text"):
         exported.predict_text(["good"])
-    proofs = verify(exported.directory)
-    assert [proof.cases for proof in proofs] == [["recorded examples"]]
+    assert list(verify(exported.directory)) == ["recorded"]
 
 
 def test_manifest_is_what_sha256sum_reads(exported: Artifact) -> None:
@@ -83,7 +83,7 @@ def test_what_was_given_is_kept(reloaded: Artifact, model: keras.Model) -> None:
 
 
 def test_proof_is_recorded(exported: Artifact) -> None:
-    proof = json.loads((exported.directory / "parity.json").read_text())
+    proof = json.loads((exported.directory / "parity.json").read_text())["whole"]
     assert proof["reference"] == "keras" and "1 x 37, holes" in proof["cases"]
     assert proof["cases"][0] == "real texts from 0"
     for name in ("saved_model", "onnx"):
@@ -94,12 +94,15 @@ def test_proof_is_recorded(exported: Artifact) -> None:
     assert report["operators"]["GRU"] == 1 and not models.LOOPS & set(report["operators"])
     assert report["sizes"]["onnx"] == (exported.directory / "onnx/model.onnx").stat().st_size
     assert report["versions"]["tensorflow"] == tf.__version__
+    graph = onnx.load(exported.directory / "onnx/model.onnx")
+    assert report["opset"] == graph.opset_import[0].version and report["small"] is None
 
 
 def test_model_card_can_be_followed(exported: Artifact, monkeypatch: Any) -> None:
     """Its code runs, from inside the directory, and gives the recorded answers."""
     card = (exported.directory / "README.md").read_text()
     assert "- Task: sentiment" in card and "labels, in order: negative, positive" in card
+    assert card.count("```js\n") == 2 and "## Smaller forms" not in card
     monkeypatch.chdir(exported.directory)
     request, response = (
         json.loads(Path(f"examples/{name}.json").read_text()) for name in ("request", "response")
@@ -187,7 +190,7 @@ def test_no_artifact(place: str, tmp_path: Path) -> None:
 
 
 def test_verify_compares_recorded_and_new_inputs(exported: Artifact) -> None:
-    recorded, anew, of_text = verify(str(exported.directory))
+    recorded, anew, of_text = verify(str(exported.directory)).values()
     assert recorded.reference == "keras, as recorded"
     assert set(recorded.differences) == {"saved_model", "onnx"}
     assert recorded.differences["onnx"].labels_equal == 4
@@ -203,7 +206,7 @@ def test_artifact_moves(copied: Any, tmp_path: Path) -> None:
     code = "\n".join(
         [
             "from exports import load, verify",
-            "print(max(proof.worst for proof in verify('moved')) < 1e-6)",
+            "print(max(proof.worst for proof in verify('moved').values()) < 1e-6)",
             "print(load('moved').predict_text(['good', '']).shape)",
         ]
     )

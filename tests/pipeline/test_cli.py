@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import pytest
 
 from pipeline import cli, doctor
@@ -30,7 +31,9 @@ def assert_one_line(outcome: Outcome, *said: str) -> None:
     assert all(part in outcome.err for part in said)
 
 
-@pytest.mark.parametrize("verb", ["", "train", "train sentiment", "predict", "export", "doctor"])
+@pytest.mark.parametrize(
+    "verb", ["", "train", "train sentiment", "predict", "export", "bench", "doctor"]
+)
 def test_help_comes_at_once(verb: str) -> None:
     """Within half a second of computing; how long a busy machine takes says nothing about us."""
 
@@ -91,6 +94,7 @@ def test_a_trained_run_is_not_trained_again(recurrent: Command, trained: Run[Tex
         (["predict", "nowhere", "fine"], ["there is no run nowhere"]),
         (["evaluate", "nowhere"], ["there is no run nowhere"]),
         (["export", "nowhere"], ["there is no run nowhere"]),
+        (["bench", "nowhere"], ["there is no run nowhere"]),
         (["predict", "/sys", "fine"], ["/sys is not a run directory"]),
     ],
 )
@@ -187,6 +191,55 @@ def test_export_shows_parity_and_refuses_to_overwrite(
     assert not (tmp_path / "model" / "saved_model").exists()
     again = recurrent("export", trained.path, "--to", tmp_path / "model")
     assert_one_line(again, "exists already")
+
+
+def test_small_forms_are_scored_on_the_test_split(
+    recurrent: Command, trained: Run[TextConfig], tmp_path: Path
+) -> None:
+    to = tmp_path / "model"
+    small = ["--precision=float16", "--quantize=int8", "--max-drop=0.5"]
+    outcome = recurrent("export", trained.path, "--to", to, "--format=onnx", *small)
+    assert outcome.status == 0
+    report = json.loads((to / "report.json").read_text())["small"]
+    assert report["max_drop"] == 0.5 and list(report["forms"]) == ["float32", "float16", "int8"]
+    test = trained.task.data(trained).test
+    for name, file in {
+        "float32": "model",
+        "float16": "model.float16",
+        "int8": "model.int8",
+    }.items():
+        session = onnxruntime.InferenceSession(to / "onnx" / f"{file}.onnx")
+        rows = [row.numpy()[None] for row in test.inputs]
+        labels = [session.run(None, {"tokens": row})[0].argmax() for row in rows]
+        accuracy = (labels == test.targets.numpy()).mean()
+        form = report["forms"][name]
+        assert form["figures"] == {"accuracy": pytest.approx(accuracy)}
+        assert f"{name} " in outcome.out and f"{form['bytes']:,}" in outcome.out
+    beyond = recurrent("export", trained.path, "--to", tmp_path / "again", *small, "--max-drop=-1")
+    assert_one_line(beyond, "float16 lowers accuracy", "-1 is allowed", "max_drop")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_bench_lets_all_sides_take_turns(
+    recurrent: Command, trained: Run[TextConfig], tmp_path: Path
+) -> None:
+    run = copy(trained, tmp_path / "run")
+    assert_one_line(
+        recurrent("bench", run.path), "not exported yet", f"recurrent export {run.path}"
+    )
+    assert recurrent("export", run.path, "--quantize=int8", "--max-drop=1").status == 0
+    file = tmp_path / "figures.json"
+    outcome = recurrent("bench", run.path, "--rounds=3", f"--json={file}")
+    assert outcome.status == 0
+    sides = ["keras", "saved_model", "onnx", "int8", "keras.Model.export"]
+    measured = json.loads(file.read_text())
+    found = measured["milliseconds"]
+    assert [(each["side"], each["batch"]) for each in found] == [
+        (side, batch) for batch in (1, 32) for side in sides
+    ]
+    for each in found:
+        assert each["calls"] == 3 and f"{each['p50']:.2f}" in outcome.out
+    assert all(side in outcome.out for side in sides) and measured["processor"] in outcome.err
 
 
 def test_output_that_cannot_be_written_is_one_line() -> None:

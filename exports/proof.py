@@ -1,0 +1,144 @@
+"""What the formats of an exported model are compared on: whole sequences, chunks and raw text."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from exports import artifact, onnx_small, parity, runtime, saved_model, streaming
+from exports.artifact import Artifact, load
+from exports.parity import Case, Parity, Run
+from exports.signature import Signature
+from exports.text import TextEncoder
+
+_BATCH = 64
+_HARD_TEXTS = (
+    *("", " ", "!?", "Don't   STOP<br />now", "день and 日本語", "ΑΘΗΝΑ", "🙂", "a\tb\nc"),
+    *("ÉCOLE", "a<b<BR>c>"),
+)
+
+
+def of_artifact(
+    exported: Artifact, runs: Mapping[str, Run], cases: Sequence[Case], texts: Sequence[str] = ()
+) -> dict[str, Parity]:
+    """Hold each format against the first of `runs`.
+
+    Args:
+        exported: the files.
+        runs: the model on whole sequences, by format; the first is the reference.
+        cases: whole sequences.
+        texts: raw texts, for a model that takes text; some hard ones are added.
+
+    Returns:
+        What was compared on whole sequences and, where there are such files, in chunks and on raw
+        text.
+
+    Raises:
+        ExportError: at the first difference beyond the tolerance.
+    """
+    (name, reference), *others = runs.items()
+    proofs = {"whole": parity.compare(runs, cases)} if others else {}
+    if exported.states:
+        whole = [case for case in cases if not case.real]
+        proofs["chunks"] = _of_chunks(exported, {name: reference}, whole)
+    if exported.config["text"] is not None:
+        proofs["text"] = _of_text(exported, {name: reference}, [*texts[:_BATCH], *_HARD_TEXTS])
+    return proofs
+
+
+def verify(directory: str | os.PathLike[str]) -> dict[str, Parity]:
+    """Check an exported model again, wherever it is now.
+
+    Its files must be those of the manifest, each format must give the recorded answers of Keras,
+    and the formats must agree on inputs generated anew, in chunks and on texts.
+
+    Returns:
+        What was compared: the recorded examples, and what `of_artifact` returns.
+
+    Raises:
+        ExportError: at the first that does not hold.
+    """
+    exported = load(directory)
+    signature, runs = exported.signature, exported.runs(exported.formats)
+    request = artifact.read_json(exported.directory / artifact.REQUEST)
+    response = artifact.read_json(exported.directory / artifact.RESPONSE)
+    answers = {
+        array.name: np.asarray(response[array.name], array.dtype) for array in signature.outputs
+    }
+    case = Case("recorded examples", signature.name_inputs(request), real=True)
+    recorded = parity.compare({"keras, as recorded": lambda _: answers, **runs}, [case])
+    measured = artifact.read_json(exported.directory / artifact.REPORT)["small"]
+    for name, run in exported.runs(exported.small).items():
+        onnx_small.verify(name, run, case, answers, measured["forms"][name]["difference"])
+    anew = parity.grid(signature, exported.limits, seed=1)
+    return {"recorded": recorded, **of_artifact(exported, runs, anew)}
+
+
+def _of_chunks(exported: Artifact, whole: Mapping[str, Run], cases: Sequence[Case]) -> Parity:
+    """Show that sequences fed in chunks to the step models give what they give as a whole."""
+    steps: dict[str, Run] = {}
+    if "saved_model" in exported.formats:
+        path = exported.directory / artifact.SAVED_MODEL
+        steps["saved_model in chunks"] = saved_model.read(path, saved_model.STEP)
+    if "onnx" in exported.formats:
+        steps["onnx in chunks"] = runtime.read(exported.directory / artifact.STEP)
+    chunked = {
+        name: streaming.in_chunks(run, exported.signature, exported.states)
+        for name, run in steps.items()
+    }
+    return parity.compare({**whole, **chunked}, streaming.cases(cases))
+
+
+def _of_text(exported: Artifact, whole: Mapping[str, Run], texts: Sequence[str]) -> Parity:
+    """Show that what takes raw text gives what the model gives for the ids of the encoder."""
+    ((reference, run),) = whole.items()
+    text_runs: dict[str, Run] = {}
+    if "saved_model" in exported.formats:
+        path = exported.directory / artifact.SAVED_MODEL
+        text_runs["saved_model of text"] = saved_model.read(path, saved_model.TEXT)
+    if "onnx" in exported.formats:
+        text_runs["onnx of text"] = runtime.read(exported.directory / artifact.TEXT_ONNX)
+    strings = np.array(list(texts), object)
+    tokens = exported.encoder(strings).numpy()
+    return parity.compare(
+        {reference: lambda _: run(exported.signature.name_inputs(tokens)), **text_runs},
+        [Case("texts", {"text": strings}, real=True)],
+    )
+
+
+def limits(model: keras.Model, signature: Signature) -> dict[str, int]:
+    """Return how many values integer inputs may take: what every embedding has a row for."""
+    rows = [
+        layer.input_dim
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.Embedding)
+    ]
+    integers = [array.name for array in signature.inputs if "int" in array.dtype]
+    return {name: min(rows) for name in integers} if rows else {}
+
+
+def real_cases(
+    signature: Signature, examples: Any, texts: Sequence[str], encoder: TextEncoder | None
+) -> Iterator[Case]:
+    """Cut the real data into batches; texts of like length go together."""
+    if examples is not None:
+        arrays = signature.name_inputs(examples)
+        rows = len(next(iter(arrays.values())))
+        for start in range(0, rows, _BATCH):
+            part = slice(start, start + _BATCH)
+            yield Case(
+                f"real rows from {start}",
+                {name: values[part] for name, values in arrays.items()},
+                real=True,
+            )
+    if texts and encoder is not None:
+        encoded = sorted(encoder.encode(texts), key=len)
+        for start in range(0, len(encoded), _BATCH):
+            arrays_of_ids = encoded[start : start + _BATCH]
+            longest = max(1, len(arrays_of_ids[-1]))
+            batch = np.zeros((len(arrays_of_ids), longest), "int32")
+            for row, ids in zip(batch, arrays_of_ids, strict=True):
+                row[: len(ids)] = ids
+            yield Case(f"real texts from {start}", signature.name_inputs(batch), real=True)

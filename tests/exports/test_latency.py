@@ -1,0 +1,53 @@
+"""Timing: who is called how often, on what, and what the artifact says of it."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from exports import Artifact, latency
+
+
+def test_sides_take_turns_in_changing_order() -> None:
+    called: list[str] = []
+    sides = {name: lambda name=name: called.append(name) for name in "abc"}
+    times = latency.turns(sides, range(20), calls=2)
+    assert {name: len(values) for name, values in times.items()} == dict.fromkeys("abc", 40)
+    assert Counter(called) == dict.fromkeys("abc", 1 + 20 * 3)
+    rounds = ["".join(called[start : start + 9 : 3]) for start in range(3, len(called), 9)]
+    assert all(sorted(order) == list("abc") for order in rounds) and len(set(rounds)) > 1
+
+
+@pytest.mark.parametrize(("rounds", "seconds", "expected"), [(50, 0.0, 3), (2, 0.0, 2), (5, 60, 5)])
+def test_rounds_end_when_time_is_up(rounds: int, seconds: float, expected: int) -> None:
+    assert len(latency.turns({"a": lambda: None}, range(rounds), seconds=seconds)["a"]) == expected
+
+
+def test_batches_are_filled_with_the_rows_given() -> None:
+    seen: list[Any] = []
+    rows = np.arange(6).reshape(3, 2)
+
+    def run(inputs: Any) -> Any:
+        seen.append(inputs["x"].tolist())
+        return inputs
+
+    measured = latency.measure({"side": run}, {"x": rows}, {1: range(3), 5: range(3)}, seconds=9)
+    assert seen[0] == [[0, 1]] and seen[-1] == [[0, 1], [2, 3], [4, 5], [0, 1], [2, 3]]
+    assert measured["shape_of_a_row"] == {"x": [2]} and measured["processor"]
+    for batch, found in zip((1, 5), measured["milliseconds"], strict=True):
+        assert found["side"] == "side" and found["batch"] == batch and found["calls"] == 3
+        assert 0 < found["p50"] <= found["p99"]
+
+
+def test_artifact_tells_the_latency_of_each_format(exported: Artifact) -> None:
+    found = json.loads((exported.directory / "report.json").read_text())["latency"]
+    sides = [(each["side"], each["batch"]) for each in found["milliseconds"]]
+    assert sorted(sides) == sorted(
+        (side, batch) for side in ("keras", "onnx", "saved_model") for batch in (1, 32)
+    )
+    card = (exported.directory / "README.md").read_text()
+    assert found["processor"] in card and "| side | batch 1 | batch 32 |" in card
+    one = next(each for each in found["milliseconds"] if each["side"] == "onnx")
+    assert f"| onnx | {one['p50']:.2f} / {one['p99']:.2f} |" in card
