@@ -32,6 +32,7 @@ REQUEST = "examples/request.json"
 RESPONSE = "examples/response.json"
 SAVED_MODEL = "saved_model"
 STEP = "onnx/step.onnx"
+TEXT_ONNX = "onnx/text.onnx"
 VOCABULARY = "vocabulary.txt"
 
 FORMATS = {"saved_model": SAVED_MODEL, "onnx": ONNX}

@@ -156,9 +156,7 @@ class Stream:
     """
 
     def __init__(self, run: Run, signature: Signature, states: Sequence[State], batch: int) -> None:
-        self.state = {
-            state.name: np.zeros((batch, *state.shape[1:]), state.dtype) for state in states
-        }
+        self.state = {state.name: _zeros(state, batch) for state in states}
         self._run = run
         self._signature = signature
         self._states = states
@@ -206,6 +204,11 @@ def read(path: Path) -> Run:
             raise ExportError(f"{path} fails in ONNX Runtime: {error}") from error
 
     return run
+
+
+def _zeros(state: State, batch: int) -> np.ndarray:
+    shape: tuple[Any, ...] = (batch, *state.shape[1:])
+    return np.zeros(shape, state.dtype)
 
 
 def _reject_no_text(number: int, text: Any) -> None:

@@ -42,7 +42,10 @@ class Array(NamedTuple):
             raise ExportError(f"{self.name!r} holds {self.dtype} numbers, not {given.dtype}.")
         with np.errstate(invalid="ignore", over="ignore"):
             array = given.astype(self.dtype)
-        if array.dtype.kind in "iu" and not np.array_equal(array, given):
+        same = (
+            np.isfinite(array) == np.isfinite(given) if array.dtype.kind == "f" else array == given
+        )
+        if not same.all():
             raise ExportError(f"{self.name!r} holds {self.dtype} numbers, and some given are not.")
         return array
 

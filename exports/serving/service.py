@@ -206,8 +206,8 @@ class Service:
         return _refusal(_CLIENT_LEFT, "")
 
     def _said(self, error: ExportError) -> str:
-        """Say what is wrong, but not where the model lies."""
-        return str(error).replace(f"{self._predictor.artifact.directory}", "the model")
+        """Say what is wrong, but not where the files are."""
+        return str(error).replace(f"{self._predictor.artifact.directory}", "the server")
 
     @contextlib.contextmanager
     def _working(self) -> Iterator[None]:
@@ -236,7 +236,7 @@ def _parsed(body: str | bytes) -> dict[str, Any]:
     try:
         content = json.loads(body, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
-        raise HTTPException(400, f"This is not JSON: {error}.") from error
+        raise HTTPException(400, f"This is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise HTTPException(422, "A request is a JSON object.")
     return content
