@@ -1,7 +1,8 @@
 """The directory of an exported model: whoever gets it needs nothing else.
 
 README.md  config.json  vocabulary.txt  labels.json  parity.json  report.json  MANIFEST.sha256
-saved_model/  onnx/model.onnx  onnx/step.onnx  examples/request.json  examples/response.json
+saved_model/  onnx/model.onnx  onnx/step.onnx  onnx/text.onnx
+examples/request.json  examples/response.json
 """
 
 import contextlib
@@ -32,6 +33,7 @@ REQUEST = "examples/request.json"
 RESPONSE = "examples/response.json"
 SAVED_MODEL = "saved_model"
 STEP = "onnx/step.onnx"
+TEXT_ONNX = "onnx/text.onnx"
 VOCABULARY = "vocabulary.txt"
 
 FORMATS = {"saved_model": SAVED_MODEL, "onnx": ONNX}
