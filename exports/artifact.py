@@ -1,7 +1,8 @@
 """The directory of an exported model: whoever gets it needs nothing else.
 
 README.md  config.json  vocabulary.txt  labels.json  parity.json  report.json  MANIFEST.sha256
-saved_model/  onnx/model.onnx  onnx/step.onnx  examples/request.json  examples/response.json
+saved_model/  onnx/model.onnx  onnx/step.onnx  onnx/text.onnx
+examples/request.json  examples/response.json
 """
 
 import contextlib

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from exports import artifact, onnx_graph, parity, report, runtime, saved_model, traced
+from exports import artifact, onnx_graph, onnx_text, parity, report, runtime, saved_model, traced
 from exports import streaming as step_model
 from exports.artifact import FORMATS, Artifact, load
 from exports.errors import ExportError
@@ -18,7 +18,10 @@ from exports.text import TextEncoder
 
 _BATCH = 64
 _RECORDED = 8
-_HARD_TEXTS = ("", " ", "!?", "Don't   STOP<br />now", "день and 日本語", "ΑΘΗΝΑ", "🙂", "a\tb\nc")
+_HARD_TEXTS = (
+    *("", " ", "!?", "Don't   STOP<br />now", "день and 日本語", "ΑΘΗΝΑ", "🙂", "a\tb\nc"),
+    *("ÉCOLE", "a<b<BR>c>"),
+)
 
 
 def export(
@@ -41,7 +44,8 @@ def export(
             is stateful in it begins with zeros.
         directory: is created; nothing is left there if the export fails.
         formats: of "saved_model" and "onnx".
-        encoder: turns text into the model's ids; gives the SavedModel a raw-text signature.
+        encoder: turns text into the model's ids; each format then takes raw text too, in a
+            signature `serving_text` of the SavedModel and in `onnx/text.onnx`.
         labels: name of each class.
         examples: real inputs to compare the formats on: an array, a list, or a mapping by name.
         texts: real texts to compare the formats on, with an `encoder`.
@@ -64,6 +68,9 @@ def export(
     if any(layer.compute_dtype != "float32" for layer in model._flatten_layers()):
         model = traced.in_float32(model)
     signature = Signature.of(model)
+    if encoder is not None and len(signature.inputs) != 1:
+        names = [array.name for array in signature.inputs]
+        raise ExportError(f"An `encoder` gives ids to one input, and the inputs are {names}.")
     if streaming is None:
         streaming = step_model.is_stateful(model)
     states = step_model.states(model, signature) if streaming else ()
@@ -75,7 +82,11 @@ def export(
         if "onnx" in formats:
             path = draft / artifact.ONNX
             path.parent.mkdir()
-            path.write_bytes(onnx_graph.convert(model, signature).SerializeToString())
+            graph = onnx_graph.convert(model, signature)
+            path.write_bytes(graph.SerializeToString())
+            if encoder is not None:
+                text_graph = onnx_text.with_text(graph, encoder)
+                (draft / artifact.TEXT_ONNX).write_bytes(text_graph.SerializeToString())
             runs["onnx"] = runtime.read(path)
         real = list(_real_cases(signature, examples, texts, encoder))
         limits = _limits(model, signature)
@@ -94,10 +105,8 @@ def export(
             whole = {"keras": runs["keras"]}
             streamed = _compare_chunks(whole, draft, formats, signature, states, limits)
         if encoder is not None:
-            if "saved_model" in formats:
-                _check_text(
-                    draft, runs["keras"], signature, encoder, [*texts[:_BATCH], *_HARD_TEXTS]
-                )
+            sample = [*texts[:_BATCH], *_HARD_TEXTS]
+            _check_text(draft, formats, runs["keras"], signature, encoder, sample)
             lines = "".join(f"{word}\n" for word in encoder.vocabulary)
             (draft / artifact.VOCABULARY).write_text(lines, encoding="utf-8", newline="\n")
         if labels is not None:
@@ -220,15 +229,25 @@ def _real_cases(
 
 
 def _check_text(
-    draft: Path, run: parity.Run, signature: Signature, encoder: TextEncoder, texts: Sequence[str]
+    draft: Path,
+    formats: Sequence[str],
+    run: parity.Run,
+    signature: Signature,
+    encoder: TextEncoder,
+    texts: Sequence[str],
 ) -> None:
-    """Hold the SavedModel's raw-text signature against Keras on the same texts."""
-    text_run = saved_model.read(draft / artifact.SAVED_MODEL, saved_model.TEXT)
-    tokens = encoder(np.array(list(texts), object)).numpy()
-    strings = {"text": np.array([text.encode() for text in texts], object)}
+    """Hold what takes raw text against Keras on the same texts."""
+    text_runs: dict[str, parity.Run] = {}
+    if "saved_model" in formats:
+        path = draft / artifact.SAVED_MODEL
+        text_runs["saved_model of text"] = saved_model.read(path, saved_model.TEXT)
+    if "onnx" in formats:
+        text_runs["onnx of text"] = runtime.read(draft / artifact.TEXT_ONNX)
+    strings = np.array(list(texts), object)
+    tokens = encoder(strings).numpy()
     parity.compare(
-        {"keras": lambda _: run(signature.name_inputs(tokens)), "raw text": text_run},
-        [Case("texts", strings, real=True)],
+        {"keras": lambda _: run(signature.name_inputs(tokens)), **text_runs},
+        [Case("texts", {"text": strings}, real=True)],
     )
 
 

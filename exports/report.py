@@ -95,6 +95,15 @@ def _usage(settings: Mapping[str, Any]) -> list[str]:
             f"outputs = session.run(None, {{{fed}}})",
             "```",
         ]
+        if settings["text"] is not None:
+            lines += [
+                "",
+                "```python",
+                "import onnxruntime",
+                f'session = onnxruntime.InferenceSession("{artifact.TEXT_ONNX}")',
+                'outputs = session.run(None, {"text": ["a text"]})',
+                "```",
+            ]
     if "saved_model" in settings["formats"]:
         fed = ", ".join(f"{name}={name}" for name in names)
         lines += [

@@ -10,6 +10,10 @@ import tensorflow as tf
 from exports.errors import ExportError
 
 PADDING, UNKNOWN = "", "[UNK]"
+
+# Regular expressions, in RE2's notation: a line-break tag, and what a token is made of.
+TAG, LETTER, MARK = r"<br\s*/?>", r"\pL\pN\pM'", "!?"
+
 _BATCH = 1024
 
 
@@ -21,9 +25,9 @@ def standardize(texts: Any) -> Any:
     tags are dropped, and A to Z become lower case; other letters stay as they are, because ONNX
     operators lower no others alike everywhere.
     """
-    texts = tf.strings.regex_replace(tf.strings.lower(texts), r"<br\s*/?>", " ")
-    texts = tf.strings.regex_replace(texts, r"[^\pL\pN\pM'!?]+", " ")
-    return tf.strings.regex_replace(texts, r"([!?])", r" \1 ")
+    texts = tf.strings.regex_replace(tf.strings.lower(texts), TAG, " ")
+    texts = tf.strings.regex_replace(texts, f"[^{LETTER}{MARK}]+", " ")
+    return tf.strings.regex_replace(texts, f"([{MARK}])", r" \1 ")
 
 
 class TextEncoder:

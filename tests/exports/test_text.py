@@ -1,6 +1,5 @@
 """Text to ids: the rule against another reading of it, and one path against the other."""
 
-import re
 import sys
 import unicodedata
 from collections import Counter
@@ -16,54 +15,10 @@ from exports import Artifact, ExportError, saved_model
 from exports.parity import Run
 from exports.text import TextEncoder, standardize
 from tests.exports.models import VOCABULARY
+from tests.exports.texts import FRAGMENTS, ids, read, texts
 
 some = settings(max_examples=100, deadline=None)
 few = settings(max_examples=20, deadline=None)
-
-FRAGMENTS = [
-    *("good", "bad", "NOT", "Good!", "день", "День", "ΑΘΗΝΑ", "日本語", "e\u0301", "\u0301", "١٢٣"),
-    *(
-        "don't",
-        "'",
-        "''",
-        "rock'n'roll",
-        "it’s",
-        "!",
-        "?",
-        "?!",
-        "!!!",
-        "¡",
-        "…",
-        "-",
-        "_",
-        "wait...",
-    ),
-    *("<br />", "<BR>", "<br\n/>", "<br", "br>", "<b<br>r>", "< br/>", "<p>", "&amp;", "[UNK]"),
-    *(" ", "\t", "\n", "\r\n", "\v", "\x00", "\x1c", "\x85", "\xa0", "\u2028", "\u3000", "\ufeff"),
-    *("🙂", "👨\u200d👩\u200d👧", "🇩🇪", "İ", "ß", "ǅ", "ª", "Ⅷ", "½", "\U0001d400", "\U000e0061"),
-]
-# Characters that a newer Unicode names may be letters to one library and nothing to another.
-texts = st.lists(
-    st.sampled_from(FRAGMENTS) | st.text(st.characters(exclude_categories=["Cs", "Cn"]), max_size=9)
-).map("".join)
-
-
-def read(text: str) -> list[str]:
-    """The tokens of a text, read letter by letter."""
-    text = re.sub("[A-Z]", lambda letter: letter[0].lower(), text)
-    text = re.sub("<br[\t\n\f\r ]*/?>", " ", text)
-    return "".join(map(part, text)).split()
-
-
-def part(letter: str) -> str:
-    if letter in "!?":
-        return f" {letter} "
-    return letter if letter == "'" or unicodedata.category(letter)[0] in "LMN" else " "
-
-
-def ids(text: str, max_length: int = 12) -> list[int]:
-    known = {word: place for place, word in enumerate(VOCABULARY) if word}
-    return [known.get(token, 1) for token in read(text)][:max_length]
 
 
 @some
@@ -93,7 +48,7 @@ def test_every_character() -> None:
 @example(["", ""])
 def test_ids(encoder: TextEncoder, texts: list[str]) -> None:
     """Ragged or padded, alone or in a batch, the ids of a text are the same."""
-    expected = [ids(text) for text in texts]
+    expected = [ids(text, VOCABULARY) for text in texts]
     assert [row.tolist() for row in encoder.encode(texts)] == expected
     padded = encoder(tf.constant(texts, "string")).numpy()
     assert padded.dtype == "int32"
@@ -121,7 +76,7 @@ def test_text_path_of_saved_model(
     "text", ["good " * 100_000, "good" * 100_000, "!" * 100_000, " " * 100_000, "<br />" * 100_000]
 )
 def test_long_text(text: str, encoder: TextEncoder, exported: Artifact) -> None:
-    assert encoder.encode([text])[0].tolist() == ids(text)
+    assert encoder.encode([text])[0].tolist() == ids(text, VOCABULARY)
     assert exported.predict_text([text]).shape == (1, 2)
 
 
