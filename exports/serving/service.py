@@ -28,7 +28,7 @@ from exports.serving.metrics import Metrics
 _PATHS = ("/predict", "/health", "/metrics")
 _LATER = {"Retry-After": "1"}
 _CLIENT_LEFT = 499  # nobody reads it: it is for the count
-_RESTARTING, _TRY_AGAIN = 1012, 1013  # why a WebSocket is closed
+_IMPOSSIBLE, _RESTARTING, _TRY_AGAIN = 1008, 1012, 1013  # why a WebSocket is closed
 
 
 class Service:
@@ -142,10 +142,15 @@ class Service:
 
     async def _stream(self, websocket: WebSocket) -> None:
         """Answer the chunks of a sequence, one after the other, until either side ends it."""
+        await websocket.accept()  # browsers see why a connection was closed, not why none was made
         if self.stopping or self._streams >= self.limits.max_streams:
-            raise HTTPException(503, "No further stream is taken: try again later.", _LATER)
-        stream = self._predictor.stream()
-        await websocket.accept()
+            await websocket.close(_TRY_AGAIN, "No further stream is taken: try again later.")
+            return
+        try:
+            stream = self._predictor.stream()
+        except ExportError as error:
+            await websocket.close(_IMPOSSIBLE, self._said(error))
+            return
         self._streams += 1
         try:
             await self._converse(websocket, stream)
