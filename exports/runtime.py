@@ -48,6 +48,8 @@ class Predictor:
 
     Args:
         directory: what `exports.export` wrote, ONNX among its formats.
+        threads: that one call may use; None: one for each core. One thread each is best where many
+            call at a time.
 
     Attributes:
         artifact: the directory.
@@ -58,10 +60,11 @@ class Predictor:
         ExportError: if the directory holds no exported model, or is damaged.
     """
 
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
+    def __init__(self, directory: str | os.PathLike[str], threads: int | None = None) -> None:
         self.artifact = artifact.load(directory)
         self.signature = self.artifact.signature
         self.labels = self.artifact.labels
+        self._threads = threads
 
     @overload
     def __call__(self, given: str) -> Prediction: ...
@@ -129,23 +132,23 @@ class Predictor:
 
     @functools.cached_property
     def _run(self) -> Run:
-        return read(self._file(artifact.ONNX))
+        return self._read(artifact.ONNX)
 
     @functools.cached_property
     def _run_text(self) -> Run:
         if self.artifact.config["text"] is None:
             raise ExportError(f"{self.artifact.directory} holds a model that takes no text.")
-        return read(self._file(artifact.TEXT_ONNX))
+        return self._read(artifact.TEXT_ONNX)
 
     @functools.cached_property
     def _run_step(self) -> Run:
-        return read(self._file(artifact.STEP))
+        return self._read(artifact.STEP)
 
-    def _file(self, name: str) -> Path:
+    def _read(self, name: str) -> Run:
         path = self.artifact.directory / name
         if not path.exists():
             raise ExportError(f'{path} is missing: export with "onnx" among the formats.')
-        return path
+        return read(path, self._threads)
 
 
 class Stream:
@@ -177,13 +180,18 @@ class Stream:
         return outputs
 
 
-def read(path: Path) -> Run:
+def read(path: Path, threads: int | None = None) -> Run:
     """Load an ONNX file as a function of named arrays.
+
+    Args:
+        path: the file.
+        threads: that a call may use; None: one for each core.
 
     Raises:
         ExportError: if ONNX Runtime cannot load the file, or cannot run it on some inputs.
     """
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
     options.log_severity_level = _FATAL  # an error is raised here, and need not be printed too
     try:
         session = onnxruntime.InferenceSession(

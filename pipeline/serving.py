@@ -21,7 +21,7 @@ def load(path: Path, limits: Limits) -> Service:
     if not directory.exists():
         raise PipelineError(f"{path} has no exported model: recurrent export {path}")
     try:
-        return Service(Predictor(directory), limits)
+        return Service(Predictor(directory, threads=1), limits)
     except ExportError as error:
         raise PipelineError(str(error)) from error
 

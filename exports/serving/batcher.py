@@ -1,4 +1,4 @@
-"""Requests that arrive while a batch runs become the next batch."""
+"""Requests that arrive while batches run become the next batch."""
 
 import asyncio
 import collections
@@ -23,11 +23,12 @@ class _Waiting(Generic[Given, Answer]):
 
 
 class Batcher(Generic[Given, Answer]):
-    """Runs one batch at a time, in a thread, made of the requests that wait by then.
+    """Runs batches in threads, each made of the requests that wait when a thread is free.
 
     Args:
         joining: how requests are run together.
         max_batch: rows of a batch; a request that has more is run alone.
+        max_parallel: batches that run at the same time.
         max_queue: requests that may wait.
         observe: is told the rows of each batch.
     """
@@ -37,15 +38,17 @@ class Batcher(Generic[Given, Answer]):
         joining: Joining[Given, Answer],
         *,
         max_batch: int,
+        max_parallel: int,
         max_queue: int,
         observe: Callable[[int], None],
     ) -> None:
         self._joining = joining
         self._max_batch = max_batch
+        self._max_parallel = max_parallel
         self._max_queue = max_queue
         self._observe = observe
         self._queue: collections.deque[_Waiting[Given, Answer]] = collections.deque()
-        self._working: asyncio.Task[None] | None = None
+        self._workers: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         """Return how many requests wait."""
@@ -63,11 +66,14 @@ class Batcher(Generic[Given, Answer]):
         kind, rows = self._joining.kind(given), self._joining.rows(given)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(given, rows, kind, answer))
-        if self._working is None or self._working.done():
-            self._working = asyncio.create_task(self._work())
+        if len(self._workers) < self._max_parallel:
+            worker = asyncio.create_task(self._work())
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
         return await answer
 
     async def _work(self) -> None:
+        """Run batches until nothing waits."""
         while batch := self._next():
             self._observe(sum(waiting.rows for waiting in batch))
             try:

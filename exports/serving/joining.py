@@ -15,6 +15,7 @@ Given = TypeVar("Given")
 Answer = TypeVar("Answer")
 
 _PADDING = 16
+_NEAR = 32  # steps: padding a row further costs more time than a batch saves
 
 
 class Joining(abc.ABC, Generic[Given, Answer]):
@@ -46,6 +47,7 @@ class Texts(Joining[list[str], list[Prediction]]):
     """
 
     def __init__(self, predictor: Predictor, *, padded: bool) -> None:
+        self._max_length = (predictor.artifact.config["text"] or {"max_length": 0})["max_length"]
         self._predictor = predictor
         self._padded = padded
 
@@ -53,7 +55,10 @@ class Texts(Joining[list[str], list[Prediction]]):
         return len(given)
 
     def kind(self, given: list[str]) -> Hashable:  # noqa: D102
-        return "texts" if self._padded else id(given)
+        if not self._padded:
+            return id(given)
+        words = max(text.count(" ") for text in given)
+        return min(words, self._max_length) // _NEAR
 
     def run(self, requests: Sequence[list[str]]) -> list[list[Prediction]]:  # noqa: D102
         predictions = iter(self._predictor.predict_text(list(itertools.chain(*requests))))
@@ -77,7 +82,8 @@ class Inputs(Joining[Arrays, Arrays]):
         return len(next(iter(given.values())))
 
     def kind(self, given: Arrays) -> Hashable:  # noqa: D102
-        return "ids" if self._padded else tuple(values.shape[1:] for values in given.values())
+        shapes = [values.shape[1:] for values in given.values()]
+        return shapes[0][0] // _NEAR if self._padded else tuple(shapes)
 
     def run(self, requests: Sequence[Arrays]) -> list[Arrays]:  # noqa: D102
         stacked = {name: _stacked([given[name] for given in requests]) for name in requests[0]}

@@ -1,5 +1,6 @@
 """How much a server takes on."""
 
+import os
 from dataclasses import dataclass
 
 
@@ -11,6 +12,7 @@ class Limits:
         max_bytes: of a request, or of a chunk of a stream.
         max_rows: of a request: texts, or rows of its arrays.
         max_batch: rows of several requests that are run together.
+        max_parallel: batches that run at the same time, each on one core.
         max_queue: requests that wait to be run.
         max_streams: streams that are open.
         max_seconds: until a request is answered.
@@ -19,6 +21,7 @@ class Limits:
     max_bytes: int = 2**20
     max_rows: int = 64
     max_batch: int = 32
+    max_parallel: int = os.cpu_count() or 1
     max_queue: int = 256
     max_streams: int = 64
     max_seconds: float = 10.0

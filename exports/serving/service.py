@@ -54,7 +54,11 @@ class Service:
         self._predictor = predictor
         self._streams = 0
         self._metrics = Metrics()
-        sizes = {"max_batch": limits.max_batch, "max_queue": limits.max_queue}
+        sizes = {
+            "max_batch": limits.max_batch,
+            "max_parallel": limits.max_parallel,
+            "max_queue": limits.max_queue,
+        }
         observe = self._metrics.batch_rows.observe
         _warm_up(predictor)
         padded = takes_padding(predictor)
