@@ -1,15 +1,18 @@
-"""`recurrent serve` under the load of wrk: how fast, how late, and whether a stop loses anything."""
+"""`recurrent serve` under load: how fast, how late, and whether a stop loses anything."""
 
 import json
+import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.progress import track
@@ -18,74 +21,89 @@ from benchmarks.timing import machine, table
 
 WORDS, EMBEDDING, UNITS, LENGTH = 20_000, 64, 64, 400
 KINDS = {"headline": (2.3, 0.4), "review": (5.2, 0.6)}  # of a log-normal number of words
-LOADS = [(1, 1), (32, 1), (32, 32)]  # connections, and rows that may run together
-BODIES, SECONDS = 500, 2
+LOADS = ((1, 1), (32, 1), (32, 32))  # connections, and rows that may run together
+BODIES, SECONDS, ROUNDS = 500, 4, 5
 DOCS = Path(__file__).parents[1] / "docs"
 
+# wrk runs it: each request is the next line of a file, and the figures come as JSON.
 SCRIPT = """
-local bodies = {}
+local bodies, number = {}, 0
 for line in io.lines("BODIES") do bodies[#bodies + 1] = line end
-local next = 0
-wrk.method = "POST"
 request = function()
-  next = next % #bodies + 1
-  return wrk.format(nil, "/predict", nil, bodies[next])
+  number = number % #bodies + 1
+  return wrk.format("POST", "/predict", nil, bodies[number])
 end
-done = function(summary, latency)
+done = function(summary, latency, _)
   local errors = summary.errors
   io.write(string.format(
-    'FIGURES {"answers": %d, "seconds": %f, "p50": %f, "p99": %f, "connect": %d, "read": %d, '
-    .. '"write": %d, "status": %d, "timeout": %d}\\n',
+    'FIGURES {"answers": %d, "seconds": %f, "p50": %f, "p99": %f, "errors": %d}',
     summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e3,
-    latency:percentile(99) / 1e3, errors.connect, errors.read, errors.write, errors.status,
-    errors.timeout))
+    latency:percentile(99) / 1e3,
+    errors.connect + errors.read + errors.write + errors.status + errors.timeout))
 end
 """
 
 PAGE = """# Serving
 
-Made by `python -m benchmarks.serving`. {machine}. `recurrent serve` and the load generator, wrk with
-one thread, share the cores. Raw text in, over HTTP, connections kept open, {seconds} s a row; every
-connection sends its next text when it has the answer. Words are split and looked up in the ONNX
-file; bidirectional GRU of {units} units, at most {length} words, {words} known. Headlines have about
-{headline:.0f} words, reviews about {review:.0f}. "rows together" is `--max-batch`: 1 is without batching.
+Made by `python -m benchmarks.serving`. {machine}.
+
+`recurrent serve` and the load generator share the cores. Raw text in, over HTTP; every connection
+stays open and sends its next text when it has the answer. The ONNX file splits and looks up the
+words: bidirectional GRU of {units} units, {words} words known, {length} read. Headlines have
+{headline:.0f} words, reviews {review:.0f} (medians). "rows together" is `--max-batch`, so 1 is
+without batching.
+
+## Load
+
+wrk, one thread, {seconds} s; medians of {rounds} rounds in turn. "CPU" is the server's for an
+answer: it depends less on what else the machine does.
 
 {loads}
 
 ## Told to stop under load
 
-SIGTERM after {half} s, {connections} connections; then wrk goes on for {half} s and finds nobody.
-"cut off" are connections that stood and were closed without an answer.
+hey, {connections} connections, SIGTERM in the middle. "refused" were told so, by a 503 or by a port
+nobody listens on; "lost" are all others without an answer.
 
 {stops}
 """
 
 
+class Load(NamedTuple):
+    """What is asked, by how many, and how the server is set."""
+
+    kind: str
+    connections: int
+    together: int
+
+
 def main() -> None:
     """Measure every load, and write docs/serving.md and .json."""
-    if not shutil.which("wrk"):
-        sys.exit("wrk, the load generator, is not there: apt install wrk")
+    if missing := [name for name in ("wrk", "hey") if not shutil.which(name)]:
+        sys.exit(f"the load generators are not all there: apt install {' '.join(missing)}")
+    loads = [Load(kind, *load) for kind in KINDS for load in LOADS]
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
         _export(directory / "artifact")
-        bodies = {kind: _bodies(*lengths) for kind, lengths in KINDS.items()}
-        cases = [(kind, *load) for kind in KINDS for load in LOADS]
-        loads = [_load(directory, bodies[case[0]], *case) for case in track(cases, "Loads")]
-        stops = [_stop(directory, bodies[kind], kind) for kind in track(KINDS, "Stops")]
+        for kind, lengths in KINDS.items():
+            (directory / kind).write_text("".join(f"{body}\n" for body in _bodies(*lengths)))
+        turns = track(loads * ROUNDS, "Loads")
+        rounds = [(load, _measure(directory, load)) for load in turns]
+        stops = [_stop(directory, loads[-1]._replace(kind=kind)) for kind in track(KINDS, "Stops")]
     figures = {
         "machine": {**machine(), "uvicorn": version("uvicorn")},
-        "loads": loads,
+        "loads": [_median(load, [row for each, row in rounds if each == load]) for load in loads],
         "stops": stops,
     }
     page = PAGE.format(
         machine=", ".join(f"{key} {value}" for key, value in figures["machine"].items()),
         seconds=SECONDS,
-        half=SECONDS // 2,
+        rounds=ROUNDS,
         units=UNITS,
         length=LENGTH,
         words=f"{WORDS:,}",
-        connections=LOADS[-1][0],
-        loads=table(loads),
+        connections=loads[-1].connections,
+        loads=table(figures["loads"]),
         stops=table(stops),
         **{kind: np.exp(mean) for kind, (mean, _) in KINDS.items()},
     )
@@ -111,80 +129,100 @@ def _export(directory: Path) -> None:
 
 
 def _word(number: int) -> str:
-    """Spell a number in letters, some of them more often than others."""
+    """Spell a number in letters."""
     return "".join("etaoinshrd"[int(digit)] for digit in str(number))
 
 
 def _bodies(mean: float, deviation: float) -> list[str]:
-    """Make requests of one text each, whose words are as frequent as words are."""
+    """Make requests of one text each, with some words far more frequent than others."""
     generator = np.random.default_rng(0)
     lengths = np.maximum(1, generator.lognormal(mean, deviation, BODIES).astype(int))
     texts = (generator.zipf(1.3, length) % WORDS for length in lengths)
     return [json.dumps({"texts": [" ".join(map(_word, words))]}) for words in texts]
 
 
-def _load(
-    directory: Path, bodies: list[str], kind: str, connections: int, together: int
-) -> dict[str, Any]:
-    with _serving(directory, together) as (server, address):
-        _finish(_wrk(directory, address, bodies, connections, 2))
-        figures = _finish(_wrk(directory, address, bodies, connections, SECONDS))
-        server.terminate()
+def _measure(directory: Path, load: Load) -> dict[str, float]:
+    with _serving(directory, load) as (_, address):
+        _wrk(directory, load, address, 1)
+        before = _cpu(address)
+        figures = _wrk(directory, load, address, SECONDS)
+        used = _cpu(address) - before
     return {
-        "text": kind,
-        "connections": connections,
-        "rows together": together,
-        "answers / s": (figures["answers"] - figures["status"]) / figures["seconds"],
+        "answers / s": figures["answers"] / figures["seconds"],
         "p50, ms": figures["p50"],
         "p99, ms": figures["p99"],
-        "errors": sum(figures[name] for name in ("connect", "read", "write", "status", "timeout")),
+        "CPU, ms": used / figures["answers"] * 1e3,
+        "errors": figures["errors"],
     }
 
 
-def _stop(directory: Path, bodies: list[str], kind: str) -> dict[str, Any]:
-    connections, together = LOADS[-1]
-    with _serving(directory, together) as (server, address):
-        load = _wrk(directory, address, bodies, connections, SECONDS)
-        try:
-            load.wait(SECONDS / 2)
-        except subprocess.TimeoutExpired:
-            server.terminate()
-        figures = _finish(load)
+def _median(load: Load, rows: list[dict[str, float]]) -> dict[str, Any]:
+    medians = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
     return {
-        "text": kind,
-        "answered": figures["answers"] - figures["status"],
-        "refused with 503": figures["status"],
-        "cut off": figures["read"] + figures["write"],
-        "exit status": server.returncode,
+        "text": load.kind,
+        "connections": load.connections,
+        "rows together": load.together,
+        **medians,
+        "errors": sum(int(row["errors"]) for row in rows),
+    }
+
+
+def _stop(directory: Path, load: Load) -> dict[str, Any]:
+    body = directory / "body"
+    body.write_text((directory / load.kind).read_text().splitlines()[0])
+    with _serving(directory, load) as (server, address):
+        program = ["hey", "-c", str(load.connections), "-z", f"{SECONDS}s", "-m", "POST"]
+        with subprocess.Popen(
+            [*program, "-D", str(body), f"{address}/predict"], stdout=subprocess.PIPE, text=True
+        ) as hey:
+            try:
+                hey.wait(SECONDS / 2)
+            except subprocess.TimeoutExpired:
+                server.terminate()
+            said, _ = hey.communicate()
+        status = server.wait()
+    statuses = {code: int(count) for code, count in re.findall(r"\[(\d+)\]\t(\d+) resp", said)}
+    errors = [(int(count), why) for count, why in re.findall(r"\[(\d+)\]\t(\w+ \".*)", said)]
+    at_the_port = sum(count for count, why in errors if why.endswith("connection refused"))
+    return {
+        "text": load.kind,
+        "answered": statuses.pop("200"),
+        "refused by a 503": statuses.pop("503", 0),
+        "refused at the port": at_the_port,
+        "lost": sum(statuses.values()) + sum(count for count, _ in errors) - at_the_port,
+        "exit status": status,
     }
 
 
 @contextmanager
-def _serving(directory: Path, together: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Serve until the block has told the server to stop."""
+def _serving(directory: Path, load: Load) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Serve while the block runs."""
     program = [sys.executable, "-m", "pipeline.cli", "serve", str(directory / "artifact")]
-    options = ["--port=0", f"--max-batch={together}"]
+    options = ["--port=0", f"--max-batch={load.together}"]
     with subprocess.Popen([*program, *options], stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr
-        yield server, server.stderr.readline().split()[-1]
+        try:
+            yield server, server.stderr.readline().split()[-1]
+        finally:
+            server.terminate()
 
 
-def _wrk(
-    directory: Path, address: str, bodies: list[str], connections: int, seconds: int
-) -> subprocess.Popen[str]:
-    lines, script = directory / "bodies", directory / "script.lua"
-    lines.write_text("\n".join(bodies) + "\n")
-    script.write_text(SCRIPT.replace("BODIES", str(lines)))
-    program = ["wrk", "--threads=1", f"--connections={connections}", f"--duration={seconds}s"]
-    return subprocess.Popen(
-        [*program, f"--script={script}", address], stdout=subprocess.PIPE, text=True
+def _wrk(directory: Path, load: Load, address: str, seconds: int) -> dict[str, Any]:
+    script = directory / "script.lua"
+    script.write_text(SCRIPT.replace("BODIES", str(directory / load.kind)))
+    program = ["wrk", "--threads=1", f"--connections={load.connections}", f"--script={script}"]
+    ended = subprocess.run(
+        [*program, f"--duration={seconds}s", address], stdout=subprocess.PIPE, text=True, check=True
     )
-
-
-def _finish(load: subprocess.Popen[str]) -> dict[str, Any]:
-    said, _ = load.communicate()
-    figures: dict[str, Any] = json.loads(said.partition("FIGURES ")[2])
+    figures: dict[str, Any] = json.loads(ended.stdout.partition("FIGURES ")[2])
     return figures
+
+
+def _cpu(address: str) -> float:
+    """Return the seconds of a core that the server has used."""
+    with urllib.request.urlopen(f"{address}/metrics") as metrics:
+        lines = dict(line.rsplit(" ", 1) for line in metrics.read().decode().splitlines())
+    return float(lines["process_cpu_seconds_total"])
 
 
 if __name__ == "__main__":

@@ -197,7 +197,7 @@ def export(run: Path, formats: Sequence[str], to: Path | None) -> None:
 @click.option("--max-bytes", type=_AMOUNT, default=Limits.max_bytes, help="Of a request.")
 @click.option("--max-rows", type=_AMOUNT, default=Limits.max_rows, help="Of a request.")
 @click.option("--max-batch", type=_AMOUNT, default=Limits.max_batch, help="Rows run together.")
-@click.option("--max-parallel", type=_AMOUNT, default=Limits.max_parallel, help="Batches a time.")
+@click.option("--max-parallel", type=_AMOUNT, default=Limits.max_parallel, help="Batches.")
 @click.option("--max-queue", type=_AMOUNT, default=Limits.max_queue, help="Requests that wait.")
 @click.option("--max-streams", type=_AMOUNT, default=Limits.max_streams, help="Open at a time.")
 @click.option("--max-seconds", type=_SECONDS, default=Limits.max_seconds, help="For an answer.")

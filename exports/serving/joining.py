@@ -14,8 +14,7 @@ from exports.signature import Signature
 Given = TypeVar("Given")
 Answer = TypeVar("Answer")
 
-_PADDING = 16
-_NEAR = 32  # steps: padding a row further costs more time than a batch saves
+_NEAR = 32  # steps that rows may differ by: padding them further costs more than a batch saves
 
 
 class Joining(abc.ABC, Generic[Given, Answer]):
@@ -47,7 +46,6 @@ class Texts(Joining[list[str], list[Prediction]]):
     """
 
     def __init__(self, predictor: Predictor, *, padded: bool) -> None:
-        self._max_length = (predictor.artifact.config["text"] or {"max_length": 0})["max_length"]
         self._predictor = predictor
         self._padded = padded
 
@@ -55,10 +53,8 @@ class Texts(Joining[list[str], list[Prediction]]):
         return len(given)
 
     def kind(self, given: list[str]) -> Hashable:  # noqa: D102
-        if not self._padded:
-            return id(given)
         words = max(text.count(" ") for text in given)
-        return min(words, self._max_length) // _NEAR
+        return ("words", words // _NEAR) if self._padded else id(given)
 
     def run(self, requests: Sequence[list[str]]) -> list[list[Prediction]]:  # noqa: D102
         predictions = iter(self._predictor.predict_text(list(itertools.chain(*requests))))
@@ -83,7 +79,7 @@ class Inputs(Joining[Arrays, Arrays]):
 
     def kind(self, given: Arrays) -> Hashable:  # noqa: D102
         shapes = [values.shape[1:] for values in given.values()]
-        return shapes[0][0] // _NEAR if self._padded else tuple(shapes)
+        return ("steps", shapes[0][0] // _NEAR) if self._padded else tuple(shapes)
 
     def run(self, requests: Sequence[Arrays]) -> list[Arrays]:  # noqa: D102
         stacked = {name: _stacked([given[name] for given in requests]) for name in requests[0]}
@@ -103,7 +99,7 @@ def takes_padding(predictor: Predictor) -> bool:
     request = artifact.read_json(predictor.artifact.directory / artifact.REQUEST)
     (ids,) = predictor.signature.name_inputs(request).values()
     alone = predictor.predict(ids)
-    padded = predictor.predict(np.pad(ids, [(0, 0), (0, _PADDING)]))
+    padded = predictor.predict(np.pad(ids, [(0, 0), (0, _NEAR)]))
     return all(
         np.allclose(padded[name], alone[name], parity.RELATIVE, parity.ABSOLUTE) for name in alone
     )

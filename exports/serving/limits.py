@@ -15,7 +15,7 @@ class Limits:
         max_parallel: batches that run at the same time, each on one core.
         max_queue: requests that wait to be run.
         max_streams: streams that are open.
-        max_seconds: until a request is answered.
+        max_seconds: for a body to arrive, and for an answer to be found.
     """
 
     max_bytes: int = 2**20

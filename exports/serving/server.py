@@ -9,7 +9,7 @@ import uvicorn
 
 from exports.serving.service import Service
 
-_LAST_CALL = 0.5  # seconds in which clients are told, rather than cut off
+_LAST_CALL = 0.5  # seconds for requests that were on their way to be refused, not cut off
 _POLL = 0.02
 
 
@@ -36,7 +36,7 @@ def run(service: Service, listener: socket.socket) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Stops in three steps: refuse what is new, answer what is not, close what is open."""
+    """Stops in three steps: take no connection, answer on those that stand, close them."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
@@ -44,6 +44,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._service.stopping = True
+        for server in self.servers:
+            server.close()
         await asyncio.sleep(_LAST_CALL)
         while self._service.active:
             await asyncio.sleep(_POLL)

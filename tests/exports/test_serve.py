@@ -74,7 +74,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="module")
 def texts(exported: Artifact) -> Iterator[Server]:
-    with serving(exported.directory) as server:
+    with serving(exported.directory, "--max-parallel=1") as server:
         yield server
 
 
@@ -153,10 +153,8 @@ def test_addresses_that_are_not_there(strict: Server) -> None:
 
 
 def test_more_than_may_wait_and_longer_than_it_may_take(exported: Artifact) -> None:
-    with (
-        serving(exported.directory, "--max-queue=1", "--max-seconds=0.1") as server,
-        ThreadPoolExecutor(8) as pool,
-    ):
+    limits = ("--max-parallel=1", "--max-queue=1", "--max-seconds=0.1")
+    with serving(exported.directory, *limits) as server, ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(server.post, [SLOW] * 8))
         errors = {answer.json()["error"] for answer in answers if answer.status_code == 503}
         assert errors == {
