@@ -1,15 +1,21 @@
 """Exported models on ONNX Runtime and NumPy alone: neither TensorFlow nor Keras is needed."""
 
-from collections.abc import Callable
+import functools
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
+from exports import artifact
 from exports.errors import ExportError
+from exports.signature import Signature, State
 
 Arrays = dict[str, np.ndarray]
+Run = Callable[[Arrays], Arrays]
 
 _FATAL = 4
 _ERRORS = (
@@ -23,13 +29,169 @@ _ERRORS = (
 )
 
 
-def read(path: Path) -> Callable[[Arrays], Arrays]:
+class Prediction(NamedTuple):
+    """What a model says of one text.
+
+    Attributes:
+        label: the one with the highest score, or None if the model has no labels.
+        scores: what the first output holds for each label, such as its probability.
+        outputs: all outputs, by name.
+    """
+
+    label: str | None
+    scores: dict[str, float]
+    outputs: Arrays
+
+
+class Predictor:
+    """An exported model that answers. Threads may share it.
+
+    Args:
+        directory: what `exports.export` wrote, ONNX among its formats.
+        threads: that one call may use; None: one for each core. One thread each is best where many
+            call at a time.
+
+    Attributes:
+        artifact: the directory.
+        signature: names, shapes and types of inputs and outputs.
+        labels: name of each class, if the model has classes.
+
+    Raises:
+        ExportError: if the directory holds no exported model, or is damaged.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str], threads: int | None = None) -> None:
+        self.artifact = artifact.load(directory)
+        self.signature = self.artifact.signature
+        self.labels = self.artifact.labels
+        self._threads = threads
+
+    @overload
+    def __call__(self, given: str) -> Prediction: ...
+
+    @overload
+    def __call__(self, given: list[str] | tuple[str, ...]) -> list[Prediction]: ...
+
+    @overload
+    def __call__(self, given: np.ndarray | Mapping[str, Any]) -> Arrays: ...
+
+    def __call__(self, given: Any) -> Prediction | list[Prediction] | Arrays:
+        """Answer for a text, a list of texts, an array, or arrays by name.
+
+        Raises:
+            ExportError: if the model does not take what is given.
+        """
+        if isinstance(given, str):
+            return self.predict_text([given])[0]
+        if isinstance(given, list | tuple):
+            return self.predict_text(given)
+        return self.predict(given)
+
+    def predict_text(self, texts: Sequence[str]) -> list[Prediction]:
+        """Answer for each text.
+
+        Raises:
+            ExportError: if the model takes no text, or one of `texts` is none.
+        """
+        for number, text in enumerate(texts):
+            _reject_no_text(number, text)
+        if not texts:
+            return []
+        outputs = self._run_text({"text": np.array(texts, object)})
+        return [self._prediction(outputs, row) for row in range(len(texts))]
+
+    def predict(self, inputs: Any) -> Arrays:
+        """Return the outputs by name, for one array or for arrays by name.
+
+        Raises:
+            ExportError: if the arrays are not those that the model takes.
+        """
+        return self._run(self.signature.name_inputs(inputs))
+
+    def stream(self, batch: int = 1) -> "Stream":
+        """Begin `batch` sequences that are given chunk by chunk.
+
+        Raises:
+            ExportError: if the model was exported without a step model.
+        """
+        if not self.artifact.states:
+            raise ExportError(
+                f"{self.artifact.directory} holds no step model: export with streaming=True."
+            )
+        return Stream(self._run_step, self.signature, self.artifact.states, batch)
+
+    def _prediction(self, outputs: Arrays, row: int) -> Prediction:
+        own = {name: values[row] for name, values in outputs.items()}
+        first = own[self.signature.outputs[0].name]
+        if self.labels is None or first.shape != (len(self.labels),):
+            return Prediction(None, {}, own)
+        scores = dict(zip(self.labels, first.tolist(), strict=True))
+        return Prediction(self.labels[int(first.argmax())], scores, own)
+
+    # Each file is loaded when it is first needed: most users need one of them.
+
+    @functools.cached_property
+    def _run(self) -> Run:
+        return self._read(artifact.ONNX)
+
+    @functools.cached_property
+    def _run_text(self) -> Run:
+        if self.artifact.config["text"] is None:
+            raise ExportError(f"{self.artifact.directory} holds a model that takes no text.")
+        return self._read(artifact.TEXT_ONNX)
+
+    @functools.cached_property
+    def _run_step(self) -> Run:
+        return self._read(artifact.STEP)
+
+    def _read(self, name: str) -> Run:
+        path = self.artifact.directory / name
+        if not path.exists():
+            raise ExportError(f'{path} is missing: export with "onnx" among the formats.')
+        return read(path, self._threads)
+
+
+class Stream:
+    """Sequences that are given chunk by chunk, by one thread.
+
+    Attributes:
+        state: what is carried from chunk to chunk, by name; it begins as zeros.
+    """
+
+    def __init__(self, run: Run, signature: Signature, states: Sequence[State], batch: int) -> None:
+        self.state = {state.name: _zeros(state, batch) for state in states}
+        self._run = run
+        self._signature = signature
+        self._states = states
+        self._batch = batch
+
+    def feed(self, inputs: Any) -> Arrays:
+        """Return the outputs for the next chunk, of one step or more, and carry the state on.
+
+        Raises:
+            ExportError: if the arrays are not those that the model takes; the state stays.
+        """
+        arrays = self._signature.name_inputs(inputs)
+        rows = len(next(iter(arrays.values())))
+        if rows != self._batch:
+            raise ExportError(f"The stream has {self._batch} sequences, and the chunk {rows}.")
+        outputs = self._run({**arrays, **self.state})
+        self.state = {state.name: outputs.pop(state.next) for state in self._states}
+        return outputs
+
+
+def read(path: Path, threads: int | None = None) -> Run:
     """Load an ONNX file as a function of named arrays.
+
+    Args:
+        path: the file.
+        threads: that a call may use; None: one for each core.
 
     Raises:
         ExportError: if ONNX Runtime cannot load the file, or cannot run it on some inputs.
     """
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
     options.log_severity_level = _FATAL  # an error is raised here, and need not be printed too
     try:
         session = onnxruntime.InferenceSession(
@@ -50,3 +212,20 @@ def read(path: Path) -> Callable[[Arrays], Arrays]:
             raise ExportError(f"{path} fails in ONNX Runtime: {error}") from error
 
     return run
+
+
+def _zeros(state: State, batch: int) -> np.ndarray:
+    shape: tuple[Any, ...] = (batch, *state.shape[1:])
+    return np.zeros(shape, state.dtype)
+
+
+def _reject_no_text(number: int, text: Any) -> None:
+    if not isinstance(text, str):
+        raise ExportError(
+            f"A list is one of texts, and its item {number} is a {type(text).__name__}: "
+            "give an array, or arrays by name."
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ExportError(f"Text {number} is not Unicode: {error.reason}.") from error

@@ -2,7 +2,7 @@
 
 import itertools
 import keyword
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +21,33 @@ class Array(NamedTuple):
         """Return the shape with its free axes named: batch, time, axis_2, ..."""
         names = ("batch", "time", *(f"axis_{axis}" for axis in range(2, len(self.shape))))
         return tuple(names[axis] if size is None else size for axis, size in enumerate(self.shape))
+
+    def read(self, values: Any) -> np.ndarray:
+        """Return `values` as an array of this shape and type.
+
+        Raises:
+            ExportError: if they have another shape, or would not be the same numbers.
+        """
+        try:
+            given = np.asarray(values)
+        except ValueError as error:
+            raise ExportError(f"{self.name!r} is given what is no array: {error}") from error
+        fits = len(given.shape) == len(self.shape) and all(
+            size in (None, actual) for size, actual in zip(self.shape, given.shape, strict=True)
+        )
+        if not fits:
+            axes = ", ".join(map(str, self.axes()))
+            raise ExportError(f"{self.name!r} has the shape [{axes}], not {list(given.shape)}.")
+        if given.size and given.dtype.kind not in "biuf":
+            raise ExportError(f"{self.name!r} holds {self.dtype} numbers, not {given.dtype}.")
+        with np.errstate(invalid="ignore", over="ignore"):
+            array = given.astype(self.dtype)
+        same = (
+            np.isfinite(array) == np.isfinite(given) if array.dtype.kind == "f" else array == given
+        )
+        if not same.all():
+            raise ExportError(f"{self.name!r} holds {self.dtype} numbers, and some given are not.")
+        return array
 
 
 class State(NamedTuple):
@@ -61,17 +88,21 @@ class Signature(NamedTuple):
         """Name the arrays given for the inputs: one array, a list of them, or a mapping.
 
         Raises:
-            ExportError: if their number or names are not those of the inputs.
+            ExportError: if their number, names, shapes or types are not those of the inputs.
         """
         names = [array.name for array in self.inputs]
-        if not isinstance(inputs, dict):
+        if not isinstance(inputs, Mapping):
             inputs = inputs if isinstance(inputs, list | tuple) else [inputs]
             if len(inputs) != len(names):
                 raise ExportError(f"The inputs are {names}, but {len(inputs)} arrays are given.")
             inputs = dict(zip(names, inputs, strict=True))
         if sorted(inputs) != sorted(names):
             raise ExportError(f"The inputs are {names}, not {sorted(inputs)}.")
-        return {array.name: np.asarray(inputs[array.name], array.dtype) for array in self.inputs}
+        arrays = {array.name: array.read(inputs[array.name]) for array in self.inputs}
+        if len({len(values) for values in arrays.values()}) > 1:
+            rows = {name: len(values) for name, values in arrays.items()}
+            raise ExportError(f"The inputs have different numbers of rows: {rows}.")
+        return arrays
 
 
 def _reject_unusable(tensor: Any) -> None:

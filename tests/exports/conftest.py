@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import pytest
 
+import custom_layers
 from exports import Artifact, export, load
 from exports.text import TextEncoder
 from tests.exports import models
@@ -45,6 +46,16 @@ def exported(
         card={"Task": "sentiment"},
         config={"units": models.UNITS},
     )
+
+
+@pytest.fixture(scope="session")
+def streamed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Artifact, keras.Model]:
+    """A model of sequences that can be given in chunks, and the files of it."""
+    x = models.sequences()
+    h = custom_layers.LSTM(models.UNITS, return_sequences=True, name="reader")(x)
+    model = models.randomized(keras.Model(x, keras.layers.Dense(2, name="steps")(h)))
+    directory = tmp_path_factory.mktemp("streamed") / "artifact"
+    return export(model, directory, formats=["onnx"], streaming=True), model
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""An exported model behind HTTP; like `exports.runtime`, without TensorFlow."""

@@ -1,0 +1,275 @@
+"""What the server answers: predict, stream, health and metrics."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from exports import artifact
+from exports.errors import ExportError
+from exports.runtime import Arrays, Prediction, Predictor, Stream
+from exports.serving.batcher import Batcher, QueueFullError
+from exports.serving.joining import Inputs, Texts, takes_padding
+from exports.serving.limits import Limits
+from exports.serving.metrics import Metrics
+
+_PATHS = ("/predict", "/health", "/metrics")
+_LATER = {"Retry-After": "1"}
+_CLIENT_LEFT = 499  # nobody reads it: it is for the count
+_IMPOSSIBLE, _RESTARTING, _TRY_AGAIN = 1008, 1012, 1013  # why a WebSocket is closed
+
+
+class Service:
+    """An ASGI application that answers with a model.
+
+    Args:
+        predictor: the model.
+        limits: how much is taken on.
+
+    Attributes:
+        stopping: set it, and whatever comes from then on is refused.
+        limits: how much is taken on.
+        active: requests and chunks that were taken on and are not answered yet.
+
+    Raises:
+        ExportError: if the artifact has no ONNX files, or they do not run.
+    """
+
+    def __init__(self, predictor: Predictor, limits: Limits) -> None:
+        self.stopping = False
+        self.active = 0
+        self.limits = limits
+        self._predictor = predictor
+        self._streams = 0
+        self._metrics = Metrics()
+        sizes = {
+            "max_batch": limits.max_batch,
+            "max_parallel": limits.max_parallel,
+            "max_queue": limits.max_queue,
+        }
+        observe = self._metrics.batch_rows.observe
+        _warm_up(predictor)
+        padded = takes_padding(predictor)
+        self._texts = Batcher(Texts(predictor, padded=padded), **sizes, observe=observe)
+        self._inputs = Batcher(Inputs(predictor, padded=padded), **sizes, observe=observe)
+        self._metrics.waiting.set_function(lambda: len(self._texts) + len(self._inputs))
+        self._metrics.streams.set_function(lambda: self._streams)
+        self._routes = Starlette(
+            routes=[
+                Route("/predict", self._predict, methods=["POST"]),
+                Route("/health", self._health),
+                Route("/metrics", self._show_metrics),
+                WebSocketRoute("/stream", self._stream),
+            ],
+            exception_handlers={
+                HTTPException: self._refuse,
+                ExportError: self._refuse_inputs,
+                QueueFullError: self._refuse_for_now,
+                ClientDisconnect: self._give_up,
+            },
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, count it and time it."""
+        if scope["type"] != "http":
+            await self._routes(scope, receive, send)
+            return
+        path = scope["path"] if scope["path"] in _PATHS else "other"
+        start = time.perf_counter()
+
+        async def observed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._metrics.answered(path, message["status"], time.perf_counter() - start)
+                if self.stopping:
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        answer = _stopped if self.stopping else self._routes
+        with self._working():
+            await answer(scope, receive, observed)
+
+    # Predict
+
+    async def _predict(self, request: Request) -> Response:
+        async with self._in_time(408, "The body did not arrive in time."):
+            body = await self._body(request)
+        async with self._in_time(503, "There was no answer in time: try again later."):
+            return JSONResponse(await self._answer(_parsed(body)))
+
+    async def _body(self, request: Request) -> bytes:
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > self.limits.max_bytes:
+                raise HTTPException(413, f"A body has up to {self.limits.max_bytes} bytes.")
+        return bytes(body)
+
+    async def _answer(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        if asked.keys() == {"texts"}:
+            texts = _strings(asked["texts"])
+            self._check_rows(len(texts))
+            predictions = await self._texts.answer(texts)
+            return {"predictions": [_shown(prediction) for prediction in predictions]}
+        if asked.keys() == {"inputs"}:
+            arrays = self._predictor.signature.name_inputs(asked["inputs"])
+            self._check_rows(len(next(iter(arrays.values()))))
+            return {"outputs": _listed(await self._inputs.answer(arrays))}
+        raise HTTPException(422, 'Give {"texts": [...]} or {"inputs": {name: rows, ...}}.')
+
+    def _check_rows(self, rows: int) -> None:
+        if not rows:
+            raise HTTPException(422, "A request has at least one row.")
+        if rows > self.limits.max_rows:
+            raise HTTPException(413, f"A request has up to {self.limits.max_rows} rows.")
+
+    @contextlib.asynccontextmanager
+    async def _in_time(self, status: int, reason: str) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self.limits.max_seconds):
+                yield
+        except TimeoutError as error:
+            raise HTTPException(status, reason, _LATER) from error
+
+    # Stream
+
+    async def _stream(self, websocket: WebSocket) -> None:
+        """Answer the chunks of a sequence, one after the other, until either side ends it."""
+        await websocket.accept()  # browsers see why a connection was closed, not why none was made
+        if self.stopping or self._streams >= self.limits.max_streams:
+            await websocket.close(_TRY_AGAIN, "No further stream is taken: try again later.")
+            return
+        try:
+            stream = self._predictor.stream()
+        except ExportError as error:
+            await websocket.close(_IMPOSSIBLE, self._said(error))
+            return
+        self._streams += 1
+        try:
+            await self._converse(websocket, stream)
+        except WebSocketDisconnect:
+            pass  # while an answer was on its way
+        finally:
+            self._streams -= 1
+
+    async def _converse(self, websocket: WebSocket, stream: Stream) -> None:
+        while (message := await websocket.receive())["type"] == "websocket.receive":
+            chunk = message.get("text") or message.get("bytes") or ""
+            with self._working():
+                try:
+                    async with asyncio.timeout(self.limits.max_seconds):
+                        await websocket.send_json(await self._fed(stream, chunk))
+                except TimeoutError:
+                    # A thread may still be at it, so nobody knows the state.
+                    await websocket.close(_TRY_AGAIN, "There was no answer in time.")
+                    return
+            if self.stopping:
+                await websocket.close(_RESTARTING)
+                return
+
+    async def _fed(self, stream: Stream, chunk: str | bytes) -> dict[str, Any]:
+        try:
+            asked = _parsed(chunk)
+            if asked.keys() != {"inputs"}:
+                raise HTTPException(422, 'Give {"inputs": {name: rows, ...}}.')
+            outputs = _listed(await asyncio.to_thread(stream.feed, asked["inputs"]))
+        except HTTPException as error:
+            return {"error": error.detail}
+        except ExportError as error:
+            return {"error": self._said(error)}
+        self._metrics.chunks.inc()
+        return {"outputs": outputs}
+
+    # Health and metrics
+
+    async def _health(self, _: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def _show_metrics(self, _: Request) -> Response:
+        content = generate_latest(self._metrics.registry)
+        return Response(content, media_type=CONTENT_TYPE_LATEST)
+
+    # What is refused
+
+    async def _refuse(self, _: Any, error: Any) -> Response:
+        return _refusal(error.status_code, error.detail, error.headers)
+
+    async def _refuse_inputs(self, _: Any, error: Any) -> Response:
+        return _refusal(422, self._said(error))
+
+    async def _refuse_for_now(self, _: Any, error: Any) -> Response:
+        return _refusal(503, str(error), _LATER)
+
+    async def _give_up(self, _: Any, error: Any) -> Response:
+        return _refusal(_CLIENT_LEFT, "")
+
+    def _said(self, error: ExportError) -> str:
+        """Say what is wrong, but not where the files are."""
+        return str(error).replace(f"{self._predictor.artifact.directory}", "the server")
+
+    @contextlib.contextmanager
+    def _working(self) -> Iterator[None]:
+        self.active += 1
+        try:
+            yield
+        finally:
+            self.active -= 1
+
+
+_stopped = JSONResponse({"error": "The server stops: ask another one."}, 503, _LATER)
+
+
+def _warm_up(predictor: Predictor) -> None:
+    """Load the files, and find out before the first request whether they run."""
+    predictor.predict(artifact.read_json(predictor.artifact.directory / artifact.REQUEST))
+    if predictor.artifact.config["text"] is not None:
+        predictor.predict_text(["a text"])
+
+
+def _refusal(status: int, reason: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"error": reason}, status, headers)
+
+
+def _parsed(body: str | bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(body, parse_constant=_reject_constant)
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, f"This is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise HTTPException(422, "A request is a JSON object.")
+    return content
+
+
+def _reject_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _strings(texts: Any) -> list[str]:
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise HTTPException(422, '"texts" is a list of strings.')
+    return texts
+
+
+def _shown(prediction: Prediction) -> dict[str, Any]:
+    outputs = _listed(prediction.outputs)
+    if prediction.label is None:
+        return {"outputs": outputs}
+    return {"label": prediction.label, "scores": prediction.scores}
+
+
+def _listed(outputs: Arrays) -> dict[str, Any]:
+    for name, values in outputs.items():
+        if not np.isfinite(values).all():
+            raise HTTPException(422, f"For this, {name!r} is not finite, and JSON has no such.")
+    return {name: values.tolist() for name, values in outputs.items()}

@@ -1,0 +1,42 @@
+"""From a run to a server."""
+
+import socket
+from pathlib import Path
+
+from exports import artifact
+from exports.errors import ExportError
+from exports.runtime import Predictor
+from exports.serving.limits import Limits
+from exports.serving.service import Service
+from pipeline.errors import PipelineError
+
+
+def load(path: Path, limits: Limits) -> Service:
+    """Load the exported model of a run directory, or of an artifact directory.
+
+    Raises:
+        PipelineError: there is none, or it cannot be served.
+    """
+    directory = path if (path / artifact.MANIFEST).exists() else path / "exports"
+    if not directory.exists():
+        raise PipelineError(f"{path} has no exported model: recurrent export {path}")
+    try:
+        return Service(Predictor(directory, threads=1), limits)
+    except ExportError as error:
+        raise PipelineError(str(error)) from error
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the socket that requests come to.
+
+    Raises:
+        PipelineError: somebody else has it, or this machine has no such address.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise PipelineError(f"cannot listen on {host}, port {port}: {error}") from error
+    # Every connection inherits it; without, an answer waits 40 ms for the client's acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

@@ -1,0 +1,168 @@
+"""The predictor: light, right, and clear about what it does not take."""
+
+import concurrent.futures
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import exports
+from exports import Artifact, ExportError, export
+from exports.runtime import Predictor
+from exports.text import TextEncoder
+from tests.exports import models
+
+TEXTS = ["good!", "not good", "bad, bad день", "", "GOOD good good good good"]
+HEAVY = ("keras", "onnx", "tensorflow", "tf2onnx", "custom_layers")
+
+PREDICT = f"""
+import sys, time
+start = time.perf_counter()
+import exports.runtime
+seconds = time.perf_counter() - start
+predictor = exports.runtime.Predictor(sys.argv[1])
+print(seconds, predictor("good!").label, *(set({HEAVY}) & set(sys.modules)))
+"""
+
+
+@pytest.fixture(scope="module")
+def predictor(exported: Artifact) -> Predictor:
+    return Predictor(exported.directory)
+
+
+@pytest.fixture(scope="module")
+def reader(streamed: tuple[Artifact, keras.Model]) -> Predictor:
+    return Predictor(streamed[0].directory)
+
+
+def test_it_loads_within_half_a_second_and_neither_tensorflow_nor_keras(
+    exported: Artifact, predictor: Predictor
+) -> None:
+    def call() -> list[str]:
+        return subprocess.run(
+            [sys.executable, "-c", PREDICT, exported.directory],
+            env={**os.environ, "PYTHONPATH": str(Path(exports.__file__).parent.parent)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+
+    outcomes = [call() for _ in range(3)]
+    assert min(float(seconds) for seconds, *_ in outcomes) < 0.5
+    assert [said for _, *said in outcomes] == [[predictor("good!").label]] * 3
+
+
+def test_texts_get_what_keras_gives_them(
+    predictor: Predictor, model: keras.Model, encoder: TextEncoder
+) -> None:
+    for text, prediction in zip(TEXTS, predictor(TEXTS), strict=True):
+        (expected,) = np.asarray(model(encoder([text])))
+        np.testing.assert_allclose(list(prediction.scores.values()), expected, atol=1e-6)
+        np.testing.assert_allclose(prediction.outputs["label"], expected, atol=1e-6)
+        assert prediction.label == ["negative", "positive"][expected.argmax()]
+        assert predictor(text).label == prediction.label
+    assert predictor([]) == []
+
+
+def test_arrays_get_what_keras_gives_them(predictor: Predictor, model: keras.Model) -> None:
+    tokens = [[2, 5, 0], [3, 4, 2]]
+    expected = model(np.array(tokens))
+    for given in (np.array(tokens), {"tokens": tokens}, {"tokens": np.array(tokens, float)}):
+        np.testing.assert_allclose(predictor(given)["label"], expected, atol=1e-6)
+
+
+def test_threads_may_share_it(predictor: Predictor) -> None:
+    texts = [f"{' '.join(TEXTS[number % 5 :])} good" * (number % 7) for number in range(200)]
+    alone = [predictor(text).scores for text in texts]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        shared = list(pool.map(lambda text: predictor(text).scores, texts))
+    assert shared == alone
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"words": [[1]]}, r"The inputs are \['tokens'\], not \['words'\]"),
+        ([[1, 2]], "its item 0 is a list: give an array, or arrays by name"),
+        (["good", None], "its item 1 is a NoneType"),
+        ("\ud800", "Text 0 is not Unicode: surrogates not allowed"),
+        (np.ones(3), r"'tokens' has the shape \[batch, time\], not \[3\]"),
+        ({"tokens": [[1, 2], [3]]}, "'tokens' is given what is no array"),
+        ({"tokens": [[1.5]]}, "'tokens' holds int32 numbers, and some given are not"),
+        ({"tokens": [[np.nan]]}, "'tokens' holds int32 numbers, and some given are not"),
+        ({"tokens": [[2**40]]}, "'tokens' holds int32 numbers, and some given are not"),
+        ({"tokens": [["1"]]}, "'tokens' holds int32 numbers, not <U1"),
+        (np.ones((0, 3)), "needs at least one row and one step in 'tokens'"),
+        (np.full((1, 3), 99), "fails in ONNX Runtime"),
+    ],
+)
+def test_what_it_does_not_take(given: Any, message: str, predictor: Predictor) -> None:
+    with pytest.raises(ExportError, match=message):
+        predictor(given)
+
+
+def test_numbers_that_float32_does_not_hold(reader: Predictor) -> None:
+    with pytest.raises(ExportError, match="'sequences' holds float32 numbers, and some"):
+        reader(np.full((1, 1, models.FEATURES), 1e300))
+
+
+def test_rows_of_inputs_must_agree(tmp_path: Path) -> None:
+    inputs = [keras.Input((2,), name=name) for name in ("left", "right")]
+    model = keras.Model(inputs, keras.layers.Add(name="sum")(inputs))
+    predictor = Predictor(export(model, tmp_path / "artifact", formats=["onnx"]).directory)
+    with pytest.raises(ExportError, match=r"rows: {'left': 1, 'right': 2}"):
+        predictor({"left": np.ones((1, 2)), "right": np.ones((2, 2))})
+
+
+def test_a_model_of_arrays_takes_no_text(reader: Predictor) -> None:
+    with pytest.raises(ExportError, match="holds a model that takes no text"):
+        reader("good")
+
+
+def test_an_artifact_without_onnx(model: keras.Model, tmp_path: Path) -> None:
+    predictor = Predictor(export(model, tmp_path / "artifact", formats=["saved_model"]).directory)
+    with pytest.raises(ExportError, match=r'model.onnx is missing: export with "onnx"'):
+        predictor(np.ones((1, 3)))
+
+
+def test_a_stream_gives_what_keras_gives_for_the_whole(
+    reader: Predictor, streamed: tuple[Artifact, keras.Model]
+) -> None:
+    whole = np.random.default_rng(3).normal(size=(2, 12, models.FEATURES)).astype("float32")
+    stream = reader.stream(batch=2)
+    assert {name: values.any() for name, values in stream.state.items()} == {
+        "reader.h": False,
+        "reader.c": False,
+    }
+    chunks = [stream.feed(chunk)["steps"] for chunk in np.split(whole, [1, 4, 5], axis=1)]
+    expected = streamed[1](whole)
+    np.testing.assert_allclose(np.concatenate(chunks, axis=1), expected, atol=1e-6)
+
+
+def test_a_stream_goes_on_from_a_state_that_was_kept(reader: Predictor) -> None:
+    first, second = np.random.default_rng(4).normal(size=(2, 1, 3, models.FEATURES))
+    stream, other = reader.stream(), reader.stream()
+    stream.feed(first)
+    other.state = stream.state
+    np.testing.assert_array_equal(other.feed(second)["steps"], stream.feed(second)["steps"])
+
+
+def test_a_chunk_that_is_refused_leaves_the_state(reader: Predictor) -> None:
+    stream = reader.stream()
+    stream.feed(np.ones((1, 2, models.FEATURES)))
+    before = dict(stream.state)
+    with pytest.raises(ExportError, match="The stream has 1 sequences, and the chunk 2"):
+        stream.feed(np.ones((2, 2, models.FEATURES)))
+    with pytest.raises(ExportError, match=r"has the shape \[batch, time, 3\]"):
+        stream.feed(np.ones((1, models.FEATURES)))
+    assert all(stream.state[name] is values for name, values in before.items())
+
+
+def test_a_model_without_a_step_model_has_no_stream(predictor: Predictor) -> None:
+    with pytest.raises(ExportError, match="holds no step model: export with streaming=True"):
+        predictor.stream()
