@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from exports.artifact import Artifact, load
     from exports.errors import ExportError
-    from exports.exporter import export
+    from exports.exporter import export, read_keras
     from exports.onnx_small import Small
     from exports.parity import Parity
     from exports.proof import verify
@@ -17,11 +17,12 @@ _HOMES = {
     "Parity": "parity",
     "Small": "onnx_small",
     "export": "exporter",
+    "read_keras": "exporter",
     "load": "artifact",
     "verify": "proof",
 }
 
-__all__ = ["Artifact", "ExportError", "Parity", "Small", "export", "load", "verify"]
+__all__ = ["Artifact", "ExportError", "Parity", "Small", "export", "load", "read_keras", "verify"]
 
 
 def __getattr__(name: str) -> Any:

@@ -125,6 +125,22 @@ def export(
     return load(directory)
 
 
+def read_keras(path: str | os.PathLike[str]) -> keras.Model:
+    """Read a `.keras` file; our layers are known.
+
+    Raises:
+        ExportError: if Keras cannot load it.
+    """
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (OSError, TypeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ExportError(
+            f"{path} cannot be loaded: {reason} A model with layers of your own is exported where "
+            "they are known, in Python: exports.export(model, directory)."
+        ) from error
+
+
 def _reject_unknown(formats: Sequence[str], small: Small | None) -> None:
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:

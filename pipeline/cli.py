@@ -10,7 +10,6 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 
-from exports.serving.limits import Limits
 from pipeline.errors import PipelineError
 
 _INTERRUPTED = 130
@@ -165,7 +164,7 @@ def predict(run: Path, texts: Sequence[str]) -> None:
 
 
 @command.command()
-@click.argument("run", type=_FOLDER)
+@click.argument("run", type=_FOLDER, metavar="RUN|FILE.keras")
 @click.option(
     "--format",
     "formats",
@@ -174,7 +173,16 @@ def predict(run: Path, texts: Sequence[str]) -> None:
     default=_FORMATS,
     help="May be given twice.  [default: both]",
 )
-@click.option("--to", type=_FOLDER, help="Directory to make.  [default: exports in RUN]")
+@click.option(
+    "--to",
+    type=_FOLDER,
+    help="Directory to make.  [default: exports in RUN, or FILE-exports beside FILE]",
+)
+@click.option(
+    "--streaming/--no-streaming",
+    default=None,
+    help="Write a model of chunks and states, too.  [default: if a layer is stateful]",
+)
 @click.option("--precision", type=click.Choice(["float16"]), help="Write this form of ONNX, too.")
 @click.option("--quantize", type=click.Choice(["int8"]), help="Write this form of ONNX, too.")
 @click.option(
@@ -188,23 +196,30 @@ def export(
     run: Path,
     formats: Sequence[str],
     to: Path | None,
+    streaming: bool | None,
     precision: str | None,
     quantize: str | None,
     max_drop: float,
 ) -> None:
-    """Write the model of RUN as files for others.
+    """Write the model of RUN, or one saved in a FILE.keras, as files for others.
 
     The files are compared with the model on many inputs, and thrown away if they differ. Smaller
-    forms of the ONNX file are tested on the test split.
+    forms of the ONNX file are tested on the test split of a run.
     """
-    opened = _open(run)
+    small = [form for form in (precision, quantize) if form]
+    if run.suffix == ".keras":
+        if small:
+            raise click.UsageError(f"{small[0]} is tested on the test split of a run: give a RUN")
+        artifact = _export_file(run, to, formats, streaming)
+    else:
+        opened = _open(run)
+        from pipeline.export import export
+
+        artifact = export(opened, to, formats, small, max_drop, streaming)
     from rich.console import Console
 
     from pipeline import tables
-    from pipeline.export import export
 
-    small = [form for form in (precision, quantize) if form]
-    artifact = export(opened, to, formats, small, max_drop)
     console = Console()
     console.print(tables.parity(artifact.directory))
     if small:
@@ -212,31 +227,17 @@ def export(
     click.echo(artifact.directory)
 
 
-@command.command(context_settings={"show_default": True})
-@click.argument("run", type=_FOLDER)
-@click.option("--host", default="127.0.0.1", help="Address to listen on.")
-@click.option("--port", default=8000, help="Port to listen on; 0 is one that is free.")
-@click.option("--max-bytes", type=_AMOUNT, default=Limits.max_bytes, help="Of a request.")
-@click.option("--max-rows", type=_AMOUNT, default=Limits.max_rows, help="Of a request.")
-@click.option("--max-batch", type=_AMOUNT, default=Limits.max_batch, help="Rows run together.")
-@click.option("--max-parallel", type=_AMOUNT, default=Limits.max_parallel, help="Batches.")
-@click.option("--max-queue", type=_AMOUNT, default=Limits.max_queue, help="Requests that wait.")
-@click.option("--max-streams", type=_AMOUNT, default=Limits.max_streams, help="Open at a time.")
-@click.option("--max-seconds", type=_SECONDS, default=Limits.max_seconds, help="For an answer.")
-def serve(run: Path, host: str, port: int, **limits: Any) -> None:
-    """Answer over HTTP with the exported model of RUN, which may be an artifact directory too.
+def _export_file(
+    path: Path, to: Path | None, formats: Sequence[str], streaming: bool | None
+) -> Any:
+    if not path.is_file():
+        raise PipelineError(f"{path} is not there: save one with model.save({path.name!r})")
+    from pipeline import quiet
 
-    POST /predict takes {"texts": [...]} or {"inputs": {name: rows}}, the WebSocket /stream chunks
-    of a sequence; GET /health and /metrics are for machines. SIGTERM stops the server once
-    everything that it took on is answered. Neither TensorFlow nor Keras is loaded.
-    """
-    from exports.serving import server
-    from pipeline import serving
+    quiet.load_tensorflow()
+    from pipeline.export import export_file
 
-    service = serving.load(run, Limits(**limits))
-    with serving.listen(host, port) as listener:
-        _say(f"serving {run} on http://{host}:{listener.getsockname()[1]}")
-        server.run(service, listener)
+    return export_file(path, to, formats, streaming)
 
 
 @command.command()

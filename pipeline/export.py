@@ -23,6 +23,7 @@ def export(
     formats: Sequence[str] = ("saved_model", "onnx"),
     small: Sequence[str] = (),
     max_drop: float = 0.01,
+    streaming: bool | None = None,
 ) -> exports.Artifact:
     """Write the best model of `run` to `directory`, or else its own `exports`, and prove parity.
 
@@ -41,10 +42,35 @@ def export(
                 model,
                 directory or run.exports,
                 formats=formats,
+                streaming=streaming,
                 small=exports.Small(small, _judge(run, model), max_drop) if small else None,
                 card=card,
                 config=run.config.model_dump(),
                 **artifact,
+            )
+    except exports.ExportError as error:
+        raise PipelineError(str(error)) from error
+
+
+def export_file(
+    path: Path,
+    directory: Path | None = None,
+    formats: Sequence[str] = ("saved_model", "onnx"),
+    streaming: bool | None = None,
+) -> exports.Artifact:
+    """Write the model in a `.keras` file to `directory`, or else beside the file, and prove parity.
+
+    Raises:
+        PipelineError: Keras cannot load the file, or what `export` raises.
+    """
+    try:
+        with spinner("Exporting, and comparing the formats"):
+            return exports.export(
+                exports.read_keras(path),
+                directory or path.with_name(f"{path.stem}-exports"),
+                formats=formats,
+                streaming=streaming,
+                card={"made from": path.name},
             )
     except exports.ExportError as error:
         raise PipelineError(str(error)) from error

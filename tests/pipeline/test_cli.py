@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import onnxruntime
 import pytest
 
+import custom_layers
 from pipeline import cli, doctor
 from pipeline.config import TextConfig
 from pipeline.run import Run
@@ -191,6 +193,27 @@ def test_export_shows_parity_and_refuses_to_overwrite(
     assert not (tmp_path / "model" / "saved_model").exists()
     again = recurrent("export", trained.path, "--to", tmp_path / "model")
     assert_one_line(again, "exists already")
+
+
+def test_a_file_of_keras_is_exported_beside_it(recurrent: Command, tmp_path: Path) -> None:
+    steps = keras.Input((None, 3), name="steps")
+    hidden = custom_layers.JANET(4, return_sequences=True)(steps)
+    keras.Model(steps, keras.layers.LSTM(4, name="memory")(hidden)).save(tmp_path / "own.keras")
+    outcome = recurrent("export", tmp_path / "own.keras", "--streaming")
+    assert outcome.status == 0 and "onnx in chunks" in outcome.out
+    assert {"model.onnx", "step.onnx"} == {
+        path.name for path in (tmp_path / "own-exports" / "onnx").iterdir()
+    }
+
+
+def test_a_file_that_keras_cannot_load(recurrent: Command, tmp_path: Path) -> None:
+    path = tmp_path / "own.keras"
+    assert_one_line(recurrent("export", path), "own.keras is not there", "model.save('own.keras')")
+    path.write_bytes(b"no archive")
+    assert_one_line(recurrent("export", path), "cannot be loaded", "exports.export(model, dir")
+    small = recurrent("export", path, "--quantize=int8")
+    assert small.status == 2 and "give a RUN" in small.err
+    assert [each.name for each in tmp_path.iterdir()] == ["own.keras"]
 
 
 def test_small_forms_are_scored_on_the_test_split(
