@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install clients demo test bench accuracy lock format clean
+.PHONY: help install clients demo test fuzz bench accuracy lock format clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
@@ -27,9 +27,14 @@ test: install clients ## every check that CI runs
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
-bench: install ## measure speed, and write docs/benchmarks, docs/grid and docs/linear
+FUZZ ?= 5000
+fuzz: install ## export FUZZ=5000 random models, and compare every number
+	FUZZ=$(FUZZ) $(BIN)/python -m pytest -n $(JOBS) tests/exports/test_fuzz.py
+
+bench: install ## measure speed, and write docs/benchmarks, linear, serving and grid
 	$(BIN)/python -m benchmarks.run
 	$(BIN)/python -m benchmarks.linear
+	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.grid
 
 accuracy: install ## train the demo with three seeds, and write docs/accuracy.md
