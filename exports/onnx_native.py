@@ -38,6 +38,8 @@ _ACTIVATIONS = {
     keras.activations.linear: Activation("Affine", 1.0, 0.0),
     keras.activations.hard_sigmoid: Activation("HardSigmoid", 1 / 6, 0.5),
     keras.activations.softsign: Activation("Softsign"),
+    keras.activations.elu: Activation("Elu", 1.0),
+    keras.activations.leaky_relu: Activation("LeakyRelu", 0.2),
 }
 
 

@@ -32,7 +32,7 @@ def function(model: keras.Model, signature: Signature) -> Callable[..., dict[str
 
     def call(*inputs: Any) -> dict[str, Any]:
         packed = keras.tree.pack_sequence_as(structure, inputs)
-        with _stateless(model), _time_folded(model):
+        with _for_any_device(model), _stateless(model), _time_folded(model):
             outputs = keras.tree.flatten(model(packed, training=False))
         names = (array.name for array in signature.outputs)
         return dict(zip(names, outputs, strict=True))
@@ -50,6 +50,16 @@ def replaced(target: Any, name: str, value: Any) -> Iterator[None]:
     finally:
         del vars(target)[name]
         vars(target).update(before)
+
+
+@contextlib.contextmanager
+def _for_any_device(model: keras.Model) -> Iterator[None]:
+    """Let no layer of Keras trace a kernel that only a GPU has, as its files go anywhere."""
+    with contextlib.ExitStack() as stack:
+        for layer in model._flatten_layers():
+            if isinstance(layer, keras.layers.LSTM | keras.layers.GRU):
+                stack.enter_context(replaced(layer, "use_cudnn", False))
+        yield
 
 
 @contextlib.contextmanager

@@ -128,6 +128,28 @@ def test_a_layer_that_cannot_be_exported_is_named(
     assert not list(tmp_path.iterdir())
 
 
+def test_no_kernel_is_asked_for_that_only_a_gpu_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where Keras meets a GPU, these are the functions that put its kernels in the graph."""
+
+    def kernel(*_: Any, **__: Any) -> None:
+        raise AssertionError("a file with this kernel runs on a GPU alone")
+
+    for name in ("lstm", "gru", "bidirectional_lstm", "bidirectional_gru"):
+        monkeypatch.setattr(f"keras.src.backend.{name}", kernel)
+    steps = keras.Input((None, FEATURES), name="x")
+    ends = [
+        keras.layers.LSTM(UNITS, use_cudnn=False)(steps),
+        keras.layers.Bidirectional(keras.layers.GRU(UNITS, use_cudnn=False))(steps),
+    ]
+    model = keras.Model(steps, ends)
+    for layer in model._flatten_layers():
+        if hasattr(layer, "use_cudnn"):
+            layer.use_cudnn = "auto"
+    export(model, tmp_path / "artifact")
+
+
 def test_a_table_is_kept_in_the_saved_model(tmp_path: Path) -> None:
     numbers = keras.Input((None,), dtype="int32", name="numbers")
     model = keras.Model(numbers, keras.layers.IntegerLookup(vocabulary=[5, 7, 9])(numbers))

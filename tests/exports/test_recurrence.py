@@ -236,7 +236,8 @@ def test_unrolled_layer(kind: str, tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "activation", ["tanh", "sigmoid", "relu", "linear", "hard_sigmoid", "softsign"]
+    "activation",
+    ["tanh", "sigmoid", "relu", "linear", "hard_sigmoid", "softsign", "elu", "leaky_relu"],
 )
 def test_activation_that_onnx_has(activation: str, tmp_path: Any) -> None:
     steps = models.sequences()
