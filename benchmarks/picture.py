@@ -21,11 +21,12 @@ def draw(figures: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None
     latency = {
         f"{row['masked layer']}, batch {row['batch']}": row["Keras / ours"]
         for row in figures["latency"]
+        if row["units"] == 128
     }
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     axes = figure.subplots(1, 2)
     _bars(axes[0], "Training step, Keras / ours", training)
-    _bars(axes[1], "ONNX Runtime, Keras's export / ours", latency)
+    _bars(axes[1], "ONNX Runtime, 128 units, Keras's export / ours", latency)
     # With a fixed salt and no date, the same figures give the same file.
     with matplotlib.rc_context({"svg.hashsalt": "keras-recurrent"}):
         figure.savefig(path, metadata={"Date": None}, facecolor="white")

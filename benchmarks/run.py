@@ -25,7 +25,7 @@ Forward, backward and weight gradients, batch {batch}, {time} steps, {features} 
 
 ## ONNX Runtime
 
-Token ids `[batch, 200]`, embedding of 64 with `mask_zero`, layer of 128 units, dense layer; the
+Token ids `[batch, 200]`, embedding of 64 with `mask_zero`, layer of 32 or 128 units, dense layer; the
 same Keras model exported by us and by `keras.Model.export`, sessions with default options. The
 sides take turns of 40 calls (6 at batch 32), as a server runs one model again and again.
 
@@ -38,7 +38,7 @@ def main() -> None:
     figures = {
         "machine": machine(),
         "training": list(track(training.rows(), "Training steps", 27)),
-        "latency": list(track(latency.rows(), "ONNX Runtime", 8)),
+        "latency": list(track(latency.rows(), "ONNX Runtime", 16)),
     }
     page = PAGE.format(
         machine=", ".join(f"{key} {value}" for key, value in figures["machine"].items()),
