@@ -25,8 +25,8 @@ Forward, backward and weight gradients, batch {batch}, {time} steps, {features} 
 
 ## ONNX Runtime
 
-Token ids `[batch, 200]`, embedding of 64 with `mask_zero`, layer of 32 or 128 units, dense layer; the
-same Keras model exported by us and by `keras.Model.export`, sessions with default options. The
+Token ids `[batch, 200]`, embedding of 64 with `mask_zero`, layer of 32 or 128 units, dense layer;
+the same Keras model exported by us and by `keras.Model.export`, sessions with default options. The
 sides take turns of 40 calls (6 at batch 32), as a server runs one model again and again.
 
 {latency}

@@ -91,11 +91,26 @@ def _card(
         lines += ["", f"ONNX opset {content['opset']}, operators: {counts}.", ""]
         became = content["recurrent_layers"].items()
         lines += [f"- the recurrent layer `{layer}` is a {form}" for layer, form in became]
+    if settings["streaming"] is not None:
+        lines += ["", "## Streaming", "", *_streaming(settings["streaming"]["states"])]
     if content["small"] is not None:
         lines += ["", "## Smaller forms", "", *_small(content["small"])]
     lines += ["", "## Latency", "", *_latency(content["latency"])]
     lines += ["", "## Use", "", *_usage(settings), ""]
     return "\n".join(lines)
+
+
+def _streaming(states: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Say how a sequence is fed in chunks."""
+    yield (
+        f"`{artifact.STEP}`, and the signature `serving_step` of the SavedModel, take a chunk of a "
+        "sequence of any length and the states to go on from. A sequence begins with zeros; what "
+        "comes out under the second name goes in under the first with the next chunk."
+    )
+    yield ""
+    for state in states:
+        shape = " x ".join(str(size or "any") for size in state["shape"])
+        yield f"- `{state['name']}`, `{state['next']}`: {shape}, {state['dtype']}"
 
 
 def _small(small: Mapping[str, Any]) -> Iterator[str]:
