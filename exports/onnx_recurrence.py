@@ -53,12 +53,14 @@ class Call(NamedTuple):
         layer: its name.
         form: what it becomes.
         has_mask: whether the marker has a mask beside the sequences.
+        has_state: whether it has states to begin with.
         partner: the call that walks the same sequences the other way, if one node can do both.
     """
 
     layer: str
     form: NativeNode | ScanNode
     has_mask: bool
+    has_state: bool
     partner: int | None = None
 
 
@@ -131,19 +133,19 @@ def _marked(
             return as_it_is(recurrence, sequences, state)
         sequences, state = form.reads(recurrence, sequences, state)
         masks = [] if recurrence.mask is None else [recurrence.mask]
-        both = _latest(calls, partner)
-        if both is not None and calls[both].form.joined(form) is None:
-            both = None
-        calls.append(Call(name, form, bool(masks), both))
+        call = Call(name, form, has_mask=bool(masks), has_state=state is not None)
+        calls.append(call._replace(partner=_partner(calls, partner, call)))
         return _marker(len(calls) - 1, form.widths, [sequences, *masks, *(state or [])])
 
     with traced.replaced(layer, "walk", walk):
         yield
 
 
-def _latest(calls: list[Call], layer: str | None) -> int | None:
-    """Return the number of the last call, if it was of `layer`."""
-    return len(calls) - 1 if calls and layer == calls[-1].layer else None
+def _partner(calls: list[Call], layer: str | None, call: Call) -> int | None:
+    """Return the number of the last call, if it was of `layer` and one node can do both."""
+    if not calls or calls[-1].layer != layer or calls[-1].has_state != call.has_state:
+        return None
+    return None if calls[-1].form.joined(call.form) is None else len(calls) - 1
 
 
 @contextlib.contextmanager

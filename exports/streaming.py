@@ -169,22 +169,14 @@ def _carrying(
     mine = isinstance(layer, custom_layers.Recurrent)
     before = layer.walk if mine else layer.inner_loop
 
-    def reject() -> None:
-        raise ExportError(
-            f"Layer {layer.name!r} is given its first state by the model, so it cannot go on "
-            "where the last chunk ended: export with streaming=False."
-        )
-
     def walk(recurrence: Any, sequences: Tensor, state: Any) -> Any:
-        if state is not None:
-            reject()
+        _reject_given(layer, state is not None)
         outputs, final = before(recurrence, sequences, given)
         keep(final)
         return outputs, final
 
     def inner_loop(sequences: Tensor, initial_state: Any, mask: Any, training: bool = False) -> Any:
-        if not traced.are_zeros(initial_state):
-            reject()
+        _reject_given(layer, not traced.are_zeros(initial_state))
         packed = keras.tree.pack_sequence_as(initial_state, given)
         last, outputs, final = before(sequences, packed, mask, training)
         keep(final)
@@ -192,3 +184,11 @@ def _carrying(
 
     with traced.replaced(layer, *(("walk", walk) if mine else ("inner_loop", inner_loop))):
         yield
+
+
+def _reject_given(layer: Any, given: bool) -> None:
+    if given:
+        raise ExportError(
+            f"Layer {layer.name!r} is given its first state by the model, so it cannot go on "
+            "where the last chunk ended: export with streaming=False."
+        )

@@ -185,6 +185,16 @@ def test_bidirectional_with_states_in_and_out(
         assert_equal(converted, inputs)
 
 
+def test_bidirectional_of_which_one_direction_is_given_a_state(tmp_path: Any) -> None:
+    steps, state = models.sequences(), keras.Input((UNITS,), name="state")
+    layer = keras.layers.Bidirectional(models.make("keras_gru"))
+    zeros = keras.layers.Lambda(keras.ops.zeros_like)(state)
+    model = keras.Model([steps, state], layer(steps, initial_state=[zeros, state]))
+    converted = convert(models.randomized(model), tmp_path)
+    first = np.random.default_rng(0).normal(size=(3, UNITS)).astype("float32")
+    assert_equal(converted, {"sequences": draw_sequences(np.ones((3, 7), bool)), "state": first})
+
+
 @pytest.mark.parametrize("backward", ["gru", "lstm_no_bias"])
 def test_directions_that_one_node_cannot_join_are_two(backward: str, tmp_path: Any) -> None:
     steps = models.sequences()
