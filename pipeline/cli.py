@@ -295,6 +295,7 @@ def serve(run: Path, host: str, port: int, **limits: Any) -> None:
     from exports.serving import server
     from pipeline import serving
 
+    server.exit_on_sigterm()
     service = serving.load(run, Limits(**limits))
     with serving.listen(host, port) as listener:
         _say(f"serving {run} on http://{host}:{listener.getsockname()[1]}")
