@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 
+from exports.serving.limits import Limits
 from pipeline.errors import PipelineError
 
 _INTERRUPTED = 130
@@ -271,6 +272,34 @@ def bench(run: Path, rounds: int, file: Path | None) -> None:
     if file:
         files.write(file, json.dumps(measured, indent=2) + "\n")
         _say(f"written to {file}")
+
+
+@command.command(context_settings={"show_default": True})
+@click.argument("run", type=_FOLDER)
+@click.option("--host", default="127.0.0.1", help="Address to listen on.")
+@click.option("--port", default=8000, help="Port to listen on; 0 is one that is free.")
+@click.option("--max-bytes", type=_AMOUNT, default=Limits.max_bytes, help="Of a request.")
+@click.option("--max-rows", type=_AMOUNT, default=Limits.max_rows, help="Of a request.")
+@click.option("--max-batch", type=_AMOUNT, default=Limits.max_batch, help="Rows run together.")
+@click.option("--max-parallel", type=_AMOUNT, default=Limits.max_parallel, help="Batches.")
+@click.option("--max-queue", type=_AMOUNT, default=Limits.max_queue, help="Requests that wait.")
+@click.option("--max-streams", type=_AMOUNT, default=Limits.max_streams, help="Open at a time.")
+@click.option("--max-seconds", type=_SECONDS, default=Limits.max_seconds, help="For an answer.")
+def serve(run: Path, host: str, port: int, **limits: Any) -> None:
+    """Answer over HTTP with the exported model of RUN, which may be an artifact directory too.
+
+    POST /predict takes {"texts": [...]} or {"inputs": {name: rows}}, the WebSocket /stream chunks
+    of a sequence; GET /health and /metrics are for machines. SIGTERM stops the server once
+    everything that it took on is answered. Neither TensorFlow nor Keras is loaded.
+    """
+    from exports.serving import server
+    from pipeline import serving
+
+    server.exit_on_sigterm()
+    service = serving.load(run, Limits(**limits))
+    with serving.listen(host, port) as listener:
+        _say(f"serving {run} on http://{host}:{listener.getsockname()[1]}")
+        server.run(service, listener)
 
 
 @command.command()

@@ -13,8 +13,13 @@ _LAST_CALL = 0.5  # seconds for requests that were on their way to be refused, n
 _POLL = 0.02
 
 
+def exit_on_sigterm() -> None:
+    """End the process with status 0 at SIGTERM, which uvicorn raises again when it is done."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+
 def run(service: Service, listener: socket.socket) -> None:
-    """Answer until SIGTERM, which ends the process with status 0.
+    """Answer until SIGTERM.
 
     What was taken on is answered first; what comes after the signal is refused.
 
@@ -30,8 +35,6 @@ def run(service: Service, listener: socket.socket) -> None:
         timeout_keep_alive=60,  # longer than clients', so that they never write to a closed one
         ws_max_size=service.limits.max_bytes,
     )
-    # uvicorn raises the signal again when it is done.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _Server(config, service).run([listener])
 
 
