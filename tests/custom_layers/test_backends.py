@@ -23,9 +23,11 @@ pytestmark = [
     ),
 ]
 
-# Gradients of every layer with holes in the mask; of two, all that there is; and a user's own.
+# Gradients of every layer with holes in the mask; of two, all that there is; a user's own; and
+# Bidirectional, Stack and trace.
 SELECTED = (
     "True-True-True-holes or chunks or test_own_cell or "
+    "initial_states_go or states_of_a_stack or gates_are_those or "
     "([LSTM or before) and not (equals_the_keras_layer or bidirectional or initializers)"
 )
 

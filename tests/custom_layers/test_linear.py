@@ -23,6 +23,10 @@ def looped(decay: np.ndarray, drive: np.ndarray, initial: np.ndarray) -> np.ndar
     return np.stack(values)
 
 
+def solved(*parts: list[np.ndarray]) -> list[np.ndarray]:
+    return arrays(linear.solve(*keras.tree.map_structure(keras.ops.convert_to_tensor, parts)))
+
+
 @settings(max_examples=20, deadline=None)
 @given(
     steps=st.integers(1, 40) | st.sampled_from([99, 100, 101]),
@@ -37,10 +41,10 @@ def test_solve_equals_the_loop_for_real_and_complex_memories(
     initial = generator.normal(size=(2, batch, 4)).astype("float32")
     decay /= np.abs(decay).max(initial=1.0)
 
-    (real,) = arrays(linear.solve([decay[0]], [drive[0]], [initial[0]]))
+    (real,) = solved([decay[0]], [drive[0]], [initial[0]])
     np.testing.assert_allclose(real, looped(decay[0], drive[0], initial[0]), atol=1e-4)
 
-    parts = arrays(linear.solve(list(decay), list(drive), list(initial)))
+    parts = solved(list(decay), list(drive), list(initial))
     expected = looped(
         decay[0] + 1j * decay[1], drive[0] + 1j * drive[1], initial[0] + 1j * initial[1]
     )
@@ -52,10 +56,8 @@ def test_100_000_steps_are_exact_in_float32() -> None:
     generator = np.random.default_rng(0)
     decay = generator.uniform(size=(100_000, 1, 6)) ** [[0.0, 1e-5, 1e-3, 0.1, 1.0, 100.0]]
     drive = (1 - decay) * generator.normal(size=decay.shape) + (decay == 1) * 1e-3
-    (values,) = arrays(
-        linear.solve(
-            [decay.astype("float32")], [drive.astype("float32")], [np.ones((1, 6), "float32")]
-        )
+    (values,) = solved(
+        [decay.astype("float32")], [drive.astype("float32")], [np.ones((1, 6), "float32")]
     )
     expected = looped(decay, drive, np.ones((1, 6)))
     assert np.isfinite(values).all()

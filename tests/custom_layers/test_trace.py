@@ -6,7 +6,7 @@ import pytest
 
 import custom_layers
 from custom_layers import trace
-from tests.custom_layers.gradients import arrays
+from tests.custom_layers.gradients import arrays, tensorflow_only
 from tests.custom_layers.table import CASES, Case, lstm, sigmoid
 from tests.custom_layers.test_conformance import (
     BATCH,
@@ -78,6 +78,7 @@ def test_gates_are_found_in_every_cell(name: str, gates: str) -> None:
     assert set(traced(layer, inputs()).gates) == set(gates)
 
 
+@tensorflow_only  # elsewhere Keras computes in float32
 def test_gradients_are_finite_differences_of_the_loss() -> None:
     layer = built(custom_layers.GRU(UNITS, dtype="float64"))
     randomize(layer)
