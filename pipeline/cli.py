@@ -145,23 +145,24 @@ def evaluate(run: Path) -> None:
 
 @command.command()
 @click.argument("run", type=_FOLDER)
-@click.argument("texts", nargs=-1, metavar='["TEXT"]...')
-def predict(run: Path, texts: Sequence[str]) -> None:
-    """Ask the model of RUN about texts.
+@click.argument("subjects", nargs=-1, metavar='["SUBJECT"]...')
+def predict(run: Path, subjects: Sequence[str]) -> None:
+    """Ask the model of RUN about each SUBJECT.
 
-    Each line of the standard input is a text if none is given here.
+    It is a text for sentiment, and for digits the number of a test recording, or a .npy file of
+    13 MFCCs a frame. Each line of the standard input is a SUBJECT if none is given here.
     """
-    if not texts and sys.stdin.isatty():
-        raise click.UsageError("give a text, or pipe lines in")
+    if not subjects and sys.stdin.isatty():
+        raise click.UsageError("give a subject to ask about, or pipe lines in")
     opened = _open(run)
-    given = texts or sys.stdin.buffer.read().decode(errors="replace").splitlines()
+    given = subjects or sys.stdin.buffer.read().decode(errors="replace").splitlines()
     if not given:
-        raise PipelineError("there is no text on the standard input")
-    readable = [text.encode(errors="replace").decode() for text in given]
+        raise PipelineError(f"there is no {opened.task.subject} on the standard input")
+    readable = [subject.encode(errors="replace").decode() for subject in given]
     for number, answer in enumerate(opened.task.predict(opened, readable), start=1):
         click.echo(answer.text)
         for note in answer.notes:
-            _say(f"text {number}: {note}")
+            _say(f"{opened.task.subject} {number}: {note}")
 
 
 @command.command()

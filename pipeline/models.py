@@ -66,6 +66,12 @@ def mean(sequences: Tensor, real: Tensor) -> Tensor:
     return total / ops.maximum(ops.sum(weights, axis=1), 1.0)
 
 
+def spread(sequences: Tensor, real: Tensor) -> Tensor:
+    """Standard deviation over time of `[batch, time, features]` where `real`, else zero."""
+    middle = ops.expand_dims(mean(sequences, real), 1)
+    return ops.sqrt(mean(ops.square(ops.cast(sequences, "float32") - middle), real))
+
+
 def scaled_sum(sequences: Tensor, real: Tensor) -> Tensor:
     """Sum over time of `[batch, time, features]` where `real`, over the root of how many there are.
 

@@ -49,12 +49,14 @@ class Task(ABC, Generic[C, D]):
         settings: the class of its config.
         loss: what training makes small, for `keras.Model.compile`.
         metrics: what is measured after each epoch, for `keras.Model.compile`.
+        subject: what `predict` is asked about, in a word.
     """
 
     summary: ClassVar[str]
     settings: ClassVar[type[Config]]
     loss: ClassVar[str]
     metrics: ClassVar[Sequence[str]]
+    subject: ClassVar[str]
 
     @property
     @abstractmethod
@@ -105,8 +107,12 @@ class Task(ABC, Generic[C, D]):
         """
 
     @abstractmethod
-    def predict(self, run: Run[C], texts: Sequence[str]) -> list[Answer]:
-        """Answer each of `texts` by the trained model of `run`."""
+    def predict(self, run: Run[C], subjects: Sequence[str]) -> list[Answer]:
+        """Answer by the trained model of `run` about each of `subjects`, as the user typed it.
+
+        Raises:
+            PipelineError: the run has no model, or one of `subjects` cannot be understood.
+        """
 
     @abstractmethod
     def artifact(self, run: Run[C]) -> Mapping[str, Any]:

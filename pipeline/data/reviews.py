@@ -1,21 +1,15 @@
 """Reviews and their sentiment, from any of the known data sets, in one shape."""
 
-import contextlib
-import io
-import logging
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow_datasets as tfds
-from tensorflow_datasets.core.download import downloader
 
-from pipeline.data.cache import VARIABLE, cache_directory
+from pipeline.data import preparing
 from pipeline.data.movie_reviews import LABELS
 from pipeline.data.splits import fingerprint, in_validation
-from pipeline.data.waiting import spinner
 from pipeline.errors import PipelineError
 
 
@@ -61,7 +55,6 @@ _SOURCES = {
     "yelp_polarity_reviews": _Source(),
 }
 NAMES = tuple(_SOURCES)
-_RETRIES = 4
 
 
 def load(name: str, limit: int | None = None) -> Reviews:
@@ -77,7 +70,7 @@ def load(name: str, limit: int | None = None) -> Reviews:
         raise PipelineError(f"no data set is called {name!r}. Known are {', '.join(NAMES)}.")
     if limit is not None and limit < 1:
         raise PipelineError(f"the limit on the reviews of a split must be 1 or more, not {limit}.")
-    source, builder = _SOURCES[name], _prepared(name)
+    source, builder = _SOURCES[name], preparing.prepared(name)
     test = _pairs(builder, source.test, source.text)
     tested = {text for text, _ in test}
     train: dict[str, int] = {}
@@ -104,9 +97,7 @@ def _split(pairs: Iterable[tuple[str, int]], limit: int | None) -> Split:
 
 def _pairs(builder: tfds.core.DatasetBuilder, split: str, feature: str) -> list[tuple[str, int]]:
     """Every text of the split with its label."""
-    name = builder.info.full_name
-    damaged = f"cannot read {name}. Delete {builder.data_dir} and try again"
-    with spinner(f"Reading {name}, {split}"), _explained(damaged):
+    with preparing.reading(builder, split):
         once = tfds.ReadConfig(try_autocache=False)
         batches = builder.as_dataset(split=split, batch_size=1024, read_config=once)
         return [
@@ -114,60 +105,3 @@ def _pairs(builder: tfds.core.DatasetBuilder, split: str, feature: str) -> list[
             for batch in tfds.as_numpy(batches)
             for text, label in zip(batch[feature], batch["label"], strict=True)
         ]
-
-
-def _prepared(name: str) -> tfds.core.DatasetBuilder:
-    """The builder of `name`, its data on disk."""
-    builder = _opened(name)
-    unprepared = (
-        f"cannot prepare {name}. It takes a connection to the internet, once, and a folder that can"
-        f" be written (TFDS_DATA_DIR or {VARIABLE}). A package index is enough for {NAMES[0]}"
-    )
-    with _explained(unprepared), _good_manners():
-        try:
-            builder.download_and_prepare()
-        except OSError:
-            if not builder.data_path.exists():  # else another process was there first
-                raise
-    return _opened(name)
-
-
-def _opened(name: str) -> tfds.core.DatasetBuilder:
-    folders = f"TFDS_DATA_DIR or {cache_directory() / 'tfds'}"
-    with _explained(f"cannot open {name}. Delete its folder in {folders} and try again"):
-        return tfds.builder(name)
-
-
-@contextlib.contextmanager
-def _explained(message: str) -> Iterator[None]:
-    """What goes wrong inside TFDS can be anything; the user needs to know what to do about it."""
-    try:
-        yield
-    except PipelineError:
-        raise
-    except Exception as error:
-        reason = (str(error).strip() or "no reason given").splitlines()[0]
-        raise PipelineError(f"{message}. ({type(error).__name__}: {reason})") from error
-
-
-@contextlib.contextmanager
-def _good_manners() -> Iterator[None]:
-    """TFDS without its prints, with bars on a terminal only, and offline for seconds, not minutes.
-
-    Its ten retries, a warning each, would take more than three minutes to find no connection.
-    """
-    retries, downloader.MAX_RETRIES = downloader.MAX_RETRIES, _RETRIES
-    connections = logging.getLogger("urllib3.connectionpool")
-    connections.addFilter(_is_error)
-    tfds.display_progress_bar(sys.stderr.isatty())
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        tfds.display_progress_bar(True)
-        connections.removeFilter(_is_error)
-        downloader.MAX_RETRIES = retries
-
-
-def _is_error(record: logging.LogRecord) -> bool:
-    return record.levelno > logging.WARNING

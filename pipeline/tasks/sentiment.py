@@ -71,6 +71,7 @@ class Sentiment(Task[TextConfig, ReviewData]):
     settings = TextConfig
     loss = "sparse_categorical_crossentropy"
     metrics = ("accuracy",)
+    subject = "text"
 
     @property
     def presets(self) -> Mapping[str, Callable[[], TextConfig]]:
@@ -142,7 +143,7 @@ class Sentiment(Task[TextConfig, ReviewData]):
             "TF-IDF of words and bigrams": counted_words,
         }
 
-    def predict(self, run: Run[TextConfig], texts: Sequence[str]) -> list[Answer]:
+    def predict(self, run: Run[TextConfig], subjects: Sequence[str]) -> list[Answer]:
         """Give label, probability and the beginning of each text."""
         from pipeline import batches
         from pipeline.data.movie_reviews import LABELS
@@ -153,14 +154,14 @@ class Sentiment(Task[TextConfig, ReviewData]):
                 f"{run.path / 'vocabulary.txt'} is damaged: it has {len(whole.vocabulary)} words, "
                 f"and the model knows {model.get_layer('words').input_dim}"
             )
-        limit, ids = run.config.max_length, whole.encode(texts)
-        examples = batches.sequences([row[:limit] for row in ids], [0] * len(texts))
+        limit, ids = run.config.max_length, whole.encode(subjects)
+        examples = batches.sequences([row[:limit] for row in ids], [0] * len(subjects))
         probabilities = batches.outputs(model, examples)
         return [
             Answer(
                 f"{LABELS[row.argmax()]}\t{row.max():.3f}\t{_excerpt(text)}", _notes(tokens, limit)
             )
-            for text, tokens, row in zip(texts, ids, probabilities, strict=True)
+            for text, tokens, row in zip(subjects, ids, probabilities, strict=True)
         ]
 
     def artifact(self, run: Run[TextConfig]) -> Mapping[str, Any]:

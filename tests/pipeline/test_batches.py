@@ -53,6 +53,13 @@ def test_a_dataset_has_the_rows_with_their_targets() -> None:
     ]
 
 
+def test_a_dataset_of_frames_is_padded_with_frames_of_zeros() -> None:
+    rows = [np.full((length, 2), length, np.float32) for length in (2, 1)]
+    ((inputs, targets),) = batches.dataset(batches.frames(rows, [7, 8]), [np.array([1, 0])])
+    assert inputs.numpy().tolist() == [[[1, 1], [0, 0]], [[2, 2], [2, 2]]]
+    assert targets.numpy().tolist() == [8, 7]
+
+
 @pytest.mark.parametrize("count", [1, 128, 300])
 def test_outputs_come_in_the_order_of_the_examples(count: int) -> None:
     import keras

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import downloader
 
-from pipeline.data import MovieReviews, movie_reviews, reviews
+from pipeline.data import MovieReviews, movie_reviews, preparing, reviews
 from pipeline.data.packages import FetchError
 from pipeline.errors import PipelineError
 
@@ -151,7 +151,7 @@ def test_an_unreachable_data_set_is_one_clear_error(
 ) -> None:
     retries = downloader.MAX_RETRIES
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(reviews, "_RETRIES", 1)
+    monkeypatch.setattr(preparing, "_RETRIES", 1)
     for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
     with pytest.raises(PipelineError, match="cannot prepare imdb_reviews") as caught:

