@@ -3,7 +3,7 @@
 import collections
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -54,7 +54,7 @@ def convert(
     specifications = traced.specifications(signature)
     try:
         with onnx_recurrence.marked(model) as calls, engine.portable():
-            function.get_concrete_function(*specifications)
+            captures = function.get_concrete_function(*specifications).graph.captures
         graph, _ = tf2onnx.convert.from_function(
             function,
             specifications,
@@ -62,6 +62,7 @@ def convert(
             custom_op_handlers={**HANDLERS, **onnx_recurrence.handlers(calls, OPSET)},
         )
         _reject_unknown(graph, model)
+        _keep_constants(graph.graph, captures)
         _name_ends(graph, signature)
         layers = json.dumps(onnx_recurrence.described(calls, model))
         onnx.helper.set_model_props(graph, {**(metadata or {}), LAYERS: layers})
@@ -106,6 +107,19 @@ def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
         yield node
         for attribute in node.attribute:
             yield from _nodes(attribute.g)
+
+
+def _keep_constants(graph: onnx.GraphProto, captures: Sequence[tuple[Any, Any]]) -> None:
+    """Put into the file what a layer holds as a tensor: the converter makes an input of it."""
+    held = {inner.name: outer for outer, inner in captures if outer.dtype != tf.resource}
+    inputs = list(graph.input)
+    del graph.input[:]
+    graph.input.extend(each for each in inputs if each.name not in held)
+    graph.initializer.extend(
+        onnx.numpy_helper.from_array(held[each.name].numpy(), each.name)
+        for each in inputs
+        if each.name in held
+    )
 
 
 def _name_ends(graph: onnx.ModelProto, signature: Signature) -> None:

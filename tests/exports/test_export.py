@@ -150,6 +150,16 @@ def test_no_kernel_is_asked_for_that_only_a_gpu_has(
     export(model, tmp_path / "artifact")
 
 
+def test_what_a_layer_holds_as_a_tensor_is_kept(tmp_path: Path) -> None:
+    steps = keras.Input((None, FEATURES), name="steps")
+    scale = keras.layers.Normalization(mean=np.arange(FEATURES), variance=[4.0] * FEATURES)
+    artifact = export(keras.Model(steps, scale(steps)), tmp_path / "artifact")
+    values = np.random.default_rng(0).normal(size=(2, 5, FEATURES)).astype("float32")
+    for run in artifact.runs(artifact.formats).values():
+        (got,) = run({"steps": values}).values()
+        np.testing.assert_allclose(got, (values - np.arange(FEATURES)) / 2, atol=1e-6)
+
+
 def test_a_table_is_kept_in_the_saved_model(tmp_path: Path) -> None:
     numbers = keras.Input((None,), dtype="int32", name="numbers")
     model = keras.Model(numbers, keras.layers.IntegerLookup(vocabulary=[5, 7, 9])(numbers))
