@@ -78,14 +78,9 @@ def verify(directory: str | os.PathLike[str]) -> dict[str, Parity]:
 
 def _of_chunks(exported: Artifact, whole: Mapping[str, Run], cases: Sequence[Case]) -> Parity:
     """Show that sequences fed in chunks to the step models give what they give as a whole."""
-    steps: dict[str, Run] = {}
-    if "saved_model" in exported.formats:
-        path = exported.directory / artifact.SAVED_MODEL
-        steps["saved_model in chunks"] = saved_model.read(path, saved_model.STEP)
-    if "onnx" in exported.formats:
-        steps["onnx in chunks"] = runtime.read(exported.directory / artifact.STEP)
+    steps = _runs(exported, saved_model.STEP, artifact.STEP)
     chunked = {
-        name: streaming.in_chunks(run, exported.signature, exported.states)
+        f"{name} in chunks": streaming.in_chunks(run, exported.signature, exported.states)
         for name, run in steps.items()
     }
     return parity.compare({**whole, **chunked}, streaming.cases(cases))
@@ -94,18 +89,25 @@ def _of_chunks(exported: Artifact, whole: Mapping[str, Run], cases: Sequence[Cas
 def _of_text(exported: Artifact, whole: Mapping[str, Run], texts: Sequence[str]) -> Parity:
     """Show that what takes raw text gives what the model gives for the ids of the encoder."""
     ((reference, run),) = whole.items()
-    text_runs: dict[str, Run] = {}
-    if "saved_model" in exported.formats:
-        path = exported.directory / artifact.SAVED_MODEL
-        text_runs["saved_model of text"] = saved_model.read(path, saved_model.TEXT)
-    if "onnx" in exported.formats:
-        text_runs["onnx of text"] = runtime.read(exported.directory / artifact.TEXT_ONNX)
+    runs = _runs(exported, saved_model.TEXT, artifact.TEXT_ONNX)
+    text_runs = {f"{name} of text": each for name, each in runs.items()}
     strings = np.array(list(texts), object)
     tokens = exported.encoder(strings).numpy()
     return parity.compare(
         {reference: lambda _: run(exported.signature.name_inputs(tokens)), **text_runs},
         [Case("texts", {"text": strings}, real=True)],
     )
+
+
+def _runs(exported: Artifact, signature: str, file: str) -> dict[str, Run]:
+    """Return, of each format that is there, the SavedModel's `signature` or the ONNX `file`."""
+    runs: dict[str, Run] = {}
+    if "saved_model" in exported.formats:
+        path = exported.directory / artifact.SAVED_MODEL
+        runs["saved_model"] = saved_model.read(path, signature)
+    if "onnx" in exported.formats:
+        runs["onnx"] = runtime.read(exported.directory / file)
+    return runs
 
 
 def limits(model: keras.Model, signature: Signature) -> dict[str, int]:
