@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -31,8 +31,9 @@ class Small:
 
     Attributes:
         forms: of "float16" and "int8".
-        judge: gives the figures of a form on data whose answers are known, higher being better.
-        max_drop: how far a figure may be below that of float32.
+        judge: gives the figures of a form on data whose answers are known.
+        max_drop: how far a figure may be worse than that of float32.
+        better: which figures are the better ones.
 
     Raises:
         ExportError: if there is no such form.
@@ -41,6 +42,7 @@ class Small:
     forms: Sequence[str]
     judge: Judge
     max_drop: float = 0.01
+    better: Literal["higher", "lower"] = "higher"
 
     def __post_init__(self) -> None:
         """Refuse what is not there."""
@@ -55,7 +57,7 @@ class Form:
     Attributes:
         bytes: of its file.
         figures: what the judge found.
-        drops: how far each figure is below that of float32.
+        drops: how far each figure is worse than that of float32.
         difference: largest |output - output of float32|, over all cases.
         in_float32: bytes of the weights that stay float32, by the operators that read them.
     """
@@ -124,8 +126,9 @@ def write(directory: Path, small: Small, cases: Sequence[Case]) -> dict[str, Any
         run = runtime.read(path)
         largest = difference(name, run, cases, answers)
         figures = dict(small.judge(run))
-        drops = {figure: value - figures[figure] for figure, value in expected.items()}
-        _hold(name, expected, drops, small.max_drop)
+        sign = 1 if small.better == "higher" else -1
+        drops = {figure: sign * (value - figures[figure]) for figure, value in expected.items()}
+        _hold(name, expected, drops, small)
         forms[name] = Form(path.stat().st_size, figures, drops, largest, in_float32(smaller))
     described = {name: asdict(form) for name, form in forms.items()}
     return {"max_drop": small.max_drop, "forms": described}
@@ -203,12 +206,13 @@ def _bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
 
 
 def _hold(
-    name: str, expected: Mapping[str, float], drops: Mapping[str, float], max_drop: float
+    name: str, expected: Mapping[str, float], drops: Mapping[str, float], small: Small
 ) -> None:
-    """Raise if a figure is below the expected one by more than `max_drop`."""
+    """Raise if a figure is worse than the expected one by more than is allowed."""
+    changes = "lowers" if small.better == "higher" else "raises"
     for figure, drop in drops.items():
-        if not drop <= max_drop:
+        if not drop <= small.max_drop:
             raise ExportError(
-                f"{name} lowers {figure} from {expected[figure]:.4f} by {drop:.4f}, and "
-                f"{max_drop:g} is allowed: export without {name}, or allow more (max_drop)."
+                f"{name} {changes} {figure} from {expected[figure]:.4f} by {drop:.4f}, and "
+                f"{small.max_drop:g} is allowed: export without {name}, or allow more (max_drop)."
             )

@@ -119,7 +119,7 @@ def _small(small: Mapping[str, Any]) -> Iterator[str]:
     figures = list(forms["float32"]["figures"])
     columns = ["form", "file", "bytes", *figures, *(f"drop of {figure}" for figure in figures)]
     yield (
-        f"No figure may be lower than that of float32 by more than {small['max_drop']:g}. The "
+        f"No figure may be worse than that of float32 by more than {small['max_drop']:g}. The "
         "largest difference is that of any output from float32."
     )
     yield ""

@@ -1,6 +1,6 @@
 """Examples of any length, and the batches that training and evaluation go through."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+
+from pipeline.task import Compute
 
 Integers = npt.NDArray[np.integer[Any]]
 Plan = list[Integers]
@@ -18,7 +20,10 @@ _EVALUATION_BATCH = 128
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Inputs, each with a target and a length. What has any length is a `tf.RaggedTensor`."""
+    """Inputs, each with a target and a length. What has any length is a `tf.RaggedTensor`.
+
+    Of several inputs, or targets, there is a dictionary, by their names in the model.
+    """
 
     inputs: Any
     targets: Any
@@ -73,20 +78,27 @@ def dataset(examples: Examples, plan: Plan) -> tf.data.Dataset:
     rows = tf.RaggedTensor.from_row_lengths(np.concatenate(plan), [len(batch) for batch in plan])
 
     def batch(indices: Any) -> tuple[Any, Any]:
-        return _padded(examples.inputs, indices), _padded(examples.targets, indices)
+        taken = (examples.inputs, examples.targets)
+        return tf.nest.map_structure(lambda values: _padded(values, indices), taken)
 
     batches = tf.data.Dataset.from_tensor_slices(rows)
     return batches.map(batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
+def compute(model: keras.Model) -> Compute:
+    """Return `model` as a function of the inputs of a batch, traced once for every size."""
+    specs = {each.name: tf.TensorSpec(each.shape, each.dtype) for each in model.inputs}
+    signature = specs if len(specs) > 1 else next(iter(specs.values()))
+    step = tf.function(lambda inputs: model(inputs, training=False), input_signature=[signature])
+    return lambda inputs: step(inputs).numpy()
+
+
 def outputs(model: keras.Model, examples: Examples) -> npt.NDArray[Any]:
     """What `model` makes of `examples`, in their order."""
-    signature = [tf.TensorSpec(each.shape, each.dtype) for each in model.inputs]
-    step = tf.function(lambda inputs: model(inputs, training=False), input_signature=signature)
-    return mapped(lambda inputs: step(inputs).numpy(), examples)
+    return mapped(compute(model), examples)
 
 
-def mapped(function: Callable[[Any], npt.NDArray[Any]], examples: Examples) -> npt.NDArray[Any]:
+def mapped(function: Compute, examples: Examples) -> npt.NDArray[Any]:
     """What `function` makes of batches of the inputs of `examples`, in their order."""
     plan = in_order(examples.lengths)
     made = np.concatenate([function(inputs) for inputs, _ in dataset(examples, plan)])

@@ -192,7 +192,7 @@ def predict(run: Path, subjects: Sequence[str]) -> None:
     type=float,
     default=0.01,
     show_default=True,
-    help="How far a score of such a form on the test split may be below that of float32.",
+    help="How far a score of such a form on the test split may be worse than that of float32.",
 )
 def export(
     run: Path,

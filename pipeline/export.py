@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 import exports
 from exports import parity
 from exports.onnx_small import Judge
-from pipeline import batches
 from pipeline.data.waiting import spinner
 from pipeline.errors import PipelineError
 from pipeline.run import Run
@@ -43,7 +41,7 @@ def export(
                 directory or run.exports,
                 formats=formats,
                 streaming=streaming,
-                small=exports.Small(small, _judge(run, model), max_drop) if small else None,
+                small=_small(run, model, small, max_drop) if small else None,
                 card=card,
                 config=run.config.model_dump(),
                 **artifact,
@@ -89,16 +87,24 @@ def verify(directory: Path) -> dict[str, exports.Parity]:
         raise PipelineError(str(error)) from error
 
 
+def _small(
+    run: Run[Any], model: keras.Model, forms: Sequence[str], max_drop: float
+) -> exports.Small:
+    return exports.Small(forms, _judge(run, model), max_drop, run.task.better)
+
+
 def _judge(run: Run[Any], model: keras.Model) -> Judge:
-    """Return what scores a format on the test split: a function of its one input by name."""
+    """Return what scores a format on the test split."""
     test = run.task.data(run).test
-    (name,) = (tensor.name for tensor in model.inputs)
+    names = [tensor.name for tensor in model.inputs]
 
     def judge(compute: parity.Run) -> Figures:
-        def first_output(inputs: tf.Tensor) -> Any:
-            return next(iter(compute({name: inputs.numpy()}).values()))
+        def first_output(inputs: Any) -> Any:
+            named = inputs if isinstance(inputs, dict) else dict(zip(names, [inputs], strict=True))
+            given = {name: values.numpy() for name, values in named.items()}
+            return next(iter(compute(given).values()))
 
-        return run.task.score(batches.mapped(first_output, test), test)
+        return run.task.score(run.task.answers(first_output, test), test)
 
     return judge
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 from pipeline.config import C, Config
 from pipeline.errors import PipelineError
@@ -29,6 +29,8 @@ class Data:
 
 D = TypeVar("D", bound=Data)
 
+Better = Literal["higher", "lower"]
+Compute = Callable[[Any], "npt.NDArray[Any]"]
 Figures = Mapping[str, float]
 Fit = Callable[["keras.Model", Config], "keras.Model"]
 Baseline = Callable[[Any, Any, Fit], "npt.NDArray[Any]"]
@@ -47,16 +49,14 @@ class Task(ABC, Generic[C, D]):
     Attributes:
         summary: what is learnt, in one line.
         settings: the class of its config.
-        loss: what training makes small, for `keras.Model.compile`.
-        metrics: what is measured after each epoch, for `keras.Model.compile`.
         subject: what `predict` is asked about, in a word.
+        better: which are the better figures of `score`.
     """
 
     summary: ClassVar[str]
     settings: ClassVar[type[Config]]
-    loss: ClassVar[str]
-    metrics: ClassVar[Sequence[str]]
     subject: ClassVar[str]
+    better: ClassVar[Better] = "higher"
 
     @property
     @abstractmethod
@@ -90,12 +90,30 @@ class Task(ABC, Generic[C, D]):
         """Build the model, not compiled."""
 
     @abstractmethod
+    def loss(self, config: C) -> Any:
+        """Return what training makes small, for `keras.Model.compile`."""
+
+    @abstractmethod
+    def metrics(self, config: C) -> Sequence[Any]:
+        """Return what is measured after each epoch, for `keras.Model.compile`."""
+
+    @abstractmethod
     def rank(self, figures: Figures) -> float:
         """Say how good an epoch was, from its figures: the highest rank becomes the run's model."""
 
+    def answers(self, compute: Compute, examples: Examples) -> npt.NDArray[Any]:
+        """Return what a model says about each of `examples`, in their order: here, its outputs.
+
+        `compute` is the model, in any format: it takes the inputs of a batch, as
+        `pipeline.batches.dataset` has them.
+        """
+        from pipeline import batches
+
+        return batches.mapped(compute, examples)
+
     @abstractmethod
-    def score(self, outputs: npt.NDArray[Any], examples: Examples) -> Figures:
-        """Measure the model's outputs for `examples`, by figures of which higher is better."""
+    def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
+        """Measure the answers about `examples`."""
 
     @property
     @abstractmethod
@@ -103,7 +121,7 @@ class Task(ABC, Generic[C, D]):
         """What the model must beat, by name.
 
         A baseline is a function of config, data and `fit`, which trains a Keras model just as the
-        task's own is trained. It returns outputs for the test examples, for `score`.
+        task's own is trained. It returns answers about the test examples, for `score`.
         """
 
     @abstractmethod

@@ -55,7 +55,7 @@ def evaluate(run: Run[Any]) -> dict[str, Any]:
         return _fit(baseline, task, config, data)
 
     with spinner("Testing the model"):
-        scores = task.score(batches.outputs(model, data.test), data.test)
+        scores = task.score(task.answers(batches.compute(model), data.test), data.test)
     results = {
         "examples": {name: len(getattr(data, name)) for name in ("train", "validation", "test")},
         "parameters": model.count_params(),
@@ -91,7 +91,7 @@ def _compile(model: keras.Model, task: AnyTask, config: Config, data: Data) -> N
     steps = batches.steps(data.train, config.batch_size) * config.epochs
     rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
-    model.compile(optimizer=optimizer, loss=task.loss, metrics=list(task.metrics))
+    model.compile(optimizer=optimizer, loss=task.loss(config), metrics=task.metrics(config))
 
 
 def _epochs(

@@ -64,8 +64,6 @@ class Digits(Task[DigitsConfig, DigitsData]):
 
     summary = "which digit is spoken"
     settings = DigitsConfig
-    loss = "sparse_categorical_crossentropy"
-    metrics = ("accuracy",)
     subject = "recording"
 
     @property
@@ -105,13 +103,21 @@ class Digits(Task[DigitsConfig, DigitsData]):
         pooled = [models.maximum(outputs, real), models.mean(outputs, real)]
         return _classifier(frames, ops.concatenate(pooled, axis=-1), config, name="digits")
 
+    def loss(self, config: DigitsConfig) -> str:
+        """Cross-entropy: how little the model believed in the label."""
+        return "sparse_categorical_crossentropy"
+
+    def metrics(self, config: DigitsConfig) -> Sequence[str]:
+        """Accuracy."""
+        return ("accuracy",)
+
     def rank(self, figures: Figures) -> float:
         """Rank by loss on the validation split, where several epochs share the best accuracy."""
         return -figures["validation_loss"]
 
-    def score(self, outputs: npt.NDArray[Any], examples: Examples) -> Figures:
+    def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
         """Measure the fraction of recordings whose most probable digit is theirs."""
-        return {"accuracy": float((outputs.argmax(-1) == examples.targets.numpy()).mean())}
+        return {"accuracy": float((answers.argmax(-1) == examples.targets.numpy()).mean())}
 
     @property
     def baselines(self) -> Mapping[str, Baseline]:

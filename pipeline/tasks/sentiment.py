@@ -69,8 +69,6 @@ class Sentiment(Task[TextConfig, ReviewData]):
 
     summary = "whether a review is negative or positive"
     settings = TextConfig
-    loss = "sparse_categorical_crossentropy"
-    metrics = ("accuracy",)
     subject = "text"
 
     @property
@@ -127,13 +125,21 @@ class Sentiment(Task[TextConfig, ReviewData]):
         ]
         return _classifier(tokens, ops.concatenate(pooled, axis=-1), config, data, name="sentiment")
 
+    def loss(self, config: TextConfig) -> str:
+        """Cross-entropy: how little the model believed in the label."""
+        return "sparse_categorical_crossentropy"
+
+    def metrics(self, config: TextConfig) -> Sequence[str]:
+        """Accuracy."""
+        return ("accuracy",)
+
     def rank(self, figures: Figures) -> float:
         """Rank by accuracy on the validation split."""
         return figures["validation_accuracy"]
 
-    def score(self, outputs: npt.NDArray[Any], examples: Examples) -> Figures:
+    def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
         """Measure the fraction of reviews whose more probable label is theirs."""
-        return {"accuracy": float((outputs.argmax(-1) == examples.targets.numpy()).mean())}
+        return {"accuracy": float((answers.argmax(-1) == examples.targets.numpy()).mean())}
 
     @property
     def baselines(self) -> Mapping[str, Baseline]:

@@ -188,6 +188,15 @@ def test_figure_that_is_no_number_is_a_drop(model: keras.Model, tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
+def test_figure_of_which_less_is_better_must_not_rise(model: keras.Model, tmp_path: Path) -> None:
+    figures = iter([{"error": 0.2}, {"error": 0.1}, {"error": 0.2}, {"error": 0.5}])
+    judged = Small(["float16"], lambda _: next(figures), better="lower")
+    made = export(model, tmp_path / "artifact", small=judged)
+    assert report(made)["small"]["forms"]["float16"]["drops"] == {"error": pytest.approx(-0.1)}
+    with pytest.raises(ExportError, match=r"float16 raises error from 0\.2000 by 0\.3000"):
+        export(model, tmp_path / "again", small=judged)
+
+
 def test_overflow_of_float16_is_refused(tmp_path: Path) -> None:
     steps = models.sequences()
     x = keras.layers.Rescaling(100, offset=300)(custom_layers.GRU(models.UNITS)(steps))

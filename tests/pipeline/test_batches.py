@@ -1,9 +1,12 @@
 """Batches: every example once, neighbours of like length, in an order that can be repeated."""
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
+from keras import ops
 
 from pipeline import batches
 
@@ -60,11 +63,26 @@ def test_a_dataset_of_frames_is_padded_with_frames_of_zeros() -> None:
     assert targets.numpy().tolist() == [8, 7]
 
 
+def test_several_inputs_and_targets_go_by_their_names() -> None:
+    letters = batches.sequences([np.array([1, 2]), np.array([3])], [0, 0]).inputs
+    sizes = tf.constant([[10.0], [20.0]])
+    inputs = {"letters": letters, "size": sizes}
+    examples = batches.Examples(inputs, {"sum": letters}, np.array([2, 1]))
+    ((given, targets),) = batches.dataset(examples, [np.array([1, 0])])
+    assert given["letters"].numpy().tolist() == [[3, 0], [1, 2]]
+    assert given["size"].numpy().tolist() == [[20], [10]]
+    assert targets["sum"].numpy().tolist() == [[3, 0], [1, 2]]
+    takes = {
+        "size": keras.Input((1,), name="size"),
+        "letters": keras.Input((None,), dtype="int32", name="letters"),
+    }
+    total = ops.cast(ops.sum(takes["letters"], axis=1, keepdims=True), "float32")
+    model = keras.Model(takes, takes["size"] + total)
+    assert batches.outputs(model, examples).tolist() == [[13], [23]]
+
+
 @pytest.mark.parametrize("count", [1, 128, 300])
 def test_outputs_come_in_the_order_of_the_examples(count: int) -> None:
-    import keras
-    from keras import ops
-
     random = np.random.default_rng(0)
     rows = [random.integers(1, 9, random.integers(0, 30)) for _ in range(count)]
     tokens = keras.Input((None,), dtype="int32")
