@@ -48,12 +48,12 @@ def demo(path: Path, console: Console) -> None:
 def _stages(run: Run[Any]) -> Iterator[Stage]:
     """Give each stage when its turn comes, so that it sees what the ones before it have done."""
     from pipeline import export, train
-    from pipeline.data import reviews
+    from pipeline.data import loading, reviews
     from pipeline.data.cache import cache_directory
 
     dataset = run.config.dataset
     prepared = (cache_directory() / "tfds" / dataset).is_dir()
-    yield Stage("Fetch the reviews", prepared, lambda: reviews.load(dataset))
+    yield Stage("Fetch the reviews", prepared, lambda: loading.load(dataset, reviews.SOURCES))
     yield Stage("Train", run.finished, lambda: cli.train_run(run))
     yield Stage("Evaluate", bool(run.results), lambda: train.evaluate(run))
     yield Stage("Export", run.exports.exists(), lambda: export.export(run))

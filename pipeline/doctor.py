@@ -86,8 +86,8 @@ def _export() -> Finding:
 
 
 def _data() -> Iterator[Finding]:
+    from pipeline.data.builders.movie_reviews import PACKAGE
     from pipeline.data.cache import VARIABLE, cache_directory
-    from pipeline.data.movie_reviews import PACKAGE
 
     cache = cache_directory()
     yield _folder("cache", cache, f"name another folder in {VARIABLE}")

@@ -1,6 +1,5 @@
 """The data sets. Importing this package makes ours known to `tensorflow_datasets`."""
 
-from pipeline.data.movie_reviews import MovieReviews
-from pipeline.data.spoken_digits import SpokenDigits
+from pipeline.data import builders
 
-__all__ = ["MovieReviews", "SpokenDigits"]
+__all__ = ["builders"]

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import downloader
 
+from pipeline.data import packaged
 from pipeline.data.cache import VARIABLE, cache_directory
 from pipeline.data.waiting import spinner
 from pipeline.errors import PipelineError
 
-_OF_PACKAGES = "movie_reviews/imdb and spoken_digits"
 _RETRIES = 4
 
 
@@ -26,7 +26,8 @@ def prepared(name: str) -> tfds.core.DatasetBuilder:
     builder = _opened(name)
     unprepared = (
         f"cannot prepare {name}. It takes a connection to the internet, once, and a folder that can"
-        f" be written (TFDS_DATA_DIR or {VARIABLE}). A package index is enough for {_OF_PACKAGES}"
+        f" be written (TFDS_DATA_DIR or {VARIABLE}). A package index is enough for "
+        f"{', '.join(packaged.names())}"
     )
     with _explained(unprepared), _good_manners():
         try:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.batches import Examples
-    from pipeline.data.recordings import Recordings, Split
-    from pipeline.data.spoken_digits import Frames
+    from pipeline.data.loading import Splits
+    from pipeline.data.recordings import Frames, Recording
     from pipeline.run import Run
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -40,7 +40,7 @@ class DigitsConfig(Config):
 class DigitsData(Data):
     """Recordings as examples, and as they were loaded."""
 
-    recordings: Recordings
+    recordings: Splits[Recording]
 
 
 def digits() -> DigitsConfig:
@@ -76,16 +76,16 @@ class Digits(Task[DigitsConfig, DigitsData]):
         """The recordings that come with a package."""
         from pipeline.data import recordings
 
-        return recordings.NAMES
+        return tuple(recordings.SOURCES)
 
     def data(self, run: Run[DigitsConfig]) -> DigitsData:
         """Load the recordings."""
         from pipeline import batches
-        from pipeline.data import recordings
+        from pipeline.data import loading, recordings
 
-        loaded = recordings.load(run.config.dataset, run.config.limit)
+        loaded = loading.load(run.config.dataset, recordings.SOURCES, run.config.limit)
         train, validation, test = (
-            batches.frames(split.frames, split.labels)
+            batches.frames([each.frames for each in split], [each.label for each in split])
             for split in (loaded.train, loaded.validation, loaded.test)
         )
         return DigitsData(train, validation, test, recordings=loaded)
@@ -141,12 +141,13 @@ class Digits(Task[DigitsConfig, DigitsData]):
     def artifact(self, run: Run[DigitsConfig]) -> Mapping[str, Any]:
         """Put the digits beside the model; compare on the test split."""
         from pipeline import batches
+        from pipeline.data.recordings import LABELS
 
         data = self.data(run)
         ((inputs, _),) = batches.dataset(data.test, [np.arange(len(data.test))])
         loaded = data.recordings
         return {
-            "labels": loaded.labels,
+            "labels": LABELS,
             "examples": inputs.numpy(),
             "card": {
                 "data set": f"{loaded.name} {loaded.version}",
@@ -175,14 +176,17 @@ def support_vectors(config: DigitsConfig, data: DigitsData, fit: Fit) -> npt.NDA
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
 
-    def pooled(recordings: Sequence[Frames]) -> npt.NDArray[Any]:
-        return np.stack([np.concatenate([each.mean(0), each.std(0)]) for each in recordings])
+    from pipeline.data.recordings import LABELS
+
+    def pooled(split: Sequence[Recording]) -> npt.NDArray[Any]:
+        pairs = ((each.frames.mean(0), each.frames.std(0)) for each in split)
+        return np.stack([np.concatenate(pair) for pair in pairs])
 
     train, test = data.recordings.train, data.recordings.test
     machine = make_pipeline(StandardScaler(), SVC(C=10.0))
-    machine.fit(pooled(train.frames), train.labels)
-    scores = np.full((len(test), len(data.recordings.labels)), -np.inf)
-    scores[:, machine.classes_] = machine.decision_function(pooled(test.frames))
+    machine.fit(pooled(train), [each.label for each in train])
+    scores = np.full((len(test), len(LABELS)), -np.inf)
+    scores[:, machine.classes_] = machine.decision_function(pooled(test))
     return scores
 
 
@@ -203,7 +207,7 @@ def _classifier(frames: Any, features: Any, config: DigitsConfig, *, name: str) 
     """Finish a model of `frames` that has come to `features` `[batch, features]`."""
     import keras
 
-    from pipeline.data.spoken_digits import LABELS
+    from pipeline.data.recordings import LABELS
 
     features = keras.layers.Dropout(config.dropout)(features)
     probabilities = keras.layers.Dense(
@@ -223,26 +227,26 @@ class _Subject:
 
 def _subjects(run: Run[DigitsConfig], given: Sequence[str]) -> list[_Subject]:
     """Read what the user asks about; the test split is loaded if a number is among it."""
-    from pipeline.data import recordings
+    from pipeline.data import loading, recordings
 
     numbered = any(map(_NUMBER.fullmatch, given))
-    test = recordings.load(run.config.dataset).test if numbered else None
+    test = loading.load(run.config.dataset, recordings.SOURCES).test if numbered else None
     return [
         _tested(test, int(text)) if test and _NUMBER.fullmatch(text) else _read(Path(text))
         for text in given
     ]
 
 
-def _tested(test: Split, number: int) -> _Subject:
+def _tested(test: Sequence[Recording], number: int) -> _Subject:
     if not 1 <= number <= len(test):
         raise PipelineError(f"the test recordings are 1 to {len(test)}, and {number} is none")
-    frames, label = test.frames[number - 1], int(test.labels[number - 1])
+    frames, label = test[number - 1]
     return _Subject(frames, f"test recording {number}, a {label}", label)
 
 
 def _read(path: Path) -> _Subject:
     """Read the frames in a `.npy` file."""
-    from pipeline.data.spoken_digits import COEFFICIENTS
+    from pipeline.data.builders.spoken_digits import COEFFICIENTS
 
     wanted = f"a .npy file of [frames, {COEFFICIENTS}] MFCCs, or the number of a test recording"
     if path.suffix != ".npy" or not path.is_file():
@@ -262,7 +266,7 @@ def _read(path: Path) -> _Subject:
 
 
 def _answer(subject: _Subject, probabilities: npt.NDArray[Any]) -> Answer:
-    from pipeline.data.spoken_digits import LABELS
+    from pipeline.data.recordings import LABELS
 
     *_, second, first = probabilities.argsort()
     notes = []

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from exports.text import TextEncoder
     from pipeline.batches import Examples
-    from pipeline.data.reviews import Reviews
+    from pipeline.data.loading import Splits
+    from pipeline.data.reviews import Review
     from pipeline.run import Run
 
 _EXCERPT = 60  # letters of a text shown beside its prediction
@@ -31,7 +32,7 @@ _UNKNOWN = 1  # the id of every word that the vocabulary lacks
 class ReviewData(Data):
     """Encoded reviews, the texts they were, and the encoder."""
 
-    reviews: Reviews
+    reviews: Splits[Review]
     encoder: TextEncoder
 
 
@@ -81,26 +82,26 @@ class Sentiment(Task[TextConfig, ReviewData]):
         """The sample that comes with a package, and what TFDS has."""
         from pipeline.data import reviews
 
-        return reviews.NAMES
+        return tuple(reviews.SOURCES)
 
     def data(self, run: Run[TextConfig]) -> ReviewData:
         """Load and encode the reviews; the vocabulary is made of the training texts."""
         from exports.text import TextEncoder
         from pipeline.batches import sequences
-        from pipeline.data import reviews
+        from pipeline.data import loading, reviews
         from pipeline.data.waiting import spinner
 
         config = run.config
-        loaded = reviews.load(config.dataset, config.limit)
+        loaded = loading.load(config.dataset, reviews.SOURCES, config.limit)
         with spinner("Encoding the reviews"):
             if run.vocabulary is None:
                 counted = TextEncoder.from_texts(
-                    loaded.train.texts, config.vocabulary_size, config.max_length
+                    _texts(loaded.train), config.vocabulary_size, config.max_length
                 )
                 run.keep_vocabulary(counted.vocabulary)
             encoder = _encoder(run, config.max_length)
             train, validation, test = (
-                sequences(encoder.encode(split.texts), split.labels)
+                sequences(encoder.encode(_texts(split)), _labels(split))
                 for split in (loaded.train, loaded.validation, loaded.test)
             )
         return ReviewData(train, validation, test, reviews=loaded, encoder=encoder)
@@ -152,7 +153,7 @@ class Sentiment(Task[TextConfig, ReviewData]):
     def predict(self, run: Run[TextConfig], subjects: Sequence[str]) -> list[Answer]:
         """Give label, probability and the beginning of each text."""
         from pipeline import batches
-        from pipeline.data.movie_reviews import LABELS
+        from pipeline.data.reviews import LABELS
 
         model, whole = run.model(), _encoder(run, max_length=2**31 - 1)
         if model.get_layer("words").input_dim != len(whole.vocabulary):
@@ -172,13 +173,13 @@ class Sentiment(Task[TextConfig, ReviewData]):
 
     def artifact(self, run: Run[TextConfig]) -> Mapping[str, Any]:
         """Put the words and the names of the labels beside the model; compare on the test split."""
-        from pipeline.data import reviews
+        from pipeline.data import loading, reviews
 
-        loaded = reviews.load(run.config.dataset, run.config.limit)
+        loaded = loading.load(run.config.dataset, reviews.SOURCES, run.config.limit)
         return {
             "encoder": _encoder(run, run.config.max_length),
-            "labels": loaded.labels,
-            "texts": loaded.test.texts,
+            "labels": reviews.LABELS,
+            "texts": _texts(loaded.test),
             "card": {"data set": f"{loaded.name} {loaded.version}"},
         }
 
@@ -213,8 +214,8 @@ def counted_words(config: TextConfig, data: ReviewData, fit: Fit) -> npt.NDArray
     regression = LogisticRegression(C=30.0, max_iter=1000)
     pipeline = make_pipeline(counts, regression)
     with spinner("TF-IDF of words and bigrams"):
-        pipeline.fit(data.reviews.train.texts, data.reviews.train.labels)
-        return pipeline.predict_proba(data.reviews.test.texts)
+        pipeline.fit(_texts(data.reviews.train), _labels(data.reviews.train))
+        return pipeline.predict_proba(_texts(data.reviews.test))
 
 
 def _embedded(tokens: Any, config: TextConfig, data: ReviewData) -> Any:
@@ -286,9 +287,11 @@ def _classifier(
     """Finish a model of `tokens` that has come to `features` `[batch, features]`."""
     import keras
 
+    from pipeline.data.reviews import LABELS
+
     features = keras.layers.Dropout(config.dropout)(features)
     probabilities = keras.layers.Dense(
-        len(data.reviews.labels), activation="softmax", dtype="float32", name="probabilities"
+        len(LABELS), activation="softmax", dtype="float32", name="probabilities"
     )(features)
     return keras.Model(tokens, probabilities, name=name)
 
@@ -302,6 +305,14 @@ def _encoder(run: Run[TextConfig], max_length: int) -> TextEncoder:
         return TextEncoder(run.vocabulary or [], max_length)
     except ExportError as error:
         raise PipelineError(f"{run.path / 'vocabulary.txt'} is damaged: {error}") from error
+
+
+def _texts(split: Sequence[Review]) -> list[str]:
+    return [each.text for each in split]
+
+
+def _labels(split: Sequence[Review]) -> list[int]:
+    return [each.label for each in split]
 
 
 def _excerpt(text: str) -> str:

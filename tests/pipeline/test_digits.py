@@ -8,7 +8,7 @@ import pytest
 
 import exports
 from pipeline import config, quiet, tasks
-from pipeline.data import recordings
+from pipeline.data import loading, recordings
 from pipeline.run import Run
 from pipeline.tasks.digits import DigitsConfig
 from tests.pipeline.small import Outcome
@@ -34,7 +34,7 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Run[DigitsConfig]:
 @pytest.fixture
 def frames(heard: Run[DigitsConfig]) -> np.ndarray:
     """The first recording of the test split."""
-    return recordings.load(heard.config.dataset).test.frames[0]
+    return loading.load(heard.config.dataset, recordings.SOURCES).test[0].frames
 
 
 def test_it_learns_and_is_measured_beside_two_baselines(heard: Run[DigitsConfig]) -> None:

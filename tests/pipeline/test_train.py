@@ -90,7 +90,7 @@ def test_training_a_finished_run_does_nothing(trained: Run[TextConfig]) -> None:
 
 
 def test_the_vocabulary_is_made_of_training_texts_alone(trained: Run[TextConfig]) -> None:
-    texts = " ".join(trained.task.data(trained).reviews.train.texts).lower()
+    texts = " ".join(each.text for each in trained.task.data(trained).reviews.train).lower()
     words = trained.vocabulary
     assert words is not None and len(words) == 500
     assert all(word in texts for word in words[2:])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data import movie_reviews, packages
+from pipeline.data import packages
+from pipeline.data.builders import movie_reviews
 
 
 @pytest.fixture

