@@ -128,7 +128,7 @@ class Digits(Task[DigitsConfig, DigitsData]):
         """Give digit, probability and what was heard.
 
         Each of `subjects` is the number of a recording of the test split, from 1, or else the path
-        of a `.npy` file of `[frames, 13]` coefficients, computed as those of the data set are.
+        of a `.wav` file, or of a `.npy` file of `[frames, 13]` coefficients, as of `sound.mfcc`.
         """
         from pipeline import batches
 
@@ -140,7 +140,8 @@ class Digits(Task[DigitsConfig, DigitsData]):
 
     def artifact(self, run: Run[DigitsConfig]) -> Mapping[str, Any]:
         """Put the digits beside the model; compare on the test split."""
-        from pipeline import batches
+        from pipeline import batches, sound
+        from pipeline.data.builders.spoken_digits import COEFFICIENTS
         from pipeline.data.recordings import LABELS
 
         data = self.data(run)
@@ -151,7 +152,8 @@ class Digits(Task[DigitsConfig, DigitsData]):
             "examples": inputs.numpy(),
             "card": {
                 "data set": f"{loaded.name} {loaded.version}",
-                "input": "13 MFCCs a frame, as the data set has them; a frame of zeros is padding",
+                "input": f"the first {COEFFICIENTS} of each frame; a frame of zeros is padding",
+                "MFCC": sound.MFCC,
             },
         }
 
@@ -245,12 +247,24 @@ def _tested(test: Sequence[Recording], number: int) -> _Subject:
 
 
 def _read(path: Path) -> _Subject:
-    """Read the frames in a `.npy` file."""
+    """Read the sound in a `.wav` file, or the frames in a `.npy` file."""
+    from pipeline import sound
     from pipeline.data.builders.spoken_digits import COEFFICIENTS
 
-    wanted = f"a .npy file of [frames, {COEFFICIENTS}] MFCCs, or the number of a test recording"
-    if path.suffix != ".npy" or not path.is_file():
-        raise PipelineError(f"{str(path)!r} is no file of frames: give {wanted}")
+    if path.suffix.lower() not in (".wav", ".npy") or not path.is_file():
+        raise PipelineError(
+            f"{str(path)!r} is no file of sound or frames: give a .wav file, a .npy file of "
+            f"[frames, {COEFFICIENTS}] MFCCs, or the number of a test recording"
+        )
+    if path.suffix.lower() == ".npy":
+        return _Subject(_frames(path), str(path))
+    return _Subject(sound.mfcc(sound.read(path), COEFFICIENTS), str(path))
+
+
+def _frames(path: Path) -> Frames:
+    from pipeline.data.builders.spoken_digits import COEFFICIENTS
+
+    wanted = f"an array [frames, {COEFFICIENTS}] of MFCCs"
     try:
         with path.open("rb") as file:
             values = np.lib.format.read_array(file, allow_pickle=False)
@@ -262,7 +276,7 @@ def _read(path: Path) -> _Subject:
         frames = values.astype(np.float32) if values.dtype.kind in "fiu" else np.array(np.nan)
     if not np.isfinite(frames).all():
         raise PipelineError(f"{path} holds what is no finite number: give {wanted}")
-    return _Subject(frames, str(path))
+    return frames
 
 
 def _answer(subject: _Subject, probabilities: npt.NDArray[Any]) -> Answer:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import exports
-from pipeline import config, quiet, tasks
+from pipeline import config, quiet, sound, tasks
 from pipeline.data import loading, recordings
 from pipeline.run import Run
 from pipeline.tasks.digits import DigitsConfig
@@ -70,6 +71,8 @@ def test_the_export_agrees_on_every_test_recording(
     proofs = exports.verify(tmp_path / "digits")
     assert proofs["whole"].worst < 2e-5
     assert exports.load(tmp_path / "digits").labels == list("0123456789")
+    card = (tmp_path / "digits" / "README.md").read_text(encoding="utf-8")
+    assert "sound from -1 to 1 at 8000 Hz: frames of 400 samples around every 200th" in card
 
 
 def test_a_test_recording_and_a_file_of_its_frames_have_one_answer(
@@ -84,6 +87,18 @@ def test_a_test_recording_and_a_file_of_its_frames_have_one_answer(
     assert first[:2] == second[:2] == third[:2]
     assert first[2].startswith("test recording 1, a ") and second[2] == str(file)
     assert last[2].startswith("test recording 591, a ")
+
+
+def test_a_sound_file_has_the_answer_of_its_coefficients(
+    recurrent: Command, heard: Run[DigitsConfig], tmp_path: Path
+) -> None:
+    samples = np.random.default_rng(0).normal(scale=0.1, size=(3000, 2))
+    soundfile.write(tmp_path / "noise.wav", samples, 8000, subtype="FLOAT")
+    np.save(tmp_path / "noise.npy", sound.mfcc(samples.mean(1).astype(np.float32), 13))
+    outcome = recurrent("predict", heard.path, tmp_path / "noise.wav", tmp_path / "noise.npy")
+    assert outcome.status == 0, outcome.err
+    first, second = (line.split("\t") for line in outcome.out.splitlines())
+    assert first[:2] == second[:2] and first[2].endswith("noise.wav")
 
 
 def test_what_the_model_cannot_hear_or_takes_for_another_is_noted(
@@ -105,9 +120,14 @@ def test_what_the_model_cannot_hear_or_takes_for_another_is_noted(
     [
         ("0", "test recordings are 1 to 591, and 0 is none"),
         ("592", "and 592 is none"),
-        ("9" * 5000, "no file of frames"),
-        ("seven", "'seven' is no file of frames: give a .npy file of [frames, 13] MFCCs"),
-        ("none.npy", "no file of frames"),
+        ("9" * 5000, "no file of sound or frames"),
+        (
+            "seven",
+            "'seven' is no file of sound or frames: give a .wav file, a .npy file of [frames,",
+        ),
+        ("none.npy", "no file of sound or frames"),
+        ("none.wav", "no file of sound or frames"),
+        ("words.wav", "words.wav is damaged or no sound file"),
         ("flat.npy", "holds an array [13]"),
         ("wide.npy", "holds an array [4, 20]"),
         ("empty.npy", "holds an array [0, 13]"),
@@ -138,6 +158,7 @@ def test_what_is_no_recording_is_answered_in_one_line(
     Path("cut.npy").write_bytes(Path("nan.npy").read_bytes()[:-9])
     np.savez("zip.npz", np.zeros((4, 13)))
     Path("zip.npz").rename("zip.npy")
+    Path("words.wav").write_text("seven")
     outcome = recurrent("predict", heard.path, given)
     assert outcome.status == 1 and outcome.out == ""
     assert said in outcome.err and len(outcome.err.splitlines()) == 1
