@@ -1,18 +1,23 @@
 """What a run is made from: typed settings, checked when they are made, plain JSON in a file."""
 
 import difflib
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import PipelineError
+from pipeline.space import Choice, Linear, Logarithmic
 
 
 class Config(BaseModel):
-    """The settings of every task. A task adds its own in a subclass."""
+    """The settings of every task. A task adds its own in a subclass.
+
+    A setting that a sweep searches says where in its annotation: `pipeline.space`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -21,17 +26,25 @@ class Config(BaseModel):
     cell: str = Field(
         default="gru", description="Layer of custom_layers, such as rnn, irnn, lstm, gru."
     )
-    units: int = Field(default=64, ge=1, le=8192, description="Units of the recurrent layer.")
+    units: Annotated[int, Logarithmic(16, 256)] = Field(
+        default=64, ge=1, le=8192, description="Units of the recurrent layer."
+    )
     bidirectional: bool = Field(default=True, description="Read from both ends.")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="Fraction of the features to drop.")
+    dropout: Annotated[float, Linear(0.0, 0.6)] = Field(
+        default=0.0, ge=0, lt=1, description="Fraction of the features to drop."
+    )
     epochs: int = Field(
         default=4, ge=1, le=1000, description="Times to go through the training data."
     )
-    batch_size: int = Field(default=32, ge=1, le=65536, description="Examples a step.")
-    learning_rate: float = Field(
+    batch_size: Annotated[int, Choice((16, 32, 64, 128))] = Field(
+        default=32, ge=1, le=65536, description="Examples a step."
+    )
+    learning_rate: Annotated[float, Logarithmic(3e-4, 3e-2)] = Field(
         default=1e-3, gt=0, le=10, description="Of AdamW, at the first step."
     )
-    weight_decay: float = Field(default=0.0, ge=0, le=1, description="Of AdamW.")
+    weight_decay: Annotated[float, Logarithmic(1e-4, 0.3)] = Field(
+        default=0.0, ge=0, le=1, description="Of AdamW."
+    )
     seed: int = Field(default=0, ge=0, lt=2**31, description="Of everything random.")
     strategy: Literal["none", "mirrored"] = Field(default="none", description="One device, or all.")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
@@ -49,8 +62,10 @@ class TextConfig(Config):
         default=20_000, ge=3, le=2**24, description="Most frequent words to know."
     )
     max_length: int = Field(default=400, ge=1, le=2**16, description="Words of a text to read.")
-    embedding: int = Field(default=64, ge=1, le=8192, description="Numbers that stand for a word.")
-    word_dropout: float = Field(
+    embedding: Annotated[int, Logarithmic(16, 128)] = Field(
+        default=64, ge=1, le=8192, description="Numbers that stand for a word."
+    )
+    word_dropout: Annotated[float, Linear(0.0, 0.6)] = Field(
         default=0.0, ge=0, lt=1, description="Fraction of whole words to drop."
     )
     pairs: int = Field(
@@ -109,6 +124,11 @@ def read(path: Path) -> dict[str, Any]:
 def to_json(config: Config) -> str:
     """Write `config` as JSON, one line a setting."""
     return config.model_dump_json(indent=2) + "\n"
+
+
+def digest(text: str) -> str:
+    """Shorten `text`, such as settings, to a few letters for a name."""
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:6]
 
 
 def _complaint(kind: type[Config], found: dict[str, Any]) -> str:

@@ -3,3 +3,7 @@
 
 class PipelineError(Exception):
     """An error whose message is meant for the user; the command line prints it in one line."""
+
+
+class Diverged(PipelineError):
+    """Training came to a loss that is no finite number."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -201,8 +200,8 @@ class Run(Generic[C]):
 
 def default_path(config: Config) -> Path:
     """Name the directory for a run of `config`; the same config has the same one."""
-    digest = hashlib.sha1(configs.to_json(config).encode(), usedforsecurity=False).hexdigest()
-    return Path("runs") / f"{config.task}-{config.cell}-{config.units}-{digest[:6]}"
+    digest = configs.digest(configs.to_json(config))
+    return Path("runs") / f"{config.task}-{config.cell}-{config.units}-{digest}"
 
 
 def _figures(file: Path, number: int, line: str) -> dict[str, Any]:

@@ -1,13 +1,46 @@
-"""Figures as tables for a terminal."""
+"""Figures as tables, for a terminal and for a Markdown file."""
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table as text. `best` are the places, row and column, of what stands out."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    best: frozenset[tuple[int, int]] = frozenset()
+
+    def terminal(self) -> Table:
+        """Lay it out for a terminal."""
+        table = _table(*self.columns)
+        for row in self._with_best("[bold]{}[/bold]", escape):
+            table.add_row(*row)
+        return table
+
+    def markdown(self) -> str:
+        """Write it in Markdown, the figures to the right."""
+        ruler = ["---", *("---:" for _ in self.columns[1:])]
+        lines = [self.columns, ruler, *self._with_best("**{}**", _in_markdown)]
+        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+    def _with_best(self, style: str, plain: Callable[[str], str]) -> list[list[str]]:
+        return [
+            [
+                style.format(plain(cell)) if (place, column) in self.best else plain(cell)
+                for column, cell in enumerate(row)
+            ]
+            for place, row in enumerate(self.rows)
+        ]
 
 
 def line(figures: Mapping[str, float]) -> str:
@@ -67,6 +100,10 @@ def operators(artifact: Path) -> str:
     """Count the operators in the ONNX file of the artifact directory, in one line."""
     counts = _report(artifact)["operators"]
     return ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def _in_markdown(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _report(artifact: Path) -> Any:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -10,10 +10,10 @@ import keras
 from pipeline import batches, compute
 from pipeline.config import Config
 from pipeline.data.waiting import spinner
-from pipeline.errors import PipelineError
+from pipeline.errors import Diverged, PipelineError
 from pipeline.progress import TrainingBar, training_bar
 from pipeline.run import Run
-from pipeline.task import Data, Figures, Task
+from pipeline.task import Baseline, Data, Figures, Task
 
 AnyTask = Task[Any, Any]
 
@@ -25,7 +25,17 @@ def train(run: Run[Any]) -> None:
 
     Raises:
         PipelineError: the config names what is not there, the data cannot be had, the run is
-            damaged or cannot be written, or training diverges.
+            damaged or cannot be written.
+        Diverged: the loss is no finite number any more.
+    """
+    for _ in epochs(run):
+        pass
+
+
+def epochs(run: Run[Any], title: str = "training") -> Generator[Figures]:
+    """Train as `train` does, and give the figures of each epoch once it is kept.
+
+    `title` stands beside the progress bar.
     """
     if run.finished:
         return
@@ -37,12 +47,15 @@ def train(run: Run[Any]) -> None:
         if model is None:
             model = task.model(config, data)
             _compile(model, task, config, data)
-    for figures in _epochs(model, data, config, "training", done):
+    for figures in _epochs(model, data, config, title, done):
         run.commit(model, figures)
+        yield figures
 
 
-def evaluate(run: Run[Any]) -> dict[str, Any]:
+def evaluate(run: Run[Any], baselines: Mapping[str, Baseline] | None = None) -> dict[str, Any]:
     """Measure the model of `run`, and the baselines that it must beat, on the test split.
+
+    `baselines` are those of the task, if not given.
 
     Raises:
         PipelineError: the run has no model yet, the data cannot be had, or the run is damaged.
@@ -66,7 +79,7 @@ def evaluate(run: Run[Any]) -> dict[str, Any]:
         },
         "baselines": {},
     }
-    for name, baseline in task.baselines.items():
+    for name, baseline in (task.baselines if baselines is None else baselines).items():
         started = time.perf_counter()
         scores = task.score(baseline(config, data, fit), data.test)
         seconds = _seconds(time.perf_counter() - started)
@@ -132,7 +145,7 @@ def _epoch(
     ).history
     measured = {name.replace("val_", "validation_"): last for name, (last,) in history.items()}
     if not all(map(math.isfinite, measured.values())):
-        raise PipelineError(
+        raise Diverged(
             f"training diverged in epoch {epoch + 1}: {measured}; "
             f"a learning rate below {config.learning_rate} may help"
         )

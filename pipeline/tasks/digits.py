@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
 from pipeline.config import Config
 from pipeline.errors import PipelineError
+from pipeline.space import Linear
 from pipeline.task import Answer, Baseline, Data, Figures, Fit, Task
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _SURE = 0.9  # a probability from which the next likely digit is not worth a wor
 class DigitsConfig(Config):
     """The settings of a task that hears recordings."""
 
-    noise: float = Field(
+    noise: Annotated[float, Linear(0.0, 1.0)] = Field(
         default=0.0, ge=0, le=10, description="Spread of what training adds to the frames."
     )
 

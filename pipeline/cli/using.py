@@ -1,136 +1,24 @@
-"""The `recurrent` command. It parses; what takes long to import is imported inside the verbs."""
+"""The verbs that use a run: evaluate, predict, export, bench, serve."""
 
 import json
-import os
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import click
 
 from exports.serving.limits import Limits
+from pipeline.cli.program import say
 from pipeline.errors import PipelineError
 
-_INTERRUPTED = 130
 _FORMATS = ("saved_model", "onnx")
 _FOLDER = click.Path(path_type=Path)
 _AMOUNT = click.IntRange(min=1)
 _SECONDS = click.FloatRange(min=0, min_open=True)
-_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@click.group(context_settings=_CONTEXT)
-@click.version_option(package_name="keras-recurrent", message="%(package)s %(version)s")
-def command() -> None:
-    """Train recurrent networks, test them, use them and export them.
-
-    Begin with: recurrent train sentiment
-    """
-
-
-@command.command()
-def tasks() -> None:
-    """List what can be learnt, and from what."""
-    from pipeline import tasks
-
-    for name in tasks.names():
-        task = tasks.get(name)
-        click.echo(f"{name}: {task.summary}")
-        click.echo(f"  data sets: {', '.join(task.datasets)}")
-        click.echo(f"  presets: {', '.join(task.presets)}")
-
-
-class _Training(click.Group):
-    """The verb `train`, with a command for each task, made from the settings of that task."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        from pipeline import tasks
-
-        return tasks.names()
-
-    def get_command(self, context: click.Context, name: str) -> click.Command:
-        from pipeline import tasks
-
-        task = tasks.get(name)
-        return click.Command(
-            name,
-            params=[*_run_options(task), *_setting_options(task)],
-            callback=lambda **given: _train(task, **given),
-            help=f"Learn {task.summary}.\n\nA setting given here beats one in the file, and that "
-            "one beats the preset. The same command goes on with a run that was stopped.",
-            short_help=task.summary,
-        )
-
-
-@command.group(cls=_Training, subcommand_metavar="TASK [OPTIONS]")
-def train() -> None:
-    """Train a model, or go on with a run that was stopped.
-
-    For the settings of a task: recurrent train TASK --help
-    """
-
-
-def _run_options(task: Any) -> Iterator[click.Option]:
-    presets = list(task.presets)
-    yield click.Option(
-        ["--run", "path"],
-        type=_FOLDER,
-        help="Run directory.  [default: one in runs/, named after the settings]",
-    )
-    yield click.Option(
-        ["--preset"],
-        type=click.Choice(presets),
-        default=presets[0],
-        show_default=True,
-        help="Settings to begin with.",
-    )
-    yield click.Option(["--config", "file"], type=_FOLDER, help="Settings in a JSON file.")
-
-
-def _setting_options(task: Any) -> Iterator[click.Option]:
-    """Make an option for each setting of `task`. Whether a value will do, the config says."""
-    preset = next(iter(task.presets.values()))()
-    for name, field in task.settings.model_fields.items():
-        if name == "task":
-            continue
-        flag, shown = name.replace("_", "-"), getattr(preset, name)
-        default = "" if shown is None else f"  [default: {str(shown).lower()}]"
-        yield click.Option(
-            [f"--{flag}/--no-{flag}" if field.annotation is bool else f"--{flag}"],
-            type=_click_type(field.annotation),
-            default=None,
-            help=f"{field.description}{default}",
-        )
-
-
-def _click_type(annotation: Any) -> Any:
-    if get_origin(annotation) is Literal:
-        return click.Choice(get_args(annotation))
-    return next(kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type))
-
-
-def _train(task: Any, path: Path | None, preset: str, file: Path | None, **flags: Any) -> None:
-    from pipeline import config as configs
-    from pipeline import quiet
-
-    in_file = configs.read(file) if file else {}
-    given = {name: value for name, value in flags.items() if value is not None}
-    config = configs.merge(task.presets[preset](), in_file, given)
-    quiet.load_tensorflow()
-    from pipeline import tables
-    from pipeline.run import Run, default_path
-
-    run = Run.create(path or default_path(config), config)
-    if run.finished:
-        _say(f"{run.path} is trained already")
-    train_run(run)
-    click.echo(f"{run.path}: best epoch {run.best['epoch']}, {tables.line(run.best)}")
-    _say(f"next: recurrent evaluate {run.path}")
-
-
-@command.command()
+@click.command()
 @click.argument("run", type=_FOLDER)
 def evaluate(run: Path) -> None:
     """Test the model of RUN and its baselines."""
@@ -140,10 +28,10 @@ def evaluate(run: Path) -> None:
     from pipeline import tables, train
 
     Console().print(tables.results(train.evaluate(opened), opened.config.cell))
-    _say(f"written to {run / 'results.json'}")
+    say(f"written to {run / 'results.json'}")
 
 
-@command.command()
+@click.command()
 @click.argument("run", type=_FOLDER)
 @click.argument("subjects", nargs=-1, metavar='["SUBJECT"]...')
 def predict(run: Path, subjects: Sequence[str]) -> None:
@@ -162,10 +50,10 @@ def predict(run: Path, subjects: Sequence[str]) -> None:
     for number, answer in enumerate(opened.task.predict(opened, readable), start=1):
         click.echo(answer.text)
         for note in answer.notes:
-            _say(f"{opened.task.subject} {number}: {note}")
+            say(f"{opened.task.subject} {number}: {note}")
 
 
-@command.command()
+@click.command()
 @click.argument("run", type=_FOLDER, metavar="RUN|FILE.keras")
 @click.option(
     "--format",
@@ -242,7 +130,7 @@ def _export_file(
     return export_file(path, to, formats, streaming)
 
 
-@command.command()
+@click.command()
 @click.argument("run", type=_FOLDER)
 @click.option(
     "--rounds", type=click.IntRange(3), default=200, show_default=True, help="Calls of each side."
@@ -267,15 +155,15 @@ def bench(run: Path, rounds: int, file: Path | None) -> None:
         turns = {batch: bar.track(range(rounds), description=f"Batch {batch}") for batch in BATCHES}
         measured = bench(opened, turns)
     Console().print(tables.latency(measured))
-    _say(f"measured on {measured['processor']}")
+    say(f"measured on {measured['processor']}")
     for side, reason in measured["left_out"].items():
-        _say(f"{side} is left out: {reason}")
+        say(f"{side} is left out: {reason}")
     if file:
         files.write(file, json.dumps(measured, indent=2) + "\n")
-        _say(f"written to {file}")
+        say(f"written to {file}")
 
 
-@command.command(context_settings={"show_default": True})
+@click.command(context_settings={"show_default": True})
 @click.argument("run", type=_FOLDER)
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", default=8000, help="Port to listen on; 0 is one that is free.")
@@ -299,36 +187,8 @@ def serve(run: Path, host: str, port: int, **limits: Any) -> None:
     server.exit_on_sigterm()
     service = serving.load(run, Limits(**limits))
     with serving.listen(host, port) as listener:
-        _say(f"serving {run} on http://{host}:{listener.getsockname()[1]}")
+        say(f"serving {run} on http://{host}:{listener.getsockname()[1]}")
         server.run(service, listener)
-
-
-@command.command()
-def doctor() -> None:
-    """Check this machine, and say what to do."""
-    from pipeline.doctor import examine
-
-    ill = False
-    for finding in examine():
-        click.echo(f"{'!!' if finding.remedy else 'ok'}  {finding.subject}: {finding.seen}")
-        if finding.remedy:
-            click.echo(f"    try: {finding.remedy}")
-        ill |= bool(finding.remedy)
-    sys.exit(int(ill))
-
-
-def train_run(run: Any) -> None:
-    """Train `run`, and say how to go on if the user interrupts."""
-    from pipeline.train import train
-
-    try:
-        train(run)
-    except KeyboardInterrupt:
-        _say(
-            f"stopped: {len(run.metrics)} of {run.config.epochs} epochs are kept in {run.path}, "
-            "and the same command goes on from there"
-        )
-        sys.exit(_INTERRUPTED)
 
 
 def _open(path: Path) -> Any:
@@ -341,38 +201,4 @@ def _open(path: Path) -> Any:
     return run
 
 
-def _say(message: str) -> None:
-    click.echo(f"recurrent: {message}", err=True)
-
-
-def guarded(program: Callable[[], Any]) -> int:
-    """Run `program` and return its exit status; what goes wrong is one line on stderr."""
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")  # they are for developers, who have `python -W`
-    try:
-        program()
-        sys.stdout.flush()
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        _say("stopped")
-        return _INTERRUPTED
-    except PipelineError as error:
-        _say(" ".join(str(error).split()))
-        return 1
-    except OSError as error:
-        _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        # What stdout could not take would be tried again, and complained about, at the exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return 0
-
-
-def main() -> None:
-    """Run the command as a program."""
-    sys.exit(guarded(lambda: command.main(prog_name="recurrent", standalone_mode=False)))
-
-
-if __name__ == "__main__":
-    main()
+VERBS = (evaluate, predict, export, bench, serve)

@@ -1,0 +1,55 @@
+"""The `recurrent` command. It parses; what takes long to import is imported inside the verbs."""
+
+import sys
+
+import click
+
+from pipeline.cli import learning, using
+from pipeline.cli.learning import train_run
+from pipeline.cli.program import guarded
+
+__all__ = ["command", "guarded", "main", "train_run"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="keras-recurrent", message="%(package)s %(version)s")
+def command() -> None:
+    """Train recurrent networks, test them, use them and export them.
+
+    Begin with: recurrent train sentiment
+    """
+
+
+@command.command()
+def tasks() -> None:
+    """List what can be learnt, and from what."""
+    from pipeline import tasks
+
+    for name in tasks.names():
+        task = tasks.get(name)
+        click.echo(f"{name}: {task.summary}")
+        click.echo(f"  data sets: {', '.join(task.datasets)}")
+        click.echo(f"  presets: {', '.join(task.presets)}")
+
+
+@command.command()
+def doctor() -> None:
+    """Check this machine, and say what to do."""
+    from pipeline.doctor import examine
+
+    ill = False
+    for finding in examine():
+        click.echo(f"{'!!' if finding.remedy else 'ok'}  {finding.subject}: {finding.seen}")
+        if finding.remedy:
+            click.echo(f"    try: {finding.remedy}")
+        ill |= bool(finding.remedy)
+    sys.exit(int(ill))
+
+
+for verb in (*learning.VERBS, *using.VERBS):
+    command.add_command(verb)
+
+
+def main() -> None:
+    """Run the command as a program."""
+    sys.exit(guarded(lambda: command.main(prog_name="recurrent", standalone_mode=False)))

@@ -1,0 +1,172 @@
+"""The verbs that train: train, compare, sweep."""
+
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.program import INTERRUPTED, say
+from pipeline.cli.settings import FOLDER, OfTask, chosen
+
+_GO_ON = "the same command goes on from there"
+
+
+def _train(task: Any, path: Path | None, preset: str, file: Path | None, **flags: Any) -> None:
+    from pipeline import quiet
+
+    config, _ = chosen(task, preset, file, flags)
+    quiet.load_tensorflow()
+    from pipeline import tables
+    from pipeline.run import Run, default_path
+
+    run = Run.create(path or default_path(config), config)
+    if run.finished:
+        say(f"{run.path} is trained already")
+    train_run(run)
+    click.echo(f"{run.path}: best epoch {run.best['epoch']}, {tables.line(run.best)}")
+    say(f"next: recurrent evaluate {run.path}")
+
+
+def train_run(run: Any) -> None:
+    """Train `run`, and say how to go on if the user interrupts."""
+    from pipeline.train import train
+
+    try:
+        train(run)
+    except KeyboardInterrupt:
+        kept = f"{len(run.metrics)} of {run.config.epochs} epochs are kept in {run.path}"
+        say(f"stopped: {kept}, and {_GO_ON}")
+        sys.exit(INTERRUPTED)
+
+
+def _compare(
+    task: Any,
+    path: Path | None,
+    preset: str,
+    file: Path | None,
+    cells: str,
+    seeds: int,
+    **flags: Any,
+) -> None:
+    from pipeline import quiet
+
+    config, _ = chosen(task, preset, file, flags)
+    quiet.load_tensorflow()
+    from rich.console import Console
+
+    from pipeline.compare import compare, default_path
+
+    path = path or default_path(config)
+    try:
+        table = compare(path, config, cells.split(","), seeds)
+    except KeyboardInterrupt:
+        say(f"stopped: what is done is kept in {path}, and {_GO_ON}")
+        sys.exit(INTERRUPTED)
+    Console().print(table.terminal())
+    say(f"written to {path / 'comparison.md'}, .json, .svg and .png")
+
+
+def _sweep(
+    task: Any,
+    path: Path | None,
+    preset: str,
+    file: Path | None,
+    trials: int,
+    storage: str | None,
+    name: str | None,
+    timeout: float,
+    **flags: Any,
+) -> None:
+    from pipeline import quiet
+
+    config, given = chosen(task, preset, file, flags)
+    quiet.load_tensorflow()
+    from rich.console import Console
+
+    from pipeline import sweep
+
+    begun = sweep.begin(config, given, path, storage, name)
+    try:
+        sweep.search(begun, trials, timeout)
+    except KeyboardInterrupt:
+        say(f"stopped: what is done is kept in the sweep {begun.study.study_name}, and {_GO_ON}")
+        sys.exit(INTERRUPTED)
+    Console().print(sweep.best_trials(begun).terminal())
+    say(f"next: recurrent train {config.task} --config {begun.path / 'best.json'}")
+
+
+def _folder(help: str) -> click.Option:
+    return click.Option(["--run", "path"], type=FOLDER, help=help)
+
+
+VERBS = (
+    OfTask(
+        "train",
+        does=_train,
+        options=[_folder("Run directory.  [default: one in runs/, named after the settings]")],
+        about="Learn {}.\n\nA setting given here beats one in the file, and that one beats the "
+        "preset. The same command goes on with a run that was stopped.",
+        help="Train a model, or go on with a run that was stopped.\n\n"
+        "For the settings of a task: recurrent train TASK --help",
+    ),
+    OfTask(
+        "compare",
+        does=_compare,
+        options=[
+            click.Option(
+                ["--cells"],
+                default="rnn,irnn,gru,lstm",
+                show_default=True,
+                help="Layers of custom_layers, with commas between them.",
+            ),
+            click.Option(
+                ["--seeds"],
+                type=click.IntRange(min=1),
+                default=1,
+                show_default=True,
+                help="Train each cell so often, with --seed and the seeds after it.",
+            ),
+            _folder("Directory of the runs.  [default: one in runs/, named after the settings]"),
+        ],
+        without=["cell"],
+        about="Compare cells that learn {}.\n\nEach is trained with the same settings, and tested "
+        "beside the baselines. The same command goes on where it was stopped; a run that is done "
+        "is not trained again.",
+        help="Train several cells alike, and compare them.\n\n"
+        "For the settings of a task: recurrent compare TASK --help",
+    ),
+    OfTask(
+        "sweep",
+        does=_sweep,
+        options=[
+            click.Option(
+                ["--trials"],
+                type=click.IntRange(min=1),
+                required=True,
+                help="How many trials the sweep is to have in the end, from all processes.",
+            ),
+            click.Option(
+                ["--storage"],
+                help="URL of a database that several processes may share.  "
+                "[default: an SQLite file in the directory]",
+            ),
+            click.Option(
+                ["--name"], help="Name of the sweep.  [default: one that the settings decide]"
+            ),
+            click.Option(
+                ["--timeout"],
+                type=click.FloatRange(min=0, min_open=True),
+                default=math.inf,
+                help="Begin no trial after so many seconds.",
+            ),
+            _folder("Directory of the sweep.  [default: one in runs/, named after the sweep]"),
+        ],
+        about="Search for good settings to learn {}.\n\nA setting given here keeps its value. The "
+        "first trial has the settings of the file and the preset; then those are searched for "
+        "which a range is known. The validation split decides. The same command goes on where it "
+        "was stopped, and shares the sweep if it runs on another machine.",
+        help="Search for good settings.\n\nFor the settings of a task: recurrent sweep TASK --help",
+    ),
+)
