@@ -22,7 +22,7 @@ from rich.console import Console
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from pipeline import config as configs
-from pipeline import files, tables, tasks, train
+from pipeline import files, tasks, train
 from pipeline.config import Config
 from pipeline.errors import Diverged, PipelineError
 from pipeline.run import Run
@@ -57,25 +57,27 @@ class Sweep:
     study: optuna.Study
 
 
-def begin(
+@contextlib.contextmanager
+def joined(
     config: Config,
     given: Collection[str],
     path: Path | None = None,
     storage: str | None = None,
     name: str | None = None,
-) -> Sweep:
-    """Begin a sweep, or join one of the same name and settings.
+) -> Iterator[Sweep]:
+    """Begin a sweep, or join one of the same name and settings, for as long as the block runs.
 
     Args:
         config: what the first trial is made from.
         given: settings that keep their value; the others are searched if they have a space.
         path: directory of the processes on this machine; by default named after `name`.
         storage: URL of a database; by default a file in `path`.
-        name: name of the sweep in it; by default it follows from the settings.
+        name: name of the sweep in it; by default that of `path`, or else in a database of your own
+            one that follows from the settings.
 
     Raises:
         PipelineError: `config` names what is not there, nothing is left to search, the sweep of
-            this name has other settings, or the database cannot be used.
+            this name has other settings, or the database fails, in the block too.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     tasks.get(config.task).check(config)
@@ -85,23 +87,22 @@ def begin(
     if not spaces:
         raise PipelineError("nothing is left to search: every setting that could be is given")
     common = config.model_dump(exclude=set(spaces))
-    name = name or f"{config.task}-{configs.digest(json.dumps(common))}"
+    by_settings = f"{config.task}-{configs.digest(json.dumps(common))}"
+    name = name or (path.name if path and not storage else by_settings)
     path = path or Path("runs") / f"sweep-{name}"
-    with _explained():
+    with _explained(), _storage(storage or f"sqlite:///{_made(path) / 'sweep.db'}") as opened:
         study = optuna.create_study(
             study_name=name,
-            storage=_storage(storage or f"sqlite:///{_made(path) / 'sweep.db'}"),
+            storage=opened,
             pruner=optuna.pruners.MedianPruner(),
             direction="maximize",
             load_if_exists=True,
         )
         _agree(study, common)
         if not study.trials:
-            known = config.model_dump(include=set(spaces))
-            study.enqueue_trial(
-                {key: value for key, value in known.items() if value in spaces[key]}
-            )
-    return Sweep(path, config, spaces, study)
+            known = config.model_dump(include=set(spaces)).items()
+            study.enqueue_trial({key: value for key, value in known if value in spaces[key]})
+        yield Sweep(path, config, spaces, study)
 
 
 def search(sweep: Sweep, trials: int, seconds: float = math.inf) -> None:
@@ -113,21 +114,20 @@ def search(sweep: Sweep, trials: int, seconds: float = math.inf) -> None:
     `best.json` and `trials.md` are written if any trial came to its end.
 
     Raises:
-        PipelineError: the data cannot be had, a file cannot be written, or the database fails.
+        PipelineError: the data cannot be had, or a file cannot be written.
     """
     console, deadline = Console(stderr=True), time.monotonic() + seconds
 
     def tidy(study: optuna.Study, trial: FrozenTrial) -> None:
         shutil.rmtree(_directory(sweep, trial))
-        line = f"{_told(trial)}; {len(_done(sweep))} of {trials} trials are done"
+        line = f"{_told(sweep, trial)}; {len(_done(sweep))} of {trials} trials are done"
         console.print(line, highlight=False, soft_wrap=True)
 
-    with _explained():
-        try:
-            while len(_done(sweep)) < trials and time.monotonic() < deadline:
-                sweep.study.optimize(lambda trial: _try(sweep, trial), 1, callbacks=[tidy])
-        finally:
-            _write(sweep)
+    try:
+        while len(_done(sweep)) < trials and time.monotonic() < deadline:
+            sweep.study.optimize(lambda trial: _try(sweep, trial), 1, callbacks=[tidy])
+    finally:
+        _write(sweep)
 
 
 def best_trials(sweep: Sweep) -> Sheet:
@@ -208,14 +208,15 @@ def _write(sweep: Sweep) -> None:
         files.write(sweep.path / "trials.md", best_trials(sweep).markdown())
 
 
-def _told(trial: FrozenTrial) -> str:
-    name = f"trial {trial.number}"
+def _told(sweep: Sweep, trial: FrozenTrial) -> str:
+    """Say how `trial` ended, whose epochs the user has seen."""
     if "diverged" in trial.user_attrs:
-        return f"{name}: {trial.user_attrs['diverged']}"
-    figures = trial.user_attrs["figures"]
-    if trial.state is TrialState.PRUNED:
-        return f"{name}: stopped after epoch {trial.last_step}, {tables.line(figures)}"
-    return f"{name}: best epoch {figures['epoch']}, {tables.line(figures)}"
+        ended = trial.user_attrs["diverged"]
+    elif trial.state is TrialState.PRUNED:
+        ended = f"stopped after epoch {trial.last_step}"
+    else:
+        ended = f"the best is trial {_ranked(sweep)[0].number}"
+    return f"trial {trial.number}: {ended}"
 
 
 def _shown(value: Any) -> str:
@@ -233,25 +234,32 @@ def _agree(study: optuna.Study, common: Mapping[str, Any]) -> None:
             f"{key} = {theirs[key]!r}" if key in theirs else f"{key} searched" for key in names
         )
         raise PipelineError(
-            f"the sweep {study.study_name} is one with {differing}; name another one with --name"
+            f"the sweep {study.study_name} is one with {differing}; "
+            "name another one, or another directory"
         )
 
 
-def _storage(url: str) -> RDBStorage:
-    def opened() -> RDBStorage:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # of the heartbeat
-            return RDBStorage(
-                url,
-                heartbeat_interval=_HEARTBEAT,
-                grace_period=_SILENCE,
-                heartbeat_stale_trial_callback=_again,
-            )
-
+@contextlib.contextmanager
+def _storage(url: str) -> Iterator[RDBStorage]:
     try:
-        return opened()
+        storage = _opened(url)
     except DBAPIError:  # perhaps another process was making the tables, and now they are there
-        return opened()
+        storage = _opened(url)
+    try:
+        yield storage
+    finally:
+        storage.engine.dispose()
+
+
+def _opened(url: str) -> RDBStorage:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # of the heartbeat
+        return RDBStorage(
+            url,
+            heartbeat_interval=_HEARTBEAT,
+            grace_period=_SILENCE,
+            heartbeat_stale_trial_callback=_again,
+        )
 
 
 def _made(path: Path) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
+from rich.console import JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
@@ -114,5 +115,6 @@ def _table(*columns: str) -> Table:
     """Make a table whose first column is for names and whose others are for figures."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left", no_wrap=not place)
+        justify: JustifyMethod = "right" if place else "left"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=not place)
     return table

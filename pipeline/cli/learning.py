@@ -87,14 +87,15 @@ def _sweep(
 
     from pipeline import sweep
 
-    begun = sweep.begin(config, given, path, storage, name)
-    try:
-        sweep.search(begun, trials, timeout)
-    except KeyboardInterrupt:
-        say(f"stopped: what is done is kept in the sweep {begun.study.study_name}, and {_GO_ON}")
-        sys.exit(INTERRUPTED)
-    Console().print(sweep.best_trials(begun).terminal())
-    say(f"next: recurrent train {config.task} --config {begun.path / 'best.json'}")
+    with sweep.joined(config, given, path, storage, name) as joined:
+        try:
+            sweep.search(joined, trials, timeout)
+        except KeyboardInterrupt:
+            kept = f"what is done is kept in the sweep {joined.study.study_name}"
+            say(f"stopped: {kept}, and {_GO_ON}")
+            sys.exit(INTERRUPTED)
+        Console().print(sweep.best_trials(joined).terminal())
+    say(f"next: recurrent train {config.task} --config {joined.path / 'best.json'}")
 
 
 def _folder(help: str) -> click.Option:
@@ -153,7 +154,8 @@ VERBS = (
                 "[default: an SQLite file in the directory]",
             ),
             click.Option(
-                ["--name"], help="Name of the sweep.  [default: one that the settings decide]"
+                ["--name"],
+                help="Name of the sweep.  [default: that of the directory, or of the settings]",
             ),
             click.Option(
                 ["--timeout"],
