@@ -86,8 +86,8 @@ def joined(
     }
     if not spaces:
         raise PipelineError("nothing is left to search: every setting that could be is given")
-    common = config.model_dump(exclude=set(spaces))
-    by_settings = f"{config.task}-{configs.digest(json.dumps(common))}"
+    plan = config.model_dump() | {setting: repr(found) for setting, found in spaces.items()}
+    by_settings = f"{config.task}-{configs.digest(json.dumps(plan))}"
     name = name or (path.name if path and not storage else by_settings)
     path = path or Path("runs") / f"sweep-{name}"
     with _explained(), _storage(storage or f"sqlite:///{_made(path) / 'sweep.db'}") as opened:
@@ -98,7 +98,7 @@ def joined(
             direction="maximize",
             load_if_exists=True,
         )
-        _agree(study, common)
+        _agree(study, plan)
         if not study.trials:
             known = config.model_dump(include=set(spaces)).items()
             study.enqueue_trial({key: value for key, value in known if value in spaces[key]})
@@ -223,16 +223,14 @@ def _shown(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _agree(study: optuna.Study, common: Mapping[str, Any]) -> None:
-    """Hold to the settings of the sweep that `study` is; a new one has none yet."""
-    theirs = study.user_attrs.get("settings")
+def _agree(study: optuna.Study, plan: Mapping[str, Any]) -> None:
+    """Hold to the settings and spaces of the sweep that `study` is; a new one has none yet."""
+    theirs = study.user_attrs.get("plan")
     if theirs is None:
-        study.set_user_attr("settings", dict(common))
-    elif theirs != common:
-        names = [key for key in {**theirs, **common} if theirs.get(key) != common.get(key)]
-        differing = ", ".join(
-            f"{key} = {theirs[key]!r}" if key in theirs else f"{key} searched" for key in names
-        )
+        study.set_user_attr("plan", dict(plan))
+    elif theirs != plan:
+        names = [name for name in {**theirs, **plan} if theirs.get(name) != plan.get(name)]
+        differing = ", ".join(f"{name} = {theirs.get(name)!r}" for name in names)
         raise PipelineError(
             f"the sweep {study.study_name} is one with {differing}; "
             "name another one, or another directory"

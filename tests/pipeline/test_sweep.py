@@ -143,14 +143,13 @@ def test_a_trial_that_falls_behind_is_stopped(tmp_path: Path) -> None:
     preset = tasks.get("digits").presets["digits"]()
     slow = config.merge(preset, {"limit": 32, "epochs": 3, "learning_rate": 1e-6, "units": 2})
     with sweep.joined(slow, {"learning_rate", "units"}, tmp_path) as joined:
-        params = {name: getattr(slow, name) for name in joined.spaces}
+        drawn = optuna.trial.FixedTrial({name: getattr(preset, name) for name in joined.spaces})
+        for name, drawn_from in joined.spaces.items():
+            drawn_from.draw(drawn, name)
         for _ in range(5):
             better = optuna.create_trial(
-                params=params,
-                distributions={
-                    name: optuna.distributions.CategoricalDistribution([value])
-                    for name, value in params.items()
-                },
+                params=drawn.params,
+                distributions=drawn.distributions,
                 user_attrs={"figures": {"validation_loss": 0.01}},
                 intermediate_values={1: -0.01, 2: -0.01, 3: -0.01},
                 value=-0.01,
@@ -237,7 +236,10 @@ def test_a_mistake_is_answered_in_one_line_and_leaves_nothing(
 def test_a_sweep_of_other_settings_is_not_joined(recurrent: Command, swept: Path) -> None:
     outcome = recurrent(*arguments(swept, 9, "--seed=3", "--units=5"))
     assert outcome.status == 1 and outcome.err.count("\n") == 1
-    assert "the sweep digits is one with seed = 0, units searched" in outcome.err
+    assert (
+        "the sweep digits is one with units = 'Logarithmic(low=16, high=256)', seed = 0"
+        in outcome.err
+    )
 
 
 # Two processes and a real PostgreSQL
