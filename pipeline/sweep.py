@@ -88,7 +88,7 @@ def joined(
         raise PipelineError("nothing is left to search: every setting that could be is given")
     plan = config.model_dump() | {setting: repr(found) for setting, found in spaces.items()}
     by_settings = f"{config.task}-{configs.digest(json.dumps(plan))}"
-    name = name or (path.name if path and not storage else by_settings)
+    name = name or (path.absolute().name if path and not storage else by_settings)
     path = path or Path("runs") / f"sweep-{name}"
     with _explained(), _storage(storage or f"sqlite:///{_made(path) / 'sweep.db'}") as opened:
         study = optuna.create_study(
