@@ -121,7 +121,7 @@ class Artifact:
         """Return the names, shapes and types of inputs and outputs."""
         return Signature(
             *(
-                tuple(Array(item["name"], tuple(item["shape"]), item["dtype"]) for item in arrays)
+                tuple(Array(**{**item, "shape": tuple(item["shape"])}) for item in arrays)
                 for arrays in (self.config["inputs"], self.config["outputs"])
             )
         )

@@ -79,7 +79,7 @@ def export(
     directory, card = Path(directory), card or {}
     _reject_unknown(formats, small)
     model = _exportable(model, inputs)
-    signature = Signature.of(model)
+    signature = traced.signature(model)
     _reject_texts(signature, encoder, texts)
     if streaming is None:
         streaming = step_model.is_stateful(model)

@@ -79,20 +79,26 @@ _SHAPES = ((1, 1), (1, 37), (3, 1), (5, 17), (2, 301), (7, 64))
 def grid(signature: Signature, limits: Mapping[str, int], seed: int = 0) -> list[Case]:
     """Generate inputs: each shape of the grid, full and with each kind of padding.
 
+    Inputs with a time of their own are shorter or longer than the first.
+
     Args:
         signature: of the model.
         limits: for integer inputs, how many values an input may take; 0 is padding.
         seed: of the generated numbers.
     """
     generator = np.random.default_rng(seed)
+    times = dict.fromkeys(spec.time for spec in signature.inputs)
     cases = []
-    for shape, (name, pad) in itertools.product(_SHAPES, _PADDINGS.items()):
-        keep = pad(generator, shape)
+    for (batch, time), (name, pad) in itertools.product(_SHAPES, _PADDINGS.items()):
+        steps = [time, *generator.integers(1, 2 * time + 1, len(times) - 1)]
+        keeps = {
+            key: pad(generator, (batch, count)) for key, count in zip(times, steps, strict=True)
+        }
         inputs = {
-            spec.name: _values(generator, spec, keep, limits.get(spec.name, 2))
+            spec.name: _values(generator, spec, keeps[spec.time], limits.get(spec.name, 2))
             for spec in signature.inputs
         }
-        cases.append(Case(f"{shape[0]} x {shape[1]}, {name}", inputs))
+        cases.append(Case(f"{batch} x {time}, {name}", inputs))
     return cases
 
 
@@ -117,13 +123,12 @@ def _values(
     generator: np.random.Generator, spec: Array, keep: np.ndarray, limit: int
 ) -> np.ndarray:
     """Draw an input, `[batch, time, ...]` in its free axes, with zeros where nothing is kept."""
-    free = [*keep.shape, *(1 for _ in spec.shape[2:])]
-    shape = [size or free[axis] for axis, size in enumerate(spec.shape)]
+    shape = spec.sized(*keep.shape)
     if np.issubdtype(spec.dtype, np.integer):
         values: np.ndarray = generator.integers(min(1, limit - 1), limit, shape)
     else:
         values = generator.normal(size=shape)
-    if tuple(shape[:2]) == keep.shape:
+    if shape[:2] == keep.shape:
         values = values * keep.reshape(keep.shape + (1,) * (len(shape) - 2))
     return values.astype(spec.dtype)
 

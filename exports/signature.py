@@ -11,15 +11,30 @@ from exports.errors import ExportError
 
 
 class Array(NamedTuple):
-    """An input or output: its name, its shape (None where an axis is free) and its type."""
+    """An input or output: its name, its shape (None where an axis is free) and its type.
+
+    Of those that have one name for their `time`, the second axis, that axis has one size.
+    """
 
     name: str
     shape: tuple[int | None, ...]
     dtype: str
+    time: str = "time"
+
+    @property
+    def has_time(self) -> bool:
+        """Whether the second axis is free."""
+        return len(self.shape) > 1 and self.shape[1] is None
+
+    def sized(self, batch: int, time: int) -> tuple[int, ...]:
+        """Return the shape with sizes for its free axes; from the third on they are 1."""
+        free = (batch, time, *(1 for _ in self.shape[2:]))
+        pairs = zip(self.shape, free, strict=False)
+        return tuple(given if size is None else size for size, given in pairs)
 
     def axes(self) -> tuple[int | str, ...]:
         """Return the shape with its free axes named: batch, time, axis_2, ..."""
-        names = ("batch", "time", *(f"axis_{axis}" for axis in range(2, len(self.shape))))
+        names = ("batch", self.time, *(f"axis_{axis}" for axis in range(2, len(self.shape))))
         return tuple(names[axis] if size is None else size for axis, size in enumerate(self.shape))
 
     def read(self, values: Any) -> np.ndarray:

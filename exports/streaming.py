@@ -87,7 +87,7 @@ def in_chunks(run: Run, signature: Signature, states: Sequence[State], seed: int
         states: of the step model; they begin as zeros.
         seed: of the chunks' lengths.
     """
-    streamed = [array.name for array in signature.inputs if _has_time(array)]
+    streamed = [array.name for array in signature.inputs if array.has_time]
 
     def whole(inputs: Arrays) -> Arrays:
         batch, time = inputs[streamed[0]].shape[:2]
@@ -102,7 +102,7 @@ def in_chunks(run: Run, signature: Signature, states: Sequence[State], seed: int
             chunks.append(outputs)
         return {
             array.name: np.concatenate([chunk[array.name] for chunk in chunks], axis=1)
-            if _has_time(array)
+            if array.has_time
             else chunks[-1][array.name]
             for array in signature.outputs
         }
@@ -113,10 +113,6 @@ def in_chunks(run: Run, signature: Signature, states: Sequence[State], seed: int
 def cases(cases: Sequence[Case]) -> list[Case]:
     """Leave out what a stream does not have: steps that are not real."""
     return [case for case in cases if all(np.all(values) for values in case.inputs.values())]
-
-
-def _has_time(array: Array) -> bool:
-    return len(array.shape) > 1 and array.shape[1] is None
 
 
 def _recurrent(model: keras.Model) -> list[keras.layers.Layer]:

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -12,14 +12,15 @@ import tensorflow as tf
 
 from exports.errors import ExportError
 from exports.parity import Arrays, Run
-from exports.signature import Signature
+from exports.signature import Array, Signature
 
+_STEPS = 16  # of an input; a convolution or pooling can take its part
 _FLOATS = ("bfloat16", "float16", "float64")
 
 
 def specifications(signature: Signature) -> list[tf.TensorSpec]:
     """Return the inputs as TensorFlow specifies them."""
-    return [tf.TensorSpec(shape, dtype, name) for name, shape, dtype in signature.inputs]
+    return [tf.TensorSpec(each.shape, each.dtype, each.name) for each in signature.inputs]
 
 
 def function(model: keras.Model, signature: Signature) -> Callable[..., dict[str, Any]]:
@@ -158,6 +159,52 @@ def run(model: keras.Model, signature: Signature) -> Run:
         return {name: output.numpy() for name, output in outputs.items()}
 
     return call
+
+
+def signature(model: keras.Model) -> Signature:
+    """Read the signature of `model`; of several inputs, find out which share one time.
+
+    The model is run: an input that may have more steps than the others has a time of its own. An
+    output has the time of the input that has as many steps as it.
+    """
+    known = Signature.of(model)
+    inputs = [array.name for array in known.inputs if array.has_time]
+    if len(inputs) < 2:
+        return known
+    call = run(model, known)
+    own = [name for name in inputs if _fits(call, _zeros(known, {name: _STEPS + 1}))]
+    if not own:
+        return known
+    steps = {name: _STEPS + number for number, name in enumerate(own, start=1)}
+    outputs = call(_zeros(known, steps))
+    times = {_STEPS: "time", **{size: f"{name}_time" for name, size in steps.items()}}
+
+    def named(array: Array, size: int) -> Array:
+        return array._replace(time=times.get(size, f"{array.name}_time"))
+
+    return Signature(
+        tuple(named(array, steps.get(array.name, _STEPS)) for array in known.inputs),
+        tuple(
+            named(array, outputs[array.name].shape[1]) if array.has_time else array
+            for array in known.outputs
+        ),
+    )
+
+
+def _fits(call: Run, inputs: Arrays) -> bool:
+    try:
+        call(inputs)
+    except ExportError:
+        return False
+    return True
+
+
+def _zeros(signature: Signature, steps: Mapping[str, int]) -> Arrays:
+    """Return a row of zeros for each input, with `steps` where they are given."""
+    return {
+        array.name: np.zeros(array.sized(1, steps.get(array.name, _STEPS)), array.dtype)
+        for array in signature.inputs
+    }
 
 
 def in_float32(model: keras.Model) -> keras.Model:

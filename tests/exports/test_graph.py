@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import custom_layers
-from exports import ExportError, export, onnx_graph, runtime
+from exports import ExportError, export, onnx_graph, runtime, traced
 from exports.signature import Array, Signature
 from tests.exports import models
 from tests.exports.models import FEATURES, UNITS, Apply
@@ -85,6 +85,39 @@ def test_ends_keep_their_names_and_order(tmp_path: Path) -> None:
         outputs = run(arrays)
         for name, values in zip(names, expected, strict=True):
             np.testing.assert_allclose(outputs[name], values, atol=1e-5, err_msg=name)
+
+
+def test_inputs_of_any_two_lengths_have_axes_of_their_own(tmp_path: Path) -> None:
+    """Else ONNX Runtime takes the one length for the other, and fails where they differ."""
+    read, asked = models.sequences(), keras.Input((None, FEATURES), name="asked")
+    memory = models.make("gru", return_sequences=True)(read)
+    questions = models.make("gru", return_sequences=True)(asked)
+    answers = keras.layers.Attention(name="answers")([questions, memory])
+    halves = keras.layers.AveragePooling1D(2, padding="same", name="halves")(memory)
+    model = models.randomized(keras.Model([read, asked], [answers, memory, halves]))
+    exported = export(model, tmp_path / "artifact")
+
+    graph = onnx.load(exported.directory / "onnx/model.onnx").graph
+    times = {end.name: models.axes(end)[1] for end in [*graph.input, *graph.output]}
+    assert times == {
+        "sequences": "sequences_time",
+        "asked": "asked_time",
+        "answers": "asked_time",
+        graph.output[1].name: "sequences_time",
+        "halves": "halves_time",
+    }
+    for ours, theirs in ((9, 4), (4, 9), (2, 30)):
+        arrays = [np.ones((3, steps, FEATURES), "float32") for steps in (ours, theirs)]
+        np.testing.assert_allclose(exported.predict(arrays)["answers"], model(arrays)[0], atol=1e-5)
+
+
+def test_inputs_that_must_be_of_one_length_share_an_axis() -> None:
+    first, second, other = (keras.Input((None, FEATURES), name=name) for name in "abc")
+    steps = models.make("gru", return_sequences=True)(first + second)
+    model = keras.Model([first, second, other], [steps, keras.ops.sum(other, axis=1)])
+    found = traced.signature(model)
+    assert [array.time for array in found.inputs] == ["time", "time", "c_time"]
+    assert found.outputs[0].time == "time"
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,17 @@ class TestGrid:
             assert ids.min() >= 0 and ids.max() <= 4
             np.testing.assert_array_equal(ids > 0, (x != 0).all(axis=-1))
 
+    def test_inputs_with_a_time_of_their_own_are_longer_and_shorter(self) -> None:
+        own = Array("asked", (None, None), "int32", time="asked_time")
+        aligned = Array("more", (None, None, 2), "float32", time="asked_time")
+        first = Array("ids", (None, None), "int32")
+        cases = parity.grid(Signature((first, own, aligned), ()), {})
+        shapes = [[case.inputs[name].shape for name in ("ids", "asked", "more")] for case in cases]
+        assert all(len(ids) == len(asked) == 2 and ids[0] == asked[0] for ids, asked, _ in shapes)
+        assert all(asked == more[:2] for _, asked, more in shapes)
+        differences = {np.sign(ids[1] - asked[1]) for ids, asked, _ in shapes}
+        assert {-1, 1} <= differences
+
     def test_is_the_same_for_the_same_seed_only(self) -> None:
         signature = Signature((Array("x", (None, 4), "float32"),), ())
         one, same, other = (parity.grid(signature, {}, seed)[0].inputs["x"] for seed in (1, 1, 2))
