@@ -1,5 +1,6 @@
 """What counting can predict: a language model by modified Kneser-Ney smoothing."""
 
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,15 +64,18 @@ class KneserNey:
         self.size = size
         self.levels: list[_Level] = []
         runs = _runs(ids, order, size)
-        counts = [np.bincount(longer.shorter, minlength=len(codes)) for (codes, _, _), longer in zip(runs, runs[1:])]
+        counts: list[Ids] = [
+            np.bincount(longer.shorter, minlength=len(codes))
+            for (codes, _, _), longer in itertools.pairwise(runs)
+        ]
         counts.append(runs[-1].occurrences)
-        probabilities = np.full(1, 1 / (size - 1))
+        probabilities: Floats = np.full(1, 1 / (size - 1))
         for (codes, shorter, _), count in zip(runs, counts, strict=True):
             before = codes // size
             saved = _discounts(count)[np.minimum(count, 3)]
             total = np.bincount(before, count, minlength=len(probabilities))
-            left = np.bincount(before, saved, minlength=len(probabilities))
-            left = np.divide(left, total, out=np.ones_like(left), where=total > 0)
+            saved_before = np.bincount(before, saved, minlength=len(probabilities))
+            left = np.where(total > 0, saved_before / np.maximum(total, 1), 1.0)
             kept = (count - saved) / np.maximum(total, 1)[before]
             probabilities = kept + left[before] * probabilities[shorter]
             self.levels.append(_Level(codes, probabilities, left))

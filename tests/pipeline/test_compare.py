@@ -123,10 +123,10 @@ def test_a_comparison_goes_on_after_ctrl_c_and_with_more_cells(
 def test_seeds_are_summed_up_and_one_that_diverges_is_counted(
     recurrent: Command, tmp_path: Path
 ) -> None:
-    """Identity and ReLU know no bound, so that a learning rate of 1000 is too much for them."""
+    """Identity and ReLU know no bound, so that a learning rate of 10 is too much for them."""
     outcome = recurrent(
         *("compare", "digits", "--cells=irnn,rnn", "--seeds=2", f"--run={tmp_path / 'two'}"),
-        *(*SETTINGS, "--units=16", "--learning-rate=1000", "--batch-size=4", "--epochs=1"),
+        *(*SETTINGS, "--units=16", "--learning-rate=10", "--batch-size=4", "--epochs=1"),
     )
     assert outcome.status == 0, outcome.err
     first, second = (Run.open(tmp_path / "two" / f"rnn-seed-{seed}").results for seed in (0, 1))
