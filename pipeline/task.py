@@ -50,12 +50,14 @@ class Task(ABC, Generic[C, D]):
         summary: what is learnt, in one line.
         settings: the class of its config.
         subject: what `predict` is asked about, in a word.
+        accepts: what the user may type as a subject, in one line.
         better: which are the better figures of `score`.
     """
 
     summary: ClassVar[str]
     settings: ClassVar[type[Config]]
     subject: ClassVar[str]
+    accepts: ClassVar[str]
     better: ClassVar[Better] = "higher"
 
     @property

@@ -30,6 +30,7 @@ def tasks() -> None:
         click.echo(f"{name}: {task.summary}")
         click.echo(f"  data sets: {', '.join(task.datasets)}")
         click.echo(f"  presets: {', '.join(task.presets)}")
+        click.echo(f"  predict takes: {task.accepts}")
 
 
 @command.command()

@@ -37,8 +37,8 @@ def evaluate(run: Path) -> None:
 def predict(run: Path, subjects: Sequence[str]) -> None:
     """Ask the model of RUN about each SUBJECT.
 
-    It is a text for sentiment, and for digits a WAV file, a .npy file of 13 MFCCs a frame, or the
-    number of a test recording. Each line of the standard input is a SUBJECT if none is given here.
+    `recurrent tasks` says what a task takes as one: a text, say, or a sound file. Each line of the
+    standard input is a SUBJECT if none is given here.
     """
     if not subjects and sys.stdin.isatty():
         raise click.UsageError("give a subject to ask about, or pipe lines in")

@@ -66,6 +66,7 @@ class Digits(Task[DigitsConfig, DigitsData]):
     summary = "which digit is spoken"
     settings = DigitsConfig
     subject = "recording"
+    accepts = "a WAV file, a .npy file of 13 MFCCs a frame, or the number of a test recording"
 
     @property
     def presets(self) -> Mapping[str, Callable[[], DigitsConfig]]:

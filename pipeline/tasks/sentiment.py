@@ -71,6 +71,7 @@ class Sentiment(Task[TextConfig, ReviewData]):
     summary = "whether a review is negative or positive"
     settings = TextConfig
     subject = "text"
+    accepts = "a text"
 
     @property
     def presets(self) -> Mapping[str, Callable[[], TextConfig]]:

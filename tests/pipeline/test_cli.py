@@ -56,10 +56,11 @@ def test_help_of_a_task_has_every_setting(recurrent: Command) -> None:
     assert "movie_reviews/imdb" in outcome.out
 
 
-def test_tasks_are_listed_with_their_data_sets(recurrent: Command) -> None:
+def test_tasks_are_listed_with_their_data_sets_and_what_they_take(recurrent: Command) -> None:
     outcome = recurrent("tasks")
     assert outcome.status == 0
     assert "sentiment: whether" in outcome.out and "yelp_polarity_reviews" in outcome.out
+    assert "predict takes: a WAV file" in outcome.out
 
 
 def test_flags_beat_the_file_and_the_file_beats_the_preset(
