@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install clients demo test fuzz bench accuracy lock format clean
+.PHONY: help install clients demo test fuzz bench results lock format clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
@@ -37,8 +37,8 @@ bench: install ## measure speed, and write docs/benchmarks, linear, serving and 
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.grid
 
-accuracy: install ## train the demo with three seeds, and write docs/accuracy.md
-	$(BIN)/python -m benchmarks.accuracy
+results: install ## train the tasks with three seeds, all or TASKS="digits ...", and write docs/results.md
+	$(BIN)/python -m benchmarks.results $(TASKS)
 
 # Without the machine's pip configuration, so that no local wheel gets into the lock.
 lock: install ## write requirements.lock anew; LOCK_ARGS=--upgrade for newer versions

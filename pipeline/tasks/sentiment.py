@@ -51,7 +51,7 @@ def sentiment() -> TextConfig:
 
 
 def demo() -> TextConfig:
-    """Learn from the sample of IMDb in two minutes: docs/accuracy.md has the accuracy."""
+    """Learn from the sample of IMDb in two minutes: docs/results.md has the accuracy."""
     return sentiment().model_copy(
         update={
             "units": 32,
