@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from custom_layers.layers import CellLayer
+from pipeline import losses
 from pipeline.config import Config
 from pipeline.errors import PipelineError
 from pipeline.files import replacing
@@ -33,7 +34,9 @@ def load(path: Path, *, with_optimizer: bool) -> keras.Model:
             damaged = archive.testzip()
         if damaged:
             raise BadZipFile(f"bad checksum of {damaged}")
-        return keras.saving.load_model(path, compile=with_optimizer, safe_mode=True)
+        return keras.saving.load_model(
+            path, custom_objects=losses.KNOWN, compile=with_optimizer, safe_mode=True
+        )
     except FileNotFoundError as error:
         raise PipelineError(f"there is no file {path}") from error
     except Exception as error:  # Keras raises whatever it stumbles over
