@@ -1,0 +1,287 @@
+"""What there is to remember: how each problem's sequences enter a model, and what their end asks.
+
+A problem puts together what its steps are, `Inputs`, and what is asked for at the end, a `Goal`.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple, final
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from pipeline import batches
+from pipeline.batches import Examples
+from pipeline.data import handwritten, remembering
+from pipeline.errors import PipelineError
+
+Array = npt.NDArray[Any]
+Tensor = Any
+
+NEAR = 0.04  # an error that Hochreiter & Schmidhuber, 1997, count as none
+
+
+# What the steps of a sequence are.
+
+
+class Inputs(ABC):
+    """What the steps of a sequence are."""
+
+    @abstractmethod
+    def examples(self, rows: Sequence[Array], targets: Array) -> Examples:
+        """Make examples of sequences."""
+
+    @abstractmethod
+    def enter(self, units: int) -> tuple[Tensor, Tensor]:
+        """Return the model's input, and the `[batch, steps, features]` made of it."""
+
+
+@final
+class Words(Inputs):
+    """Ids of words or signs, of which there are `size`; 0 is padding."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def examples(self, rows: Sequence[Array], targets: Array) -> Examples:
+        """Make examples of sequences of ids."""
+        return batches.sequences(rows, targets)
+
+    def enter(self, units: int) -> tuple[Tensor, Tensor]:
+        """Embed the ids in `units` numbers each."""
+        ids = keras.Input((None,), dtype="int32", name="tokens")
+        return ids, keras.layers.Embedding(self.size, units, mask_zero=True, name="words")(ids)
+
+
+@final
+class Vectors(Inputs):
+    """Vectors of `features` numbers."""
+
+    def __init__(self, features: int) -> None:
+        self.features = features
+
+    def examples(self, rows: Sequence[Array], targets: Array) -> Examples:
+        """Make examples of sequences of vectors."""
+        return batches.frames(rows, targets)
+
+    def enter(self, units: int) -> tuple[Tensor, Tensor]:
+        """Take the vectors as they are."""
+        vectors = keras.Input((None, self.features), dtype="float32", name="vectors")
+        return vectors, vectors
+
+
+# What is asked at the end.
+
+
+class Goal(ABC):
+    """What the end of a sequence asks for.
+
+    Attributes:
+        steps: how many of the last steps answer.
+        loss: what training makes small.
+        metrics: what is measured after each epoch.
+    """
+
+    steps: int = 1
+    loss: ClassVar[str] = "sparse_categorical_crossentropy"
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
+
+    @abstractmethod
+    def answers(self, outputs: Tensor) -> Tensor:
+        """Make answers of the outputs `[batch, steps, units]` of the last steps."""
+
+    @abstractmethod
+    def guess(self, targets: Array) -> Array:
+        """Return the one answer that is best if nothing is known but the `targets` of others."""
+
+    @abstractmethod
+    def right(self, answer: Array, target: Any) -> bool:
+        """Say whether `answer` is that for `target`."""
+
+    @abstractmethod
+    def text(self, answer: Array) -> str:
+        """Write an answer for a reader."""
+
+    @abstractmethod
+    def name(self, target: Any) -> str:
+        """Write a target for a reader."""
+
+
+@final
+class Choice(Goal):
+    """One of several labels."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels = tuple(labels)
+
+    def answers(self, outputs: Tensor) -> Tensor:
+        """Give each label a probability."""
+        return _dense(len(self.labels), "softmax")(outputs[:, 0])
+
+    def guess(self, targets: Array) -> Array:
+        """Return how frequent each label is."""
+        return np.bincount(targets, minlength=len(self.labels)) / len(targets)
+
+    def right(self, answer: Array, target: Any) -> bool:
+        """Say whether the most probable label is `target`."""
+        return bool(answer.argmax() == target)
+
+    def text(self, answer: Array) -> str:
+        """Name the most probable label and its probability."""
+        return f"{self.labels[answer.argmax()]}\t{answer.max():.3f}"
+
+    def name(self, target: Any) -> str:
+        """Return the label."""
+        return self.labels[target]
+
+
+@final
+class Recall(Goal):
+    """Several symbols, one at each of the last steps."""
+
+    def __init__(self, steps: int, symbols: int) -> None:
+        self.steps = steps
+        self.symbols = symbols
+
+    def answers(self, outputs: Tensor) -> Tensor:
+        """Give each symbol a probability at each step."""
+        return _dense(self.symbols, "softmax")(outputs)
+
+    def guess(self, targets: Array) -> Array:
+        """Return how frequent each symbol is, for each step."""
+        counts = np.bincount(targets.ravel(), minlength=self.symbols)
+        return np.tile(counts / targets.size, (self.steps, 1))
+
+    def right(self, answer: Array, target: Any) -> bool:
+        """Say whether all symbols are right."""
+        return bool((answer.argmax(-1) == target).all())
+
+    def text(self, answer: Array) -> str:
+        """List the most probable symbols."""
+        return self.name(answer.argmax(-1))
+
+    def name(self, target: Any) -> str:
+        """List the symbols."""
+        return " ".join(map(str, target))
+
+
+@final
+class Amount(Goal):
+    """A number."""
+
+    loss = "mean_squared_error"
+    metrics = ("mean_absolute_error",)
+
+    def answers(self, outputs: Tensor) -> Tensor:
+        """Give a number."""
+        return _dense(1, "linear")(outputs[:, 0])
+
+    def guess(self, targets: Array) -> Array:
+        """Return the mean."""
+        return targets.mean(keepdims=True)
+
+    def right(self, answer: Array, target: Any) -> bool:
+        """Say whether the number is near `target`."""
+        return bool(abs(answer[0] - target) < NEAR)
+
+    def text(self, answer: Array) -> str:
+        """Write the number."""
+        return self.name(answer[0])
+
+    def name(self, target: Any) -> str:
+        """Write the number."""
+        return f"{target:.3f}"
+
+
+def _dense(size: int, activation: str) -> keras.layers.Layer:
+    return keras.layers.Dense(size, activation=activation, dtype="float32", name="answers")
+
+
+# The problems.
+
+
+class Reading(NamedTuple):
+    """A text of the user's as inputs, and what the reader should know about it."""
+
+    inputs: Array
+    notes: tuple[str, ...] = ()
+
+
+class Problem(ABC):
+    """One thing to remember.
+
+    Attributes:
+        inputs: what the steps of its sequences are.
+        goal: what their end asks for.
+        shortest: the smallest gap that there is.
+    """
+
+    inputs: ClassVar[Inputs]
+    goal: ClassVar[Goal]
+    shortest: ClassVar[int] = 0
+
+    def read(self, text: str) -> Reading:
+        """Make inputs of what the user types.
+
+        Raises:
+            PipelineError: it cannot be understood; most problems have no words at all.
+        """
+        raise PipelineError(
+            f"{text!r} is no number of a test example, and this problem has no words"
+        )
+
+
+@final
+class Country(Problem):
+    """The country where the narrator grew up is asked for by its language."""
+
+    inputs = Words(len(remembering.WORDS))
+    goal = Choice(tuple(remembering.LANGUAGES.values()))
+    shortest = remembering.SHORTEST
+
+    def read(self, text: str) -> Reading:
+        """Look up the words, in any case; those that are unknown are left out, with a note."""
+        words = re.findall(r"\w+", text.lower())
+        known = [remembering.IDS[word] for word in words if word in remembering.IDS]
+        if not known:
+            raise PipelineError(
+                f"the model knows no word of {text!r}: recurrent predict RUN 1 has some"
+            )
+        unknown = dict.fromkeys(word for word in words if word not in remembering.IDS)
+        notes = (f"the model does not know {', '.join(unknown)}",) if unknown else ()
+        return Reading(np.array(known, np.int32), notes)
+
+
+@final
+class Adding(Problem):
+    """Two of many numbers are marked; their sum is asked for."""
+
+    inputs = Vectors(2)
+    goal = Amount()
+    shortest = 2
+
+
+@final
+class Copying(Problem):
+    """Ten symbols are asked for after many blanks."""
+
+    inputs = Words(remembering.SIGNS)
+    goal = Recall(remembering.COPIED, remembering.SYMBOLS)
+
+
+@final
+class Rows(Problem):
+    """A digit is asked for whose picture was read row by row."""
+
+    inputs = Vectors(handwritten.SIZE)
+    goal = Choice(handwritten.LABELS)
+
+
+BY_DATASET: dict[str, Problem] = {
+    "country": Country(),
+    "adding": Adding(),
+    "copying": Copying(),
+    **dict.fromkeys(handwritten.SOURCES, Rows()),
+}
