@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install clients demo test fuzz bench results lock format clean
+.PHONY: help install clients demo test fuzz bench results memory lock format clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
@@ -39,6 +39,9 @@ bench: install ## measure speed, and write docs/benchmarks, linear, serving and 
 
 results: install ## train the tasks with three seeds, all or TASKS="digits ...", and write docs/results.md
 	$(BIN)/python -m benchmarks.results $(TASKS)
+
+memory: install ## train layers to remember over several gaps, and write docs/memory.md
+	$(BIN)/python -m benchmarks.memory
 
 # Without the machine's pip configuration, so that no local wheel gets into the lock.
 lock: install ## write requirements.lock anew; LOCK_ARGS=--upgrade for newer versions

@@ -1,0 +1,110 @@
+"""How far back each layer remembers: accuracy against gap, into docs/memory.md.
+
+Each point is a run in runs/memory, and what is trained there already is not trained again.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.timing import machine, table
+from pipeline import quiet, tasks
+from pipeline.run import Run
+
+GAPS = (5, 50, 500)
+LAYERS: dict[str, dict[str, Any]] = {
+    "RNN": {"cell": "rnn"},
+    "IRNN": {"cell": "irnn"},
+    "GRU": {"cell": "gru"},
+    "LSTM": {"cell": "lstm"},
+    "GRU, chrono": {"cell": "gru", "initialisation": "chrono"},
+    "LSTM, chrono": {"cell": "lstm", "initialisation": "chrono"},
+}
+BUDGET: dict[str, Any] = {
+    "units": 32,
+    "limit": 6400,
+    "batch_size": 32,
+    "epochs": 2,
+    "learning_rate": 0.01,
+}
+TESTED = "RNN"  # the layer whose runs are tested beside the baselines, which know no layer
+Found = Mapping[int, Mapping[str, Mapping[str, Any]]]  # results by gap and layer
+
+PAGE = """# How far back each layer remembers
+
+Made by `make memory`. {machine}.
+
+"i grew up in france ... i speak fluent ___": the task `memory`, data set `country`, with so many
+words between the country and the question; two other countries are named on the way. Accuracy on
+{examples} test texts of each gap, of the epoch that was best on the validation split. Ten languages
+are equally likely. The feed-forward network sees the mean of the words: three countries, and not
+which of them is the home.
+
+Every point has the same budget: one layer of {units} units, {limit} training texts, {steps} steps
+of AdamW in batches of {batch_size}, learning rate {learning_rate}, dL/dstate clipped. That is
+little, and one seed: a low figure says that the layer did not learn it in so many steps, and not
+that it cannot.
+
+{accuracy}
+
+Chrono starts the gates so that units remember for up to the length of the text.
+
+Seconds of training:
+
+{seconds}
+"""
+
+
+def main() -> None:
+    """Train every point, or go on where it was stopped, and write the page."""
+    quiet.load_tensorflow()
+    found = {gap: {layer: _results(layer, gap) for layer in LAYERS} for gap in GAPS}
+    page = PAGE.format(
+        machine=", ".join(f"{key} {value}" for key, value in machine().items()),
+        examples=found[GAPS[0]][TESTED]["examples"]["test"],
+        steps=BUDGET["limit"] // BUDGET["batch_size"] * BUDGET["epochs"],
+        accuracy=table(_accuracy(found)),
+        seconds=table(_seconds(found)),
+        **BUDGET,
+    )
+    Path(__file__).parents[1].joinpath("docs", "memory.md").write_text(page, encoding="utf-8")
+    print(page)
+
+
+def _results(layer: str, gap: int) -> dict[str, Any]:
+    """Train and test one layer at one gap, with the baselines if it is `TESTED`."""
+    from pipeline import cli, train
+
+    preset = tasks.get("memory").presets["country"]()
+    alike = {"initialisation": "default", "gap": gap, **BUDGET}
+    config = preset.model_copy(update={**alike, **LAYERS[layer]})
+    name = f"{config.cell}-{config.initialisation}-{gap}"
+    run = Run.create(Path("runs") / "memory" / name, config)
+    cli.train_run(run)
+    return run.results or train.evaluate(run, None if layer == TESTED else {})
+
+
+def _accuracy(found: Found) -> list[dict[str, str]]:
+    """Accuracy of the layers, then of the baselines."""
+
+    def percent(figures: Mapping[str, float]) -> str:
+        return f"{100 * figures['accuracy']:.1f} %"
+
+    baselines = found[GAPS[0]][TESTED]["baselines"]
+    return [
+        *_rows(LAYERS, lambda layer, gap: percent(found[gap][layer]["model"])),
+        *_rows(baselines, lambda name, gap: percent(found[gap][TESTED]["baselines"][name])),
+    ]
+
+
+def _seconds(found: Found) -> list[dict[str, str]]:
+    return _rows(LAYERS, lambda layer, gap: f"{found[gap][layer]['model']['seconds']:.0f}")
+
+
+def _rows(names: Iterable[str], cell: Callable[[str, int], str]) -> list[dict[str, str]]:
+    """A row for each of `names`, with a column for each gap."""
+    return [{"": name, **{f"gap {gap}": cell(name, gap) for gap in GAPS}} for name in names]
+
+
+if __name__ == "__main__":
+    main()
