@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from pipeline.task import Compute
+from pipeline.task import Compute, Data
 
 Integers = npt.NDArray[np.integer[Any]]
 Plan = list[Integers]
 
 _POOL = 50  # batches that are sorted by length together
-_EVALUATION_BATCH = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +61,15 @@ def shuffled(lengths: Integers, batch_size: int, *, seed: int, epoch: int) -> Pl
     return sorted((plan[place] for place in order), key=len, reverse=True)
 
 
-def in_order(lengths: Integers, replicas: int = 1) -> Plan:
+def in_order(lengths: Integers, replicas: int = 1, together: int = Data.together) -> Plan:
     """Plan one pass over all examples, by length, in batches that `replicas` devices can share."""
-    size = min(_EVALUATION_BATCH, len(lengths)) // replicas * replicas
+    size = min(together, len(lengths)) // replicas * replicas
     return _pieces(_by_length(np.arange(len(lengths)), lengths), size)
+
+
+def one_after_the_other(count: int, together: int) -> Plan:
+    """Plan one pass over `count` examples in their own order, so many in a batch."""
+    return _pieces(np.arange(count), together)
 
 
 def steps(examples: Examples, batch_size: int) -> int:

@@ -95,10 +95,10 @@ class KneserNey:
 
 
 def _runs(ids: Ids, order: int, size: int) -> list[_Runs]:
-    """Find the runs of 1 to `order` tokens."""
+    """Find the runs of 1 to `order` tokens, as far as there are so many."""
     found: list[_Runs] = []
     places = np.zeros(len(ids) + 1, np.int64)  # of the runs of the text, by where they begin
-    for length in range(1, order + 1):
+    for length in range(1, min(order, len(ids)) + 1):
         codes, longer, occurrences = np.unique(
             places[:-1] * size + ids[length - 1 :], return_inverse=True, return_counts=True
         )

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """The examples of a task, split. A task keeps what else it needs in a subclass."""
+    """The examples of a task, split. A task keeps what else it needs in a subclass.
+
+    Attributes:
+        together: how many examples are tested at once.
+    """
+
+    together: ClassVar[int] = 128
 
     train: Examples
     validation: Examples

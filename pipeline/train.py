@@ -118,7 +118,7 @@ def _epochs(
             f"in batches of {config.batch_size}"
         )
     steps = batches.steps(data.train, config.batch_size)
-    plan = batches.in_order(data.validation.lengths, replicas)
+    plan = batches.in_order(data.validation.lengths, replicas, data.together)
     validation = batches.dataset(data.validation, plan)
     with training_bar(title, steps=steps, epochs=config.epochs, done=done) as bar:
         for epoch in range(done, config.epochs):

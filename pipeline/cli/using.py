@@ -1,8 +1,9 @@
-"""The verbs that use a run: evaluate, predict, export, bench, serve."""
+"""The verbs that use a run: evaluate, predict, generate, export, bench, serve."""
 
 import json
 import sys
 from collections.abc import Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,49 @@ def predict(run: Path, subjects: Sequence[str]) -> None:
     given = subjects or sys.stdin.buffer.read().decode(errors="replace").splitlines()
     if not given:
         raise PipelineError(f"there is no {opened.task.subject} on the standard input")
-    readable = [subject.encode(errors="replace").decode() for subject in given]
+    readable = list(map(_readable, given))
     for number, answer in enumerate(opened.task.predict(opened, readable), start=1):
         click.echo(answer.text)
         for note in answer.notes:
             say(f"{opened.task.subject} {number}: {note}")
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("run", type=_FOLDER)
+@click.option(
+    "--prompt", default="", show_default=False, help="Text to go on with.  [default: begin one]"
+)
+@click.option("--tokens", type=_AMOUNT, default=500, help="Characters, words or marks to write.")
+@click.option(
+    "--temperature",
+    default=1.0,
+    help="Below 1, likely tokens become more likely; 0 takes the likeliest.",
+)
+@click.option(
+    "--top-p",
+    default=1.0,
+    help="Draw from the likeliest tokens that together have this probability.",
+)
+@click.option("--seed", default=0, help="The same one writes the same text.")
+def generate(
+    run: Path, prompt: str, tokens: int, temperature: float, top_p: float, seed: int
+) -> None:
+    """Let the model of RUN go on with a text, for a task that writes text.
+
+    Each token is shown once it is drawn.
+    """
+    from pipeline.generation import Generator, Sampling
+
+    sampling = Sampling(temperature, top_p, seed)
+    opened = _open(run)
+    if not isinstance(opened.task, Generator):
+        raise PipelineError(f"{opened.config.task} writes no text; tasks that do: {_generators()}")
+    readable = _readable(prompt)
+    continuation = opened.task.generate(opened, readable, sampling)
+    for note in continuation.notes:
+        say(f"prompt: {note}")
+    for piece in chain([readable], islice(continuation.pieces, tokens), ["\n"]):
+        click.echo(piece, nl=False)
 
 
 @click.command()
@@ -201,4 +240,16 @@ def _open(path: Path) -> Any:
     return run
 
 
-VERBS = (evaluate, predict, export, bench, serve)
+def _readable(text: str) -> str:
+    """Replace what of an argument is no Unicode."""
+    return text.encode(errors="replace").decode()
+
+
+def _generators() -> str:
+    from pipeline import tasks
+    from pipeline.generation import Generator
+
+    return ", ".join(name for name in tasks.names() if isinstance(tasks.get(name), Generator))
+
+
+VERBS = (evaluate, predict, generate, export, bench, serve)

@@ -1,0 +1,345 @@
+"""Many to many: what the tasks share that learn from running text which token comes next."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.config import Config
+from pipeline.errors import PipelineError
+from pipeline.generation import Continuation, Generator, Sampling, draw
+from pipeline.space import Logarithmic
+from pipeline.task import Answer, Baseline, Compute, Data, Figures, Fit
+
+if TYPE_CHECKING:
+    import keras
+    import numpy.typing as npt
+
+    from exports.runtime import Stream
+    from pipeline.batches import Examples
+    from pipeline.run import Run
+
+    Ids = npt.NDArray[np.int32]
+    Floats = npt.NDArray[np.floating[Any]]
+
+_PADDING, _UNKNOWN = 0, 1
+_BREAK = "\n"  # texts are separated by two
+_CHUNK = 256  # tokens of a prompt that are read at once
+_SHOWN = 5  # likely tokens in a prediction
+_SAMPLE = (2, 16)  # windows, and tokens of each, that exported formats are compared on
+
+
+class LanguageConfig(Config):
+    """The settings of a task that reads running text."""
+
+    bidirectional: bool = Field(
+        default=False, description="Not for this task: the next token would be seen."
+    )
+    vocabulary_size: int = Field(
+        default=10_000, ge=3, le=2**24, description="Most frequent tokens to know."
+    )
+    embedding: Annotated[int, Logarithmic(16, 256)] = Field(
+        default=128, ge=1, le=8192, description="Numbers that stand for a token."
+    )
+    window: int = Field(
+        default=200, ge=1, le=2**16, description="Tokens that training reads at once."
+    )
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The tokens that are known, by id. Id 0 is padding, and 1 any token that is not known."""
+
+    tokens: tuple[str, ...]
+
+    @classmethod
+    def of(cls, tokens: Iterable[str], size: int) -> Vocabulary:
+        """Know the most frequent of `tokens`, `size` with the two that none is."""
+        counts = sorted(Counter(tokens).items(), key=lambda item: (-item[1], item[0]))
+        return cls(("", "[UNK]", *(token for token, _ in counts[: size - 2])))
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {token: number for number, token in enumerate(self.tokens)}
+
+    def __contains__(self, token: str) -> bool:
+        return token in self._ids
+
+    def encode(self, tokens: Iterable[str]) -> Ids:
+        """Turn tokens into ids."""
+        return np.array([self._ids.get(token, _UNKNOWN) for token in tokens], np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class LanguageData(Data):
+    """Texts in windows, each token with the next one as target; those for testing are long."""
+
+    together: ClassVar[int] = 32
+
+    vocabulary: Vocabulary
+    source: str
+
+
+class Language(Generator[LanguageConfig, LanguageData]):
+    """Tells which token comes next.
+
+    Attributes:
+        long_window: tokens in a window of the validation and test split.
+        order: tokens that the counting baseline counts together.
+        reach: tokens that the feed-forward baseline sees.
+    """
+
+    settings = LanguageConfig
+    subject = "text"
+    accepts = "the beginning of a text"
+    better = "lower"
+    long_window: ClassVar[int]
+    order: ClassVar[int]
+    reach: ClassVar[int]
+
+    @abstractmethod
+    def split(self, text: str) -> Iterable[str]:
+        """Cut `text` into tokens."""
+
+    @abstractmethod
+    def spelled(self, token: str, before: str) -> str:
+        """Write `token` as it stands in a text that so far ends with `before`."""
+
+    @property
+    def datasets(self) -> Sequence[str]:
+        """The plays that come with a package, and what TFDS has."""
+        from pipeline.data import texts
+
+        return tuple(texts.SOURCES)
+
+    def check(self, config: LanguageConfig) -> None:
+        """Look, too, whether the model would see what it is to tell."""
+        super().check(config)
+        if config.bidirectional:
+            raise PipelineError(f"{config.task} reads forwards only: leave bidirectional off.")
+
+    def data(self, run: Run[LanguageConfig]) -> LanguageData:
+        """Load and encode the texts; the vocabulary is made of those to train on."""
+        from pipeline.data import loading, texts
+        from pipeline.data.waiting import spinner
+
+        config = run.config
+        loaded = loading.load(config.dataset, texts.SOURCES, config.limit)
+        with spinner("Encoding the texts"):
+            if run.vocabulary is None:
+                known = Vocabulary.of(self._tokens(loaded.train), config.vocabulary_size)
+                run.keep_vocabulary([_quoted(token) for token in known.tokens])
+            vocabulary = _vocabulary(run)
+            train, validation, test = (
+                windows(vocabulary.encode(self._tokens(split)), length)
+                for split, length in (
+                    (loaded.train, config.window),
+                    (loaded.validation, self.long_window),
+                    (loaded.test, self.long_window),
+                )
+            )
+        source = f"{loaded.name} {loaded.version}"
+        return LanguageData(train, validation, test, vocabulary=vocabulary, source=source)
+
+    def _tokens(self, texts: Iterable[str]) -> Iterator[str]:
+        """The tokens of `texts`, one after the other, after a line break."""
+        return chain([_BREAK], *(self.split(text + 2 * _BREAK) for text in texts))
+
+    def model(self, config: LanguageConfig, data: LanguageData) -> keras.Model:
+        """Embed each token, remember what came before, compare with the embeddings of all."""
+        from pipeline import models
+
+        return _model(models.recurrent(config), config, data, name=config.task)
+
+    def loss(self, config: LanguageConfig) -> Any:
+        """Cross-entropy: how little the model believed in the tokens."""
+        import keras
+
+        return keras.losses.SparseCategoricalCrossentropy(ignore_class=_PADDING)
+
+    def metrics(self, config: LanguageConfig) -> Sequence[Any]:
+        """None: the loss says it all."""
+        return ()
+
+    def rank(self, figures: Figures) -> float:
+        """Rank by loss on the validation split."""
+        return -figures["validation_loss"]
+
+    def answers(self, compute: Compute, examples: Examples) -> Floats:
+        """Return the logarithm of the probability of each token of the text, in their order.
+
+        The probabilities of all tokens are there for a few windows at a time.
+        """
+        from pipeline import batches
+
+        plan = batches.one_after_the_other(len(examples), LanguageData.together)
+        found: list[Floats] = []
+        for inputs, targets in batches.dataset(examples, plan):
+            ids = targets.numpy()
+            probabilities = np.take_along_axis(compute(inputs), ids[..., None], axis=-1)[..., 0]
+            found.append(probabilities[ids != _PADDING])
+        return np.log(np.maximum(np.concatenate(found), np.finfo(np.float32).tiny))
+
+    @property
+    def baselines(self) -> Mapping[str, Baseline]:
+        """Two that see a few tokens: one counts, the other learns."""
+        return {
+            f"Kneser-Ney, {self.order} tokens": self._count,
+            f"feed-forward network, {self.reach} tokens": self._feed_forward,
+        }
+
+    def _count(self, config: LanguageConfig, data: LanguageData, fit: Fit) -> Floats:
+        """Modified Kneser-Ney smoothing of counts in the training text."""
+        from pipeline.counting import KneserNey
+        from pipeline.data.waiting import spinner
+
+        with spinner("Counting"):
+            counted = KneserNey(text(data.train), self.order, len(data.vocabulary.tokens))
+            return counted.log_probabilities(text(data.test))[1:]
+
+    def _feed_forward(self, config: LanguageConfig, data: LanguageData, fit: Fit) -> Floats:
+        """A network of one hidden layer over the embeddings of the last tokens."""
+        import keras
+
+        from pipeline import batches
+
+        hidden = keras.layers.Conv1D(
+            config.units, self.reach, padding="causal", activation="relu", name="hidden"
+        )
+        model = _model(hidden, config, data, name="feed_forward_network")
+        return self.answers(batches.compute(fit(model, config)), data.test)
+
+    def predict(self, run: Run[LanguageConfig], subjects: Sequence[str]) -> list[Answer]:
+        """Give the tokens that are likely to come next, with their probabilities."""
+        begin, vocabulary = _trained(run)
+        answers = []
+        for subject in subjects:
+            tokens = list(self.split(subject)) or [_BREAK]
+            probabilities = _read(begin(), vocabulary.encode(tokens))
+            likely = np.argsort(-probabilities, kind="stable")[:_SHOWN]
+            shown = (f"{_quoted(vocabulary.tokens[k])} {probabilities[k]:.3f}" for k in likely)
+            answers.append(Answer("\t".join(shown), _notes(vocabulary, tokens)))
+        return answers
+
+    def generate(self, run: Run[LanguageConfig], prompt: str, sampling: Sampling) -> Continuation:
+        """Go on with `prompt`, or begin a text; the model makes one step for each token."""
+        begin, vocabulary = _trained(run)
+        tokens = list(self.split(prompt)) or [_BREAK]
+
+        def pieces() -> Iterator[str]:
+            random, stream = np.random.default_rng(sampling.seed), begin()
+            before, ids = prompt, vocabulary.encode(tokens)
+            while True:
+                probabilities = _read(stream, ids)
+                probabilities[[_PADDING, _UNKNOWN]] = 0.0
+                ids = np.array([draw(probabilities, sampling, random)], np.int32)
+                token = vocabulary.tokens[ids[0]]
+                yield self.spelled(token, before)
+                before = token
+
+        return Continuation(pieces(), _notes(vocabulary, tokens))
+
+    def artifact(self, run: Run[LanguageConfig]) -> Mapping[str, Any]:
+        """Put the tokens beside the model, as labels; compare on some of the test split."""
+        from pipeline import batches
+
+        data = self.data(run)
+        ((inputs, _),) = batches.dataset(data.test, [np.arange(min(_SAMPLE[0], len(data.test)))])
+        return {
+            "labels": data.vocabulary.tokens,
+            "examples": inputs.numpy()[:, : _SAMPLE[1]],
+            "card": {
+                "data set": data.source,
+                "input": "ids of tokens, their places in labels.json; 0 is padding, 1 is unknown",
+                "output": "at each step, the probability of each token to be the next",
+            },
+        }
+
+
+def windows(ids: Ids, length: int) -> Examples:
+    """Cut a text into windows. Each token but the first is the target of the one before it."""
+    import tensorflow as tf
+
+    from pipeline.batches import Examples
+
+    starts = np.arange(0, len(ids) - 1, length)
+    lengths = np.minimum(length, len(ids) - 1 - starts)
+    inputs, targets = (
+        tf.RaggedTensor.from_row_lengths(values, lengths) for values in (ids[:-1], ids[1:])
+    )
+    return Examples(inputs, targets, lengths)
+
+
+def text(examples: Examples) -> Ids:
+    """Put windows together again."""
+    inputs, targets = (each.values.numpy() for each in (examples.inputs, examples.targets))
+    return np.concatenate([inputs[:1], targets])
+
+
+def _model(
+    memory: keras.layers.Layer, config: LanguageConfig, data: LanguageData, *, name: str
+) -> keras.Model:
+    """Put `memory` between the embeddings of the tokens read and those of the tokens to come."""
+    import keras
+
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    table = keras.layers.ReversibleEmbedding(
+        len(data.vocabulary.tokens), config.embedding, name="embeddings"
+    )
+    read = keras.layers.Dropout(config.dropout)(table(tokens))
+    remembered = keras.layers.Dropout(config.dropout)(memory(read))
+    expected = keras.layers.Dense(config.embedding, name="expected")(remembered)
+    logits = table(expected, reverse=True)
+    softmax = keras.layers.Activation("softmax", dtype="float32", name="probabilities")
+    return keras.Model(tokens, softmax(logits), name=name)
+
+
+def _trained(run: Run[LanguageConfig]) -> tuple[Callable[[], Stream], Vocabulary]:
+    """Load what begins to read with the model of `run`, and the tokens that it knows."""
+    from pipeline import stepping
+
+    model, vocabulary = run.model(), _vocabulary(run)
+    known = model.get_layer("embeddings").input_dim
+    if known != len(vocabulary.tokens):
+        raise PipelineError(
+            f"{run.path / 'vocabulary.txt'} is damaged: it has {len(vocabulary.tokens)} tokens, "
+            f"and the model knows {known}"
+        )
+    return stepping.streams(model), vocabulary
+
+
+def _read(stream: Stream, ids: Ids) -> Floats:
+    """Read some tokens more, and return the probability of each token to be the next."""
+    for start in range(0, len(ids), _CHUNK):
+        (probabilities,) = stream.feed(ids[None, start : start + _CHUNK]).values()
+    return probabilities[0, -1]
+
+
+def _vocabulary(run: Run[LanguageConfig]) -> Vocabulary:
+    """The vocabulary of `run`, which must be there: a token a line, as a string of JSON."""
+    try:
+        return Vocabulary(tuple(json.loads(line) for line in run.vocabulary or []))
+    except ValueError as error:
+        raise PipelineError(f"{run.path / 'vocabulary.txt'} is damaged: {error}") from error
+
+
+def _quoted(token: str) -> str:
+    return json.dumps(token, ensure_ascii=False)
+
+
+def _notes(vocabulary: Vocabulary, tokens: Sequence[str]) -> tuple[str, ...]:
+    """What the reader should know about a prompt of these `tokens`."""
+    unknown = dict.fromkeys(token for token in tokens if token not in vocabulary)
+    if not unknown:
+        return ()
+    some = ", ".join(map(_quoted, list(unknown)[:_SHOWN]))
+    return (f"the model does not know {some}{' and more' if len(unknown) > _SHOWN else ''}",)

@@ -1,0 +1,28 @@
+"""A trained model, one step at a time."""
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from exports import streaming, traced
+from exports.runtime import Arrays, Stream
+from exports.signature import Signature
+
+
+def streams(model: keras.Model) -> Callable[[], Stream]:
+    """Return what begins a sequence that `model` reads chunk by chunk, its states carried on."""
+    signature = Signature.of(model)
+    states = streaming.states(model, signature)
+    whole = streaming.signature_of(signature, states)
+    step = tf.function(
+        streaming.function(model, signature, states),
+        input_signature=traced.specifications(whole),
+        autograph=False,
+    )
+
+    def run(arrays: Arrays) -> Arrays:
+        outputs = step(*(tf.constant(arrays[array.name]) for array in whole.inputs))
+        return {name: output.numpy() for name, output in outputs.items()}
+
+    return lambda: Stream(run, signature, states, batch=1)

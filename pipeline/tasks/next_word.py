@@ -1,0 +1,72 @@
+"""Many to many: which word comes next."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipeline.language import Language, LanguageConfig
+from pipeline.task import Figures
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from pipeline.batches import Examples
+
+# A word with what is inside it, two dashes, any other mark, or the end of a line.
+_TOKEN = re.compile(r"\w+(?:['’-]\w+)*|--|[^\w\s]|\n")
+_CLOSING = tuple("\n.,:;!?)]")  # what no space stands before
+_OPENING = tuple(" \n[(")  # what none stands after
+
+
+def next_word() -> LanguageConfig:
+    """Learn from the plays of Shakespeare."""
+    return LanguageConfig(
+        task="next_word",
+        dataset="shakespeare",
+        cell="lstm",
+        units=512,
+        embedding=256,
+        window=64,
+        vocabulary_size=10_000,
+        dropout=0.4,
+        epochs=6,
+        batch_size=32,
+        learning_rate=2e-3,
+        weight_decay=0.01,
+    )
+
+
+class NextWord(Language):
+    """Tells which word, mark or line break comes next."""
+
+    summary = "which word comes next in a text"
+    long_window = 256
+    order = 5
+    reach = 5
+
+    @property
+    def presets(self) -> Mapping[str, Callable[[], LanguageConfig]]:
+        """The default."""
+        return {"next_word": next_word}
+
+    def split(self, text: str) -> Iterable[str]:
+        """Take words, marks and line breaks one by one."""
+        return _TOKEN.findall(text)
+
+    def spelled(self, token: str, before: str) -> str:
+        """Write the token, with a space before it where one belongs."""
+        joined = not before or before.endswith(_OPENING) or token in _CLOSING
+        return token if joined else f" {token}"
+
+    def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
+        """Measure among how many tokens the model is left to guess, on average.
+
+        A word that the vocabulary lacks counts as the one unknown word.
+        """
+        return {"perplexity": math.exp(-float(answers.mean()))}
+
+
+task = NextWord()
