@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow_datasets as tfds
 from PIL import Image, ImageDraw, ImageFont
-from sklearn.cluster import DBSCAN
 
 from pipeline.data import packages
 from pipeline.data.packaged import PackagedBuilder
@@ -95,6 +94,8 @@ class Emoji(PackagedBuilder):
     @cached_property
     def _leaders(self) -> dict[str, str]:
         """For each emoji, the first one of its near-duplicates."""
+        from sklearn.cluster import DBSCAN  # takes seconds, and only preparing the data needs it
+
         rows = np.stack([image.ravel() for image, _ in self._pictures.values()]) / np.float32(255)
         near = DBSCAN(eps=NEAR * rows.shape[1] ** 0.5, min_samples=1).fit_predict(rows)
         leaders: dict[int, str] = {}
