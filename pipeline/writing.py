@@ -1,0 +1,83 @@
+"""Models that write one symbol after another: what they learn from, and the search in them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from pipeline import batches
+from pipeline.batches import Examples
+from pipeline.decoding import Hypothesis, Integers, Scores, beam_search
+from pipeline.task import Compute
+
+BOUNDARY = 1  # the symbol before the first one, and after the last one; 0 is padding
+FIRST = 2  # the first of the symbols between
+
+
+def examples(given: Mapping[str, Any], sequences: Sequence[Sequence[int]]) -> Examples:
+    """Make examples of the inputs `given` and of the sequences of symbols that they lead to.
+
+    The targets are the symbols up to their end. The input `previous` has those before each of them.
+    """
+    previous = tf.ragged.constant([[BOUNDARY, *symbols] for symbols in sequences], dtype=tf.int32)
+    targets = tf.ragged.constant([[*symbols, BOUNDARY] for symbols in sequences], dtype=tf.int32)
+    return Examples({**given, "previous": previous}, targets, targets.row_lengths().numpy())
+
+
+def loss() -> keras.losses.Loss:
+    """Cross-entropy: how little the model believed in each symbol; padding does not count."""
+    return keras.losses.SparseCategoricalCrossentropy(ignore_class=0)
+
+
+@keras.saving.register_keras_serializable("pipeline")
+def accuracy(targets: Any, probabilities: Any) -> Any:
+    """Tell of each example the fraction of its symbols that are right, given those before each."""
+    targets = ops.cast(targets, "int32")
+    real = ops.cast(ops.not_equal(targets, 0), "float32")
+    right = ops.cast(
+        ops.equal(targets, ops.cast(ops.argmax(probabilities, -1), "int32")), "float32"
+    )
+    return ops.sum(right * real, axis=-1) / ops.sum(real, axis=-1)
+
+
+def search(
+    compute: Compute, examples: Examples, *, width: int, longest: int
+) -> list[list[Hypothesis]]:
+    """Find the most probable sequences for each of `examples`: up to `width`, the best one first.
+
+    The model is asked anew about each prefix, which it allows in any format.
+    """
+    plan = batches.in_order(examples.lengths)
+    found = [
+        hypotheses
+        for inputs, _ in batches.dataset(examples, plan)
+        for hypotheses in _searched(compute, inputs, width, longest)
+    ]
+    return [found[place] for place in np.argsort(np.concatenate(plan))]
+
+
+def sequences(examples: Examples) -> list[list[int]]:
+    """Return the symbols that each of `examples` leads to."""
+    return [targets[:-1] for targets in examples.targets.to_list()]
+
+
+def _searched(
+    compute: Compute, inputs: Mapping[str, Any], width: int, longest: int
+) -> list[list[Hypothesis]]:
+    """Search for all examples of a batch together."""
+
+    def log_probabilities(prefixes: Integers, rows: Integers) -> Scores:
+        asked = {name: tf.gather(values, rows) for name, values in inputs.items()}
+        asked["previous"] = tf.constant(prefixes, tf.int32)
+        following = compute(asked)[:, -1].astype(np.float64)
+        following[:, 0] = 0.0  # padding is never written
+        with np.errstate(divide="ignore"):
+            return np.log(following)
+
+    rows = range(len(inputs["previous"]))
+    return beam_search(
+        log_probabilities, rows, start=BOUNDARY, end=BOUNDARY, width=width, longest=longest
+    )
