@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from pipeline.data.loading import Source
-
-Pixels = npt.NDArray[np.uint8]
+from pipeline.data.pictures import Pixels
 
 LETTERS = " abcdefghijklmnopqrstuvwxyz0123456789'-,.!?()&"
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

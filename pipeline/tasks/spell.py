@@ -1,0 +1,393 @@
+"""One to many: what a picture shows, letter by letter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.config import Config
+from pipeline.errors import PipelineError
+from pipeline.task import Answer, Baseline, Compute, Data, Figures, Fit, Task
+
+if TYPE_CHECKING:
+    import keras
+    import numpy.typing as npt
+
+    from pipeline.batches import Examples
+    from pipeline.data.captions import Captioned
+    from pipeline.data.loading import Splits
+    from pipeline.data.pictures import Pixels
+    from pipeline.decoding import Hypothesis
+    from pipeline.run import Run
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_SURE = 0.9  # a probability from which the next candidate is not worth a word
+
+_LONGEST = 100  # letters of a spelling, at most
+_WIDTH = 4  # spellings that the search follows at a time
+
+_SMALLEST = 4  # height of the picture that the last convolution leaves, at most
+_THUMBNAIL = (16, 16)  # width and height at which nearest pictures are looked for
+
+
+class SpellConfig(Config):
+    """The settings of a task that looks at pictures and writes letters."""
+
+    bidirectional: bool = Field(default=False, description="Has no meaning for what is written.")
+    filters: int = Field(
+        default=16, ge=1, le=1024, description="Features after the first convolution; they double."
+    )
+    embedding: int = Field(
+        default=32, ge=1, le=8192, description="Numbers that stand for a letter."
+    )
+    shift: float = Field(
+        default=0.1, ge=0, le=1, description="Fraction of its side that training moves a picture."
+    )
+    turn: float = Field(
+        default=10.0, ge=0, le=180, description="Degrees that training turns a picture."
+    )
+    zoom: float = Field(
+        default=0.1, ge=0, lt=1, description="Fraction by which training scales a picture."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class SpellData(Data):
+    """Pictures and spellings as examples, and as they were loaded."""
+
+    captioned: Splits[Captioned]
+
+
+def digits() -> SpellConfig:
+    """Learn the words for handwritten digits in two minutes.
+
+    Seeds 0, 1: 97.0, 96.9 % of the 987 words of the test split are exact, in 110 and 150 s on two
+    busy cores; by the nearest picture 93.5 %. Writing all letters at once, seed 0: 90.1 %.
+    """
+    return SpellConfig(
+        task="spell",
+        dataset="mnist_5k",
+        units=64,
+        dropout=0.3,
+        epochs=20,
+        learning_rate=3e-3,
+        weight_decay=0.01,
+    )
+
+
+def emoji() -> SpellConfig:
+    """Learn the names of emoji, of which there are too few to learn to write.
+
+    Seed 0: chrF 0.07 on the 254 test pictures, after 169 s on two busy cores; the name of the
+    nearest picture has 0.14. No name is exact.
+    """
+    return SpellConfig(
+        task="spell",
+        dataset="emoji",
+        units=192,
+        dropout=0.3,
+        epochs=30,
+        learning_rate=2e-3,
+        weight_decay=0.01,
+    )
+
+
+class Spell(Task[SpellConfig, SpellData]):
+    """Spells what a picture shows."""
+
+    summary = "to spell what a picture shows"
+    settings = SpellConfig
+    subject = "picture"
+    accepts = "a PNG or JPEG file, or the number of a test picture"
+
+    @property
+    def presets(self) -> Mapping[str, Callable[[], SpellConfig]]:
+        """The default, and the one for emoji."""
+        return {"digits": digits, "emoji": emoji}
+
+    @property
+    def datasets(self) -> Sequence[str]:
+        """The samples that come with packages, and what TFDS has."""
+        from pipeline.data import captions
+
+        return tuple(captions.SOURCES)
+
+    def check(self, config: SpellConfig) -> None:
+        """Refuse to write from both ends, too."""
+        super().check(config)
+        if config.bidirectional:
+            raise PipelineError("spell writes one letter after another: leave out bidirectional")
+
+    def data(self, run: Run[SpellConfig]) -> SpellData:
+        """Load the pictures and spell their captions."""
+        from pipeline.data import captions, loading
+
+        loaded = loading.load(run.config.dataset, captions.SOURCES, run.config.limit)
+        train, validation, test = map(_examples, (loaded.train, loaded.validation, loaded.test))
+        return SpellData(train, validation, test, captioned=loaded)
+
+    def model(self, config: SpellConfig, data: SpellData) -> keras.Model:
+        """Look at the picture; what is seen is the state from which the letters are written."""
+        import keras
+
+        from pipeline import models
+
+        picture, previous, seen = _seen(config, data)
+        decoder = models.layer(config.cell)(config.units, return_sequences=True, name="decoder")
+        state = [
+            keras.layers.Dense(size, activation="tanh", name=f"first_{name}")(seen)
+            for name, size in zip(decoder.cell.state, decoder.cell.state_size, strict=True)
+        ]
+        letters = keras.layers.Embedding(_symbols(), config.embedding, name="letters")(previous)
+        written = decoder(letters, initial_state=state)
+        return _speller(picture, previous, written, config, name="spell")
+
+    def loss(self, config: SpellConfig) -> keras.losses.Loss:
+        """Cross-entropy: how little the model believed in each letter; padding does not count."""
+        from pipeline import writing
+
+        return writing.loss()
+
+    def metrics(self, config: SpellConfig) -> Sequence[Any]:
+        """Measure the fraction of letters that are right, given those before."""
+        from pipeline import writing
+
+        return (writing.accuracy,)
+
+    def rank(self, figures: Figures) -> float:
+        """Rank by letters of the validation split that are right."""
+        return figures["validation_accuracy"]
+
+    def answers(self, compute: Compute, examples: Examples) -> npt.NDArray[Any]:
+        """Return the most probable spelling that a search finds for each picture."""
+        from pipeline import writing
+
+        found = writing.search(compute, examples, width=_WIDTH, longest=_LONGEST)
+        return np.array([_text(best.symbols) for best, *_ in found], object)
+
+    def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
+        """Measure the fraction of exact spellings, and chrF of all of them, between 0 and 1.
+
+        chrF (Popović, 2015, "chrF: character n-gram F-score for automatic MT evaluation") is the
+        F-score of runs of up to 6 letters, in which recall counts more.
+        """
+        from sacrebleu.metrics.chrf import CHRF
+
+        from pipeline import writing
+
+        references = list(map(_text, writing.sequences(examples)))
+        exact = np.mean([given == right for given, right in zip(answers, references, strict=True)])
+        chrf = CHRF().corpus_score(list(answers), [references]).score / 100
+        return {"exact": float(exact), "chrf": chrf}
+
+    @property
+    def baselines(self) -> Mapping[str, Baseline]:
+        """One that writes without memory, and one that repeats what it has seen."""
+        return {"all letters at once": all_at_once, "nearest picture": nearest_picture}
+
+    def predict(self, run: Run[SpellConfig], subjects: Sequence[str]) -> list[Answer]:
+        """Give spelling, probability and what was looked at.
+
+        Each of `subjects` is the number of a picture of the test split, from 1, or else the path of
+        a PNG or JPEG file.
+        """
+        from pipeline import batches, writing
+        from pipeline.data.captions import Captioned
+
+        model = run.model()
+        looked_at = _subjects(run, subjects, model.inputs[0].shape[1:])
+        examples = _examples([Captioned(each.picture, "") for each in looked_at])
+        found = writing.search(batches.compute(model), examples, width=_WIDTH, longest=_LONGEST)
+        return [_answer(each, spellings) for each, spellings in zip(looked_at, found, strict=True)]
+
+    def artifact(self, run: Run[SpellConfig]) -> Mapping[str, Any]:
+        """Put the letters beside the model; compare on the test split."""
+        from pipeline import batches
+        from pipeline.data.captions import LETTERS
+
+        data = self.data(run)
+        ((inputs, _),) = batches.dataset(data.test, [np.arange(len(data.test))])
+        loaded = data.captioned
+        return {
+            "labels": ["padding", "boundary", *LETTERS],
+            "examples": {name: values.numpy() for name, values in inputs.items()},
+            "card": {
+                "data set": f"{loaded.name} {loaded.version}",
+                "input": "a picture, and the letters written so far, after a boundary",
+                "output": "the probabilities of the next letter after each of those",
+            },
+        }
+
+
+def all_at_once(config: SpellConfig, data: SpellData, fit: Fit) -> npt.NDArray[Any]:
+    """A network that sees picture and place of a letter, but none of the letters before it."""
+    import keras
+    from keras import ops
+
+    from pipeline import batches
+
+    picture, previous, seen = _seen(config, data)
+    places = ops.cumsum(ops.ones_like(previous), axis=1) - 1
+    placed = keras.layers.Embedding(_LONGEST + 1, config.units, name="places")(places)
+    hidden = ops.expand_dims(keras.layers.Dense(config.units)(seen), 1) + placed
+    written = keras.layers.Activation("relu")(hidden)
+    model = _speller(picture, previous, written, config, name="all_letters_at_once")
+    return task.answers(batches.compute(fit(model, config)), data.test)
+
+
+def nearest_picture(config: SpellConfig, data: SpellData, fit: Fit) -> npt.NDArray[Any]:
+    """The spelling of the training picture whose thumbnail has the nearest pixels."""
+    from sklearn.neighbors import NearestNeighbors
+
+    train, test = data.captioned.train, data.captioned.test
+    neighbours = NearestNeighbors(n_neighbors=1).fit(_thumbnails(train))
+    ((*places,),) = neighbours.kneighbors(_thumbnails(test), return_distance=False).T
+    return np.array([train[place].caption for place in places], object)
+
+
+def _symbols() -> int:
+    """How many ids there are."""
+    from pipeline import writing
+    from pipeline.data.captions import LETTERS
+
+    return writing.FIRST + len(LETTERS)
+
+
+def _ids(text: str) -> list[int]:
+    from pipeline import writing
+    from pipeline.data.captions import LETTERS
+
+    return [writing.FIRST + LETTERS.index(letter) for letter in text]
+
+
+def _text(ids: Sequence[int]) -> str:
+    from pipeline import writing
+    from pipeline.data.captions import LETTERS
+
+    return "".join(LETTERS[each - writing.FIRST] for each in ids)
+
+
+def _examples(split: Sequence[Captioned]) -> Examples:
+    """A picture leads to the letters of its caption."""
+    import tensorflow as tf
+
+    from pipeline import writing
+
+    pictures = tf.constant(np.stack([each.picture for each in split]))
+    spellings = [_ids(each.caption)[:_LONGEST] for each in split]
+    return writing.examples({"picture": pictures}, spellings)
+
+
+def _seen(config: SpellConfig, data: SpellData) -> tuple[Any, Any, Any]:
+    """The inputs, and what convolutions see in the picture, `[batch, features]`."""
+    import keras
+
+    shape = data.train.inputs["picture"].shape[1:]
+    picture = keras.Input(shape, dtype="uint8", name="picture")
+    previous = keras.Input((None,), dtype="int32", name="previous")
+    seen = keras.layers.Rescaling(1 / 255)(picture)
+    for vary in _variations(config):
+        seen = vary(seen)
+    filters = config.filters
+    while seen.shape[1] > _SMALLEST:
+        seen = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False)(seen)
+        seen = keras.layers.BatchNormalization(momentum=0.9)(seen)
+        seen = keras.layers.MaxPooling2D()(keras.layers.Activation("relu")(seen))
+        filters *= 2
+    seen = keras.layers.Dropout(config.dropout)(keras.layers.Flatten()(seen))
+    seen = keras.layers.Dense(config.units, activation="relu", name="seen")(seen)
+    return picture, previous, keras.layers.Dropout(config.dropout)(seen)
+
+
+def _variations(config: SpellConfig) -> Iterator[keras.layers.Layer]:
+    """Layers that show training a picture otherwise each time; the edge goes on outside."""
+    import keras
+
+    yield keras.layers.RandomTranslation(config.shift, config.shift, fill_mode="nearest")
+    yield keras.layers.RandomRotation(config.turn / 360, fill_mode="nearest")
+    yield keras.layers.RandomZoom((-config.zoom, config.zoom), fill_mode="nearest")
+
+
+def _speller(
+    picture: Any, previous: Any, written: Any, config: SpellConfig, *, name: str
+) -> keras.Model:
+    """Finish a model that has come to `written` `[batch, steps, features]`."""
+    import keras
+
+    written = keras.layers.Dropout(config.dropout)(written)
+    probabilities = keras.layers.Dense(
+        _symbols(), activation="softmax", dtype="float32", name="probabilities"
+    )(written)
+    return keras.Model([picture, previous], probabilities, name=name)
+
+
+def _thumbnails(split: Sequence[Captioned]) -> npt.NDArray[np.float32]:
+    from PIL import Image
+
+    def thumbnail(picture: Pixels) -> npt.NDArray[np.float32]:
+        image = Image.fromarray(picture.squeeze()).resize(_THUMBNAIL, Image.Resampling.BOX)
+        return np.asarray(image, np.float32).ravel()
+
+    return np.stack([thumbnail(each.picture) for each in split])
+
+
+@dataclass(frozen=True, eq=False)
+class _Subject:
+    """A picture, what to call it, and its caption, if that is known."""
+
+    picture: Pixels
+    name: str
+    caption: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _subjects(
+    run: Run[SpellConfig], given: Sequence[str], shape: tuple[int, int, int]
+) -> list[_Subject]:
+    """Read what the user asks about; the test split is loaded if a number is among it."""
+    from pipeline.data import captions, loading
+
+    numbered = any(map(_NUMBER.fullmatch, given))
+    test = loading.load(run.config.dataset, captions.SOURCES).test if numbered else None
+    return [
+        _tested(test, int(text)) if test and _NUMBER.fullmatch(text) else _read(Path(text), shape)
+        for text in given
+    ]
+
+
+def _tested(test: Sequence[Captioned], number: int) -> _Subject:
+    if not 1 <= number <= len(test):
+        raise PipelineError(f"the test pictures are 1 to {len(test)}, and {number} is none")
+    picture, caption = test[number - 1]
+    return _Subject(picture, f"test picture {number}, {caption!r}", caption)
+
+
+def _read(path: Path, shape: tuple[int, int, int]) -> _Subject:
+    """Read a picture file; digits are light on dark ground, as MNIST has them."""
+    from pipeline.data import pictures
+
+    picture = pictures.read(path, shape)
+    if shape[-1] == 1 and np.median(picture) > 127:
+        note = "it is dark on light, and was read as its negative"
+        return _Subject(255 - picture, str(path), notes=(note,))
+    return _Subject(picture, str(path))
+
+
+def _answer(subject: _Subject, spellings: Sequence[Hypothesis]) -> Answer:
+    texts = [_text(each.symbols) for each in spellings]
+    chances = np.exp([each.score for each in spellings])
+    notes = list(subject.notes)
+    if subject.caption not in (None, texts[0]):
+        notes.append(f"that is wrong: it is {subject.caption!r}")
+    if chances[0] < _SURE and len(texts) > 1:
+        notes.append(f"next likely is {texts[1]!r}, {chances[1]:.3f}")
+    return Answer(f"{texts[0]}\t{chances[0]:.3f}\t{subject.name}", tuple(notes))
+
+
+task = Spell()
