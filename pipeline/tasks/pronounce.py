@@ -109,9 +109,9 @@ class Pronounce(Task[PronounceConfig, PronounceData]):
 
     def loss(self, config: PronounceConfig) -> keras.losses.Loss:
         """Cross-entropy: how little the model believed in each next phoneme."""
-        from pipeline import encoder_decoder
+        from pipeline import writing
 
-        return encoder_decoder.loss()
+        return writing.loss()
 
     def metrics(self, config: PronounceConfig) -> Sequence[Any]:
         """Measure the fraction of pronunciations that a greedy search would find, with stress."""
@@ -125,11 +125,9 @@ class Pronounce(Task[PronounceConfig, PronounceData]):
 
     def answers(self, compute: Compute, examples: Examples) -> npt.NDArray[Any]:
         """Return the hypotheses of the search for each example, the most probable one first."""
-        from pipeline import encoder_decoder
+        from pipeline import writing
 
-        return _as_objects(
-            encoder_decoder.search(compute, examples, width=_WIDTH, longest=_LONGEST)
-        )
+        return _as_objects(writing.search(compute, examples, width=_WIDTH, longest=_LONGEST))
 
     def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
         """Measure wrong phonemes per phoneme and wrong words, first with stress dropped.
@@ -161,11 +159,11 @@ class Pronounce(Task[PronounceConfig, PronounceData]):
 
     def predict(self, run: Run[PronounceConfig], subjects: Sequence[str]) -> list[Answer]:
         """Give the phonemes, their probability and the word; stress apart, the next candidates."""
-        from pipeline import batches, encoder_decoder
+        from pipeline import batches
         from pipeline.data import loading, pronunciations
 
         spellings = list(map(_spelling, subjects))
-        examples = encoder_decoder.examples(list(map(_ids, spellings)), [()] * len(spellings))
+        examples = _paired(list(map(_ids, spellings)), [()] * len(spellings))
         answers = self.answers(batches.compute(run.model()), examples)
         loaded = loading.load(run.config.dataset, pronunciations.SOURCES, run.config.limit)
         known = {
@@ -224,25 +222,27 @@ def _letters(examples: Examples) -> list[list[int]]:
     return examples.inputs["letters"].to_list()
 
 
-def _spoken(examples: Examples) -> list[list[int]]:
-    """The phonemes of each example, without the end."""
-    return [targets[:-1] for targets in examples.targets.to_list()]
-
-
 def _pairs(examples: Examples) -> list[tuple[list[int], list[int]]]:
-    return list(zip(_letters(examples), _spoken(examples), strict=True))
+    from pipeline import writing
+
+    return list(zip(_letters(examples), writing.sequences(examples), strict=True))
 
 
 def _examples(words: Iterable[Word]) -> Examples:
     """An example for each pronunciation."""
-    from pipeline import encoder_decoder
-
     pairs = [(word.spelling, each) for word in words for each in word.pronunciations]
     places = {phoneme: number for number, phoneme in enumerate(_symbols())}
-    return encoder_decoder.examples(
+    return _paired(
         [_ids(spelling) for spelling, _ in pairs],
         [[places[phoneme] for phoneme in pronunciation] for _, pronunciation in pairs],
     )
+
+
+def _paired(letters: Sequence[Sequence[int]], phonemes: Sequence[Sequence[int]]) -> Examples:
+    """Make examples of ids, from 1 on for letters and from `writing.FIRST` on for phonemes."""
+    from pipeline import writing
+
+    return writing.examples({"letters": writing.ragged(letters)}, phonemes)
 
 
 def _ids(spelling: str) -> list[int]:

@@ -1,14 +1,15 @@
 """The pronounce task: it learns short words, and speaks, scores and exports what it learnt."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import exports
-from pipeline import config, quiet, tasks
+from pipeline import config, quiet, tasks, writing
+from pipeline.batches import Examples
 from pipeline.data import loading, pronunciations
 from pipeline.data.pronunciations import Word
 from pipeline.decoding import Hypothesis
@@ -43,13 +44,16 @@ def words(spoken: Run[PronounceConfig]) -> list[Word]:
     return loading.load("cmudict", pronunciations.SOURCES).test
 
 
+def examples_of(letters: Sequence[Sequence[int]], phonemes: Sequence[Sequence[int]]) -> Examples:
+    """Ids of letters that lead to ids of phonemes."""
+    return writing.examples({"letters": writing.ragged(letters)}, phonemes)
+
+
 def scored(listed: dict[str, list[str]], said: dict[str, list[tuple[str, float]]]) -> dict:
     """The figures of candidates and their probabilities, beside the listed pronunciations."""
-    from pipeline import encoder_decoder
-
     names = ["", "end", *pronunciations.PHONEMES]
     pairs = [(word, spoken) for word, each in listed.items() for spoken in each]
-    examples = encoder_decoder.examples(
+    examples = examples_of(
         [[1 + pronunciations.LETTERS.index(letter) for letter in word] for word, _ in pairs],
         [list(map(names.index, spoken.split())) for _, spoken in pairs],
     )
@@ -94,11 +98,11 @@ def test_candidates_that_differ_in_stress_alone_are_one() -> None:
 
 
 def test_candidates_have_the_probabilities_of_the_model(spoken: Run[PronounceConfig]) -> None:
-    from pipeline import batches, encoder_decoder
+    from pipeline import batches
 
     model = spoken.model()
     letters = [[5, 6, 7], [8, 9, 10, 11]]
-    examples = encoder_decoder.examples(letters, [(), ()])
+    examples = examples_of(letters, [(), ()])
     for word, found in zip(
         letters, spoken.task.answers(batches.compute(model), examples), strict=True
     ):
