@@ -1,4 +1,4 @@
-"""Train every task with three seeds, measure it beside its baselines, write docs/results.md."""
+"""Train presets with three seeds, measure them beside baselines, write docs/results.md."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ PAGE = """# Results
 
 Made by `make results`: each preset with {seeds} seeds, on the test split, mean and extremes.
 Settings were chosen on the validation split. A baseline is measured once, with the first seed.
-"Seconds" are those of one training. {machine}.
+"Seconds" are those of one training. Machine: {machine}.
 
 {sections}"""
 
