@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import Field
 
+from pipeline import subjects
 from pipeline.config import Config
 from pipeline.errors import PipelineError
 from pipeline.space import Linear
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pipeline.data.recordings import Frames, Recording
     from pipeline.run import Run
 
-_NUMBER = re.compile(r"[0-9]{1,9}")
 _SURE = 0.9  # a probability from which the next likely digit is not worth a word
 
 
@@ -230,37 +229,32 @@ class _Subject:
 
 
 def _subjects(run: Run[DigitsConfig], given: Sequence[str]) -> list[_Subject]:
-    """Read what the user asks about; the test split is loaded if a number is among it."""
     from pipeline.data import loading, recordings
 
-    numbered = any(map(_NUMBER.fullmatch, given))
-    test = loading.load(run.config.dataset, recordings.SOURCES).test if numbered else None
-    return [
-        _tested(test, int(text)) if test and _NUMBER.fullmatch(text) else _read(Path(text))
-        for text in given
-    ]
+    def test() -> Sequence[Recording]:
+        return loading.load(run.config.dataset, recordings.SOURCES).test
+
+    return subjects.resolve(given, "recording", test, _tested, _read)
 
 
-def _tested(test: Sequence[Recording], number: int) -> _Subject:
-    if not 1 <= number <= len(test):
-        raise PipelineError(f"the test recordings are 1 to {len(test)}, and {number} is none")
-    frames, label = test[number - 1]
-    return _Subject(frames, f"test recording {number}, a {label}", label)
+def _tested(recording: Recording, name: str) -> _Subject:
+    return _Subject(recording.frames, f"{name}, a {recording.label}", recording.label)
 
 
-def _read(path: Path) -> _Subject:
+def _read(name: str) -> _Subject:
     """Read the sound in a `.wav` file, or the frames in a `.npy` file."""
     from pipeline import sound
     from pipeline.data.builders.spoken_digits import COEFFICIENTS
 
+    path = Path(name)
     if path.suffix.lower() not in (".wav", ".npy") or not path.is_file():
         raise PipelineError(
-            f"{str(path)!r} is no file of sound or frames: give a .wav file, a .npy file of "
+            f"{name!r} is no file of sound or frames: give a .wav file, a .npy file of "
             f"[frames, {COEFFICIENTS}] MFCCs, or the number of a test recording"
         )
     if path.suffix.lower() == ".npy":
-        return _Subject(_frames(path), str(path))
-    return _Subject(sound.mfcc(sound.read(path), COEFFICIENTS), str(path))
+        return _Subject(_frames(path), name)
+    return _Subject(sound.mfcc(sound.read(path), COEFFICIENTS), name)
 
 
 def _frames(path: Path) -> Frames:

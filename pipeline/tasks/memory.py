@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
+from pipeline import subjects
 from pipeline.config import Config
 from pipeline.errors import PipelineError
 from pipeline.task import Answer, Baseline, Data, Figures, Fit, Task
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-_NUMBER = re.compile(r"[0-9]{1,9}")
 _COMPARED = 100  # test examples that exported formats are compared on
 _CLIP = 1.0  # largest norm of dL/dstate of an example, so that no cell's training explodes
 
@@ -256,21 +256,15 @@ class _Asked:
     target: Any = None
 
 
-def _asked(config: MemoryConfig, subjects: Sequence[str]) -> list[_Asked]:
-    """Understand what the user asks about; the test split is loaded if a number is among it."""
-    numbered = any(map(_NUMBER.fullmatch, subjects))
-    test = _episodes(config).test if numbered else []
-    return [
-        _tested(test, int(text)) if _NUMBER.fullmatch(text) else _read(config, text)
-        for text in subjects
-    ]
+def _asked(config: MemoryConfig, given: Sequence[str]) -> list[_Asked]:
+    def test() -> Sequence[Episode]:
+        return _episodes(config).test
+
+    return subjects.resolve(given, "example", test, _tested, partial(_read, config))
 
 
-def _tested(test: Sequence[Episode], number: int) -> _Asked:
-    if not 1 <= number <= len(test):
-        raise PipelineError(f"the test examples are 1 to {len(test)}, and {number} is none")
-    inputs, target = test[number - 1]
-    return _Asked(inputs, f"test example {number}", target=target)
+def _tested(episode: Episode, name: str) -> _Asked:
+    return _Asked(episode.inputs, name, target=episode.target)
 
 
 def _read(config: MemoryConfig, text: str) -> _Asked:

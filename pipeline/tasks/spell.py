@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 
+from pipeline import subjects
 from pipeline.config import Config
 from pipeline.errors import PipelineError
 from pipeline.task import Answer, Baseline, Compute, Data, Figures, Fit, Task
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from pipeline.decoding import Hypothesis
     from pipeline.run import Run
 
-_NUMBER = re.compile(r"[0-9]{1,9}")
 _SURE = 0.9  # a probability from which the next candidate is not worth a word
 
 _LONGEST = 100  # letters of a spelling, at most
@@ -350,33 +350,27 @@ class _Subject:
 def _subjects(
     run: Run[SpellConfig], given: Sequence[str], shape: tuple[int, int, int]
 ) -> list[_Subject]:
-    """Read what the user asks about; the test split is loaded if a number is among it."""
     from pipeline.data import captions, loading
 
-    numbered = any(map(_NUMBER.fullmatch, given))
-    test = loading.load(run.config.dataset, captions.SOURCES).test if numbered else None
-    return [
-        _tested(test, int(text)) if test and _NUMBER.fullmatch(text) else _read(Path(text), shape)
-        for text in given
-    ]
+    def test() -> Sequence[Captioned]:
+        return loading.load(run.config.dataset, captions.SOURCES).test
+
+    return subjects.resolve(given, "picture", test, _tested, partial(_read, shape=shape))
 
 
-def _tested(test: Sequence[Captioned], number: int) -> _Subject:
-    if not 1 <= number <= len(test):
-        raise PipelineError(f"the test pictures are 1 to {len(test)}, and {number} is none")
-    picture, caption = test[number - 1]
-    return _Subject(picture, f"test picture {number}, {caption!r}", caption)
+def _tested(picture: Captioned, name: str) -> _Subject:
+    return _Subject(picture.picture, f"{name}, {picture.caption!r}", picture.caption)
 
 
-def _read(path: Path, shape: tuple[int, int, int]) -> _Subject:
+def _read(name: str, shape: tuple[int, int, int]) -> _Subject:
     """Read a picture file; digits are light on dark ground, as MNIST has them."""
     from pipeline.data import pictures
 
-    picture = pictures.read(path, shape)
+    picture = pictures.read(Path(name), shape)
     if shape[-1] == 1 and np.median(picture) > 127:
         note = "it is dark on light, and was read as its negative"
-        return _Subject(255 - picture, str(path), notes=(note,))
-    return _Subject(picture, str(path))
+        return _Subject(255 - picture, name, notes=(note,))
+    return _Subject(picture, name)
 
 
 def _answer(subject: _Subject, spellings: Sequence[Hypothesis]) -> Answer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import numpy as np
 from pydantic import Field
 
+from pipeline import subjects
 from pipeline.config import Config
 from pipeline.errors import PipelineError
 from pipeline.space import Logarithmic
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pipeline.extrapolation import Extrapolation
     from pipeline.run import Run
 
-_NUMBER = re.compile(r"[0-9]{1,9}")
 _SPEED = 5.0  # metres a second; over it, most speeds are near 1, and so is the way of a second
 _STANDING = 1e-6  # the square of a speed, below which a ball goes nowhere
 _FAR = 1000.0  # metres; who is farther off than that gave other units
@@ -308,30 +307,25 @@ class _Subject:
 
 
 def _subjects(config: TrajectoryConfig, given: Sequence[str]) -> list[_Subject]:
-    """Read what the user asks about; the test split is loaded if a number is among it."""
     from pipeline.data import trajectories
 
-    numbered = any(map(_NUMBER.fullmatch, given))
-    test = trajectories.load(config.dataset, config.window).test if numbered else None
-    return [
-        _tested(test, int(text)) if test and _NUMBER.fullmatch(text) else _read(Path(text))
-        for text in given
-    ]
+    def test() -> Sequence[Window]:
+        return trajectories.load(config.dataset, config.window).test
+
+    return subjects.resolve(given, "window", test, _tested, _read)
 
 
-def _tested(test: Sequence[Window], number: int) -> _Subject:
-    if not 1 <= number <= len(test):
-        raise PipelineError(f"the test windows are 1 to {len(test)}, and {number} is none")
-    past, future = test[number - 1]
-    return _Subject(past, f"test window {number}", future)
+def _tested(window: Window, name: str) -> _Subject:
+    return _Subject(window.past, name, window.future)
 
 
-def _read(path: Path) -> _Subject:
+def _read(name: str) -> _Subject:
     """Read the positions in a file; its first line may name the columns."""
     from pipeline import files
 
+    path = Path(name)
     if path.suffix != ".csv" or not path.is_file():
-        raise PipelineError(f"{str(path)!r} is no file of positions: give {task.accepts}")
+        raise PipelineError(f"{name!r} is no file of positions: give {task.accepts}")
     lines = files.read(path).replace(" ", "").split()
     rows = [line.split(",") for line in lines[lines[:1] == ["x,y,z"] :]]
     try:
@@ -347,7 +341,7 @@ def _read(path: Path) -> _Subject:
         raise PipelineError(
             f"{path} holds what is no position within {_FAR:g} m: give {task.accepts}"
         )
-    return _Subject(positions.astype(np.float32), str(path))
+    return _Subject(positions.astype(np.float32), name)
 
 
 def _answer(subject: _Subject, ahead: npt.NDArray[Any], window: int) -> Answer:

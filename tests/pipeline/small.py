@@ -1,11 +1,12 @@
 """Runs small enough for a test."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline import config, tasks
-from pipeline.config import TextConfig
+from pipeline import config, quiet, tasks
+from pipeline.config import C, TextConfig
 from pipeline.run import Run
 
 SMALL = {
@@ -33,6 +34,18 @@ class Outcome(NamedTuple):
 
 def small(**settings: Any) -> TextConfig:
     return config.merge(tasks.get("sentiment").presets["demo"](), SMALL, settings)
+
+
+def trained(path: Path, settings: C, baselines: Sequence[str] | None = None) -> Run[C]:
+    """A run, trained, and tested beside `baselines`, or all of its task."""
+    quiet.load_tensorflow()
+    from pipeline import train
+
+    run = Run.create(path, settings)
+    train.train(run)
+    chosen = run.task.baselines if baselines is None else baselines
+    train.evaluate(run, {name: run.task.baselines[name] for name in chosen})
+    return run
 
 
 def options(**settings: Any) -> list[str]:

@@ -8,11 +8,11 @@ import pytest
 import soundfile
 
 import exports
-from pipeline import config, quiet, sound, tasks
+from pipeline import config, sound, tasks
 from pipeline.data import loading, recordings
 from pipeline.run import Run
 from pipeline.tasks.digits import DigitsConfig
-from tests.pipeline.small import Outcome
+from tests.pipeline.small import Outcome, trained
 
 Command = Callable[..., Outcome]
 
@@ -22,14 +22,8 @@ SMALL = {"limit": 300, "epochs": 8, "units": 16, "batch_size": 16, "learning_rat
 @pytest.fixture(scope="module")
 def heard(tmp_path_factory: pytest.TempPathFactory) -> Run[DigitsConfig]:
     """A run on 300 recordings, trained and tested. Leave it as it is."""
-    quiet.load_tensorflow()
-    from pipeline import train
-
     settings = config.merge(tasks.get("digits").presets["digits"](), SMALL)
-    run = Run.create(tmp_path_factory.mktemp("runs") / "run", settings)
-    train.train(run)
-    train.evaluate(run)
-    return run
+    return trained(tmp_path_factory.mktemp("runs") / "run", settings)
 
 
 @pytest.fixture

@@ -18,12 +18,12 @@ import pytest
 
 import exports
 from exports.runtime import Predictor
-from pipeline import config, language, quiet, tasks
+from pipeline import config, language, tasks
 from pipeline.errors import PipelineError
 from pipeline.generation import Sampling, draw
 from pipeline.language import LanguageConfig, LanguageData, Vocabulary
 from pipeline.run import Run
-from tests.pipeline.small import Outcome, truncate
+from tests.pipeline.small import Outcome, trained, truncate
 
 Command = Callable[..., Outcome]
 
@@ -48,27 +48,17 @@ def small(name: str, **settings: Any) -> LanguageConfig:
     return config.merge(tasks.get(name).presets[name](), SMALL, settings)
 
 
-def trained(path: Path, settings: LanguageConfig, *baselines: str) -> Run[LanguageConfig]:
-    quiet.load_tensorflow()
-    from pipeline import train
-
-    run = Run.create(path, settings)
-    train.train(run)
-    train.evaluate(run, {name: run.task.baselines[name] for name in baselines})
-    return run
-
-
 @pytest.fixture(scope="module")
 def chars(tmp_path_factory: pytest.TempPathFactory) -> Run[LanguageConfig]:
     """A run on the characters of 16 scenes, trained and tested. Leave it as it is."""
-    return trained(tmp_path_factory.mktemp("runs") / "chars", small("next_char"), *CHARS)
+    return trained(tmp_path_factory.mktemp("runs") / "chars", small("next_char"), CHARS)
 
 
 @pytest.fixture(scope="module")
 def words(tmp_path_factory: pytest.TempPathFactory) -> Run[LanguageConfig]:
     """A run on their words, trained and tested. Leave it as it is."""
     settings = small("next_word", cell="gru", window=20, epochs=3)
-    return trained(tmp_path_factory.mktemp("runs") / "words", settings, *WORDS)
+    return trained(tmp_path_factory.mktemp("runs") / "words", settings, WORDS)
 
 
 @pytest.fixture(params=["chars", "words"])

@@ -11,7 +11,7 @@ from pipeline import config, quiet, tasks
 from pipeline.errors import PipelineError
 from pipeline.run import Run
 from pipeline.tasks.memory import MemoryConfig
-from tests.pipeline.small import Outcome
+from tests.pipeline.small import Outcome, trained
 
 Command = Callable[..., Outcome]
 
@@ -26,32 +26,22 @@ def small(preset: str, **settings: object) -> MemoryConfig:
     return config.merge(tasks.get("memory").presets[preset](), SMALL, settings)
 
 
-def trained(path: Path, settings: MemoryConfig, *baselines: str) -> Run[MemoryConfig]:
-    """A run that is trained, and tested beside some of the baselines."""
-    quiet.load_tensorflow()
-    from pipeline import train
-
-    run = Run.create(path, settings)
-    train.train(run)
-    train.evaluate(run, {name: run.task.baselines[name] for name in baselines})
-    return run
-
-
 @pytest.fixture(scope="module")
 def country(tmp_path_factory: pytest.TempPathFactory) -> Run[MemoryConfig]:
     """A run on short texts, trained and tested. Leave it as it is."""
     return trained(
         tmp_path_factory.mktemp("runs") / "country",
         small("country", **COUNTRY),
-        "chance",
-        "feed-forward network",
+        ["chance", "feed-forward network"],
     )
 
 
 @pytest.fixture(scope="module")
 def adding(tmp_path_factory: pytest.TempPathFactory) -> Run[MemoryConfig]:
     """A run on short sums, trained and tested. Leave it as it is."""
-    return trained(tmp_path_factory.mktemp("runs") / "adding", small("adding", **ADDING), "chance")
+    return trained(
+        tmp_path_factory.mktemp("runs") / "adding", small("adding", **ADDING), ["chance"]
+    )
 
 
 def test_a_country_is_remembered_where_a_bag_of_words_cannot_know(
@@ -69,7 +59,7 @@ def test_sums_are_learnt(adding: Run[MemoryConfig]) -> None:
 
 
 def test_symbols_are_learnt(tmp_path: Path) -> None:
-    results = trained(tmp_path / "run", small("copying", **COPYING), "chance").results
+    results = trained(tmp_path / "run", small("copying", **COPYING), ["chance"]).results
     assert results["model"]["accuracy"] > 0.3 > results["baselines"]["chance"]["accuracy"]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import exports
-from pipeline import config, quiet, tasks, writing
+from pipeline import config, tasks, writing
 from pipeline.batches import Examples
 from pipeline.data import loading, pronunciations
 from pipeline.data.pronunciations import Word
@@ -16,7 +16,7 @@ from pipeline.decoding import Hypothesis
 from pipeline.run import Run
 from pipeline.tasks.pronounce import PronounceConfig
 from tests.pipeline.dictionaries import dictionary, real_lines
-from tests.pipeline.small import Outcome
+from tests.pipeline.small import Outcome, trained
 
 Command = Callable[..., Outcome]
 
@@ -26,16 +26,10 @@ SMALL = {"units": 32, "embedding": 32, "epochs": 5, "batch_size": 32, "learning_
 @pytest.fixture(scope="module")
 def spoken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run[PronounceConfig]]:
     """A run on words of three and four letters, trained and tested. Leave it as it is."""
-    quiet.load_tensorflow()
-    from pipeline import train
-
     lines = [line for line in real_lines() if len(line.split()[0]) in (3, 4)]
     settings = config.merge(tasks.get("pronounce").presets["pronounce"](), SMALL)
     with dictionary(lines[::4], tmp_path_factory.mktemp("words")):
-        run = Run.create(tmp_path_factory.mktemp("runs") / "run", settings)
-        train.train(run)
-        train.evaluate(run)
-        yield run
+        yield trained(tmp_path_factory.mktemp("runs") / "run", settings)
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ import tensorflow as tf
 from PIL import Image
 
 import exports
-from pipeline import batches, config, quiet, tasks, writing
+from pipeline import batches, config, tasks, writing
 from pipeline.config import Config
 from pipeline.data import pictures
 from pipeline.data.captions import LETTERS, Captioned
 from pipeline.errors import PipelineError
 from pipeline.run import Run
-from pipeline.tasks.spell import SpellConfig, SpellData, all_at_once, nearest_picture
-from tests.pipeline.small import Outcome
+from pipeline.tasks.spell import SpellConfig, SpellData, all_at_once
+from tests.pipeline.small import Outcome, trained
 
 Command = Callable[..., Outcome]
 
@@ -40,14 +40,8 @@ BOUNDARY = 1
 @pytest.fixture(scope="module")
 def literate(tmp_path_factory: pytest.TempPathFactory) -> Run[SpellConfig]:
     """A run on 300 digits, trained and tested. Leave it as it is."""
-    quiet.load_tensorflow()
-    from pipeline import train
-
     settings = config.merge(tasks.get("spell").presets["digits"](), SMALL)
-    run = Run.create(tmp_path_factory.mktemp("runs") / "run", settings)
-    train.train(run)
-    train.evaluate(run, {"nearest picture": nearest_picture})
-    return run
+    return trained(tmp_path_factory.mktemp("runs") / "run", settings, ["nearest picture"])
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ import pytest
 
 import exports
 from exports.runtime import Predictor
-from pipeline import batches, config, quiet, tasks
+from pipeline import batches, config, tasks
 from pipeline.data import trajectories
 from pipeline.data.trajectories import Window
 from pipeline.run import Run
 from pipeline.tasks.trajectory import TrajectoryConfig
-from tests.pipeline.small import Outcome
+from tests.pipeline.small import Outcome, trained
 
 Command = Callable[..., Outcome]
 
@@ -25,14 +25,8 @@ SMALL = {"limit": 300, "simulated": 1000, "epochs": 6, "units": 16, "learning_ra
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Run[TrajectoryConfig]:
     """A run on 300 windows and 1,000 simulated ones, trained and tested. Leave it as it is."""
-    quiet.load_tensorflow()
-    from pipeline import train
-
     settings = config.merge(tasks.get("trajectory").presets["hawkeye"](), SMALL)
-    run = Run.create(tmp_path_factory.mktemp("runs") / "run", settings)
-    train.train(run)
-    train.evaluate(run)
-    return run
+    return trained(tmp_path_factory.mktemp("runs") / "run", settings)
 
 
 @pytest.fixture(scope="module")
