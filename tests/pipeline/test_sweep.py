@@ -277,7 +277,16 @@ def postgresql() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Programs begun here hear SIGINT, which a shell lets what runs in its background ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("interruptible")
 def test_two_processes_share_a_sweep(postgresql: str, tmp_path: Path) -> None:
     """Each has a folder of its own, as two machines do, and goes on until the other has a trial."""
     programs = [
@@ -296,7 +305,10 @@ def test_two_processes_share_a_sweep(postgresql: str, tmp_path: Path) -> None:
     ]
     for program in programs:
         program.send_signal(signal.SIGINT)
-    told = [line + program.communicate()[1] for line, program in zip(told, programs, strict=True)]
+    told = [
+        line + program.communicate(timeout=120)[1]
+        for line, program in zip(told, programs, strict=True)
+    ]
     assert [program.returncode for program in programs] == [130, 130], told
     one, two = ({int(number) for number in re.findall(r"trial (\d+): ", each)} for each in told)
     complete = {
