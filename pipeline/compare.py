@@ -127,7 +127,12 @@ def _table(rows: Sequence[Row], better: Better) -> Sheet:
             if score in row.figures
         }
         best.add((first(means, key=means.__getitem__), column))
-    columns = ("", "parameters", *(f"test {score}" for score in scores), "seconds")
+    columns = (
+        "",
+        "parameters",
+        *(f"test {score.replace('_', ' ')}" for score in scores),
+        "seconds",
+    )
     return Sheet(columns, [_line(row, scores) for row in rows], frozenset(best))
 
 

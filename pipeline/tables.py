@@ -57,7 +57,7 @@ def line(figures: Mapping[str, float]) -> str:
 def results(found: Mapping[str, Any], name: str) -> Table:
     """Lay the model, called `name`, beside its baselines on the test split."""
     scores = [key for key in found["model"] if key != "seconds"]
-    table = _table("", *(f"test {score}" for score in scores), "seconds to train")
+    table = _table("", *(f"test {score.replace('_', ' ')}" for score in scores), "seconds to train")
     for row, figures in {name: found["model"], **found["baselines"]}.items():
         shown = (f"{figures[score]:.4f}" for score in scores)
         table.add_row(row, *shown, f"{figures['seconds']:.0f}")
@@ -78,7 +78,9 @@ def small(artifact: Path) -> Table:
     """Show what each small form in the artifact directory costs."""
     forms = _report(artifact)["small"]["forms"]
     scores = list(forms["float32"]["figures"])
-    table = _table("", "bytes", *(f"test {score}" for score in scores), "largest difference")
+    table = _table(
+        "", "bytes", *(f"test {score.replace('_', ' ')}" for score in scores), "largest difference"
+    )
     for name, form in forms.items():
         shown = (f"{form['figures'][score]:.4f}" for score in scores)
         table.add_row(name, f"{form['bytes']:,}", *shown, f"{form['difference']:.1e}")
