@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import config as configs
-from pipeline import files, pictures, tasks, train
+from pipeline import files, pictures, tables, tasks, train
 from pipeline.config import Config
 from pipeline.errors import Diverged, PipelineError
 from pipeline.pictures import Panel
@@ -127,12 +127,7 @@ def _table(rows: Sequence[Row], better: Better) -> Sheet:
             if score in row.figures
         }
         best.add((first(means, key=means.__getitem__), column))
-    columns = (
-        "",
-        "parameters",
-        *(f"test {score.replace('_', ' ')}" for score in scores),
-        "seconds",
-    )
+    columns = ("", "parameters", *tables.heads(scores), "seconds")
     return Sheet(columns, [_line(row, scores) for row in rows], frozenset(best))
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,11 @@ class Sheet:
         ]
 
 
+def heads(scores: Iterable[str]) -> list[str]:
+    """Name the columns of scores on the test split."""
+    return [f"test {score.replace('_', ' ')}" for score in scores]
+
+
 def line(figures: Mapping[str, float]) -> str:
     """Write the figures of an epoch in one line."""
     shown = ", ".join(
@@ -57,7 +62,7 @@ def line(figures: Mapping[str, float]) -> str:
 def results(found: Mapping[str, Any], name: str) -> Table:
     """Lay the model, called `name`, beside its baselines on the test split."""
     scores = [key for key in found["model"] if key != "seconds"]
-    table = _table("", *(f"test {score.replace('_', ' ')}" for score in scores), "seconds to train")
+    table = _table("", *heads(scores), "seconds to train")
     for row, figures in {name: found["model"], **found["baselines"]}.items():
         shown = (f"{figures[score]:.4f}" for score in scores)
         table.add_row(row, *shown, f"{figures['seconds']:.0f}")
@@ -78,9 +83,7 @@ def small(artifact: Path) -> Table:
     """Show what each small form in the artifact directory costs."""
     forms = _report(artifact)["small"]["forms"]
     scores = list(forms["float32"]["figures"])
-    table = _table(
-        "", "bytes", *(f"test {score.replace('_', ' ')}" for score in scores), "largest difference"
-    )
+    table = _table("", "bytes", *heads(scores), "largest difference")
     for name, form in forms.items():
         shown = (f"{form['figures'][score]:.4f}" for score in scores)
         table.add_row(name, f"{form['bytes']:,}", *shown, f"{form['difference']:.1e}")
