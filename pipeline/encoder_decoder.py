@@ -53,15 +53,6 @@ def build(config: Config, *, letters: int, symbols: int, embedding: int, name: s
     return keras.Model([read, previous], probabilities, name=name)
 
 
-@keras.saving.register_keras_serializable("pipeline")
-def greedy_accuracy(targets: Any, probabilities: Any) -> Any:
-    """Tell of each example whether a greedy search would find it: every next symbol is right."""
-    targets = ops.cast(targets, "int32")
-    found = ops.cast(ops.argmax(probabilities, axis=-1), "int32")
-    right = ops.logical_or(ops.equal(targets, found), ops.equal(targets, 0))
-    return ops.cast(ops.all(right, axis=-1), "float32")
-
-
 def _joined(ends: Sequence[Any]) -> list[Any]:
     """Put the final states of the two directions, which follow each other, side by side."""
     half = len(ends) // 2

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from custom_layers.layers import CellLayer
-from pipeline import losses
+from pipeline import measures
 from pipeline.config import Config
 from pipeline.errors import PipelineError
 from pipeline.files import replacing
@@ -35,7 +35,7 @@ def load(path: Path, *, with_optimizer: bool) -> keras.Model:
         if damaged:
             raise BadZipFile(f"bad checksum of {damaged}")
         return keras.saving.load_model(
-            path, custom_objects=losses.KNOWN, compile=with_optimizer, safe_mode=True
+            path, custom_objects=measures.KNOWN, compile=with_optimizer, safe_mode=True
         )
     except FileNotFoundError as error:
         raise PipelineError(f"there is no file {path}") from error

@@ -7,7 +7,6 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
 from pipeline import batches
 from pipeline.batches import Examples
@@ -40,17 +39,6 @@ def ragged(rows: Sequence[Sequence[int]]) -> tf.RaggedTensor:
 def loss() -> keras.losses.Loss:
     """Cross-entropy: how little the model believed in each symbol; padding does not count."""
     return keras.losses.SparseCategoricalCrossentropy(ignore_class=0)
-
-
-@keras.saving.register_keras_serializable("pipeline")
-def accuracy(targets: Any, probabilities: Any) -> Any:
-    """Tell of each example the fraction of its symbols that are right, given those before each."""
-    targets = ops.cast(targets, "int32")
-    real = ops.cast(ops.not_equal(targets, 0), "float32")
-    right = ops.cast(
-        ops.equal(targets, ops.cast(ops.argmax(probabilities, -1), "int32")), "float32"
-    )
-    return ops.sum(right * real, axis=-1) / ops.sum(real, axis=-1)
 
 
 def search(

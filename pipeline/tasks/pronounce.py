@@ -115,9 +115,9 @@ class Pronounce(Task[PronounceConfig, PronounceData]):
 
     def metrics(self, config: PronounceConfig) -> Sequence[Any]:
         """Measure the fraction of pronunciations that a greedy search would find, with stress."""
-        from pipeline import encoder_decoder
+        from pipeline import measures
 
-        return (encoder_decoder.greedy_accuracy,)
+        return (measures.greedy_accuracy,)
 
     def rank(self, figures: Figures) -> float:
         """Rank by what a greedy search would find on the validation split."""

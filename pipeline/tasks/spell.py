@@ -156,9 +156,9 @@ class Spell(Task[SpellConfig, SpellData]):
 
     def metrics(self, config: SpellConfig) -> Sequence[Any]:
         """Measure the fraction of letters that are right, given those before."""
-        from pipeline import writing
+        from pipeline import measures
 
-        return (writing.accuracy,)
+        return (measures.accuracy,)
 
     def rank(self, figures: Figures) -> float:
         """Rank by letters of the validation split that are right."""

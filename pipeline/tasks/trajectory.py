@@ -127,7 +127,7 @@ class Trajectory(Task[TrajectoryConfig, Data]):
     def loss(self, config: TrajectoryConfig) -> Any:
         """By how many metres a second the mean velocity until each moment is off."""
         from pipeline.data.trajectories import AHEAD
-        from pipeline.losses import Distance
+        from pipeline.measures import Distance
 
         return Distance([1 / seconds for seconds in AHEAD])
 
