@@ -18,7 +18,7 @@ from exports.signature import Signature
 from tests.custom_layers.table import CASES
 from tests.exports.models import randomized
 
-MODELS, EACH = int(os.environ.get("FUZZ", "20")), 10
+MODELS, EACH = int(os.environ.get("FUZZ", "10")), 10
 WORDS, FEATURES = 9, 4
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "linear", "hard_sigmoid", "softsign", "elu")
 MERGES = ("concat", "sum", "mul", "ave")
