@@ -1,9 +1,12 @@
 """Runs small enough for a test."""
 
+import contextlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import pytest
 
 from pipeline import config, quiet, tasks
 from pipeline.config import C, TextConfig
@@ -63,3 +66,20 @@ def copy(run: Run[TextConfig], folder: Path) -> Run[TextConfig]:
 
 def truncate(path: Path, kept: float = 0.5) -> None:
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
+
+
+@contextlib.contextmanager
+def interrupted() -> Iterator[None]:
+    """Ctrl-C, as the second epoch of any run begins."""
+    import keras
+
+    fit = keras.Model.fit
+
+    def stopped(model: keras.Model, *given: Any, initial_epoch: int, **options: Any) -> Any:
+        if initial_epoch == 1:
+            raise KeyboardInterrupt
+        return fit(model, *given, initial_epoch=initial_epoch, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "fit", stopped)
+        yield

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 from pipeline.run import Run
-from tests.pipeline.small import Outcome
+from tests.pipeline.small import Outcome, interrupted
 
 Command = Callable[..., Outcome]
 
@@ -96,20 +95,11 @@ def test_a_comparison_goes_on_after_ctrl_c_and_with_more_cells(
     compared: Outcome,
     folder: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In its second epoch; the runs that were there, and their baselines, are kept."""
     path = shutil.copytree(folder, tmp_path / "digits")
     command = ("compare", "digits", "--cells=rnn,gru,irnn", f"--run={path}", *SETTINGS)
-    fit = keras.Model.fit
-
-    def stopped(model: keras.Model, *given: Any, initial_epoch: int, **options: Any) -> Any:
-        if initial_epoch == 1:
-            raise KeyboardInterrupt
-        return fit(model, *given, initial_epoch=initial_epoch, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(keras.Model, "fit", stopped)
+    with interrupted():
         outcome = recurrent(*command)
     assert outcome.status == 130
     assert f"stopped: what is done is kept in {path}, and the same command" in outcome.err

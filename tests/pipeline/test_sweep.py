@@ -15,14 +15,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import keras
 import optuna
 import pytest
 from optuna.trial import TrialState
 
 from pipeline import config, space, sweep, tasks
 from pipeline.run import Run
-from tests.pipeline.small import Outcome
+from tests.pipeline.small import Outcome, interrupted
 
 Command = Callable[..., Outcome]
 
@@ -171,18 +170,10 @@ def test_trainings_that_diverge_do_not_end_the_sweep(recurrent: Command, tmp_pat
 
 
 def test_a_trial_stopped_by_ctrl_c_goes_on_where_it_stood(
-    recurrent: Command, swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recurrent: Command, swept: Path, tmp_path: Path
 ) -> None:
     path = shutil.copytree(swept, tmp_path / "digits")
-    fit = keras.Model.fit
-
-    def stopped(model: keras.Model, *given: Any, initial_epoch: int, **options: Any) -> Any:
-        if initial_epoch == 1:
-            raise KeyboardInterrupt
-        return fit(model, *given, initial_epoch=initial_epoch, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(keras.Model, "fit", stopped)
+    with interrupted():
         outcome = recurrent(*arguments(path, 4))
     assert outcome.status == 130 and "the same command goes on" in outcome.err
     assert states(path) == ["COMPLETE"] * 3 + ["FAIL", "WAITING"]
