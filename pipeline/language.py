@@ -130,23 +130,27 @@ class Language(Generator[LanguageConfig, LanguageData]):
     def data(self, run: Run[LanguageConfig]) -> LanguageData:
         """Load and encode the texts; the vocabulary is made of those to train on."""
         from pipeline.data import loading, texts
+        from pipeline.data.kept import kept
         from pipeline.data.waiting import spinner
 
         config = run.config
         loaded = loading.load(config.dataset, texts.SOURCES, config.limit)
+        splits = loaded.train, loaded.validation, loaded.test
+
+        def counted() -> Vocabulary:
+            return Vocabulary.of(self._tokens(loaded.train), config.vocabulary_size)
+
+        def encoded() -> list[Ids]:
+            return [vocabulary.encode(self._tokens(split)) for split in splits]
+
         with spinner("Encoding the texts"):
             if run.vocabulary is None:
-                known = Vocabulary.of(self._tokens(loaded.train), config.vocabulary_size)
+                known = kept("tokens", counted, config.task, loaded.train, config.vocabulary_size)
                 run.keep_vocabulary([_quoted(token) for token in known.tokens])
             vocabulary = _vocabulary(run)
-            train, validation, test = (
-                windows(vocabulary.encode(self._tokens(split)), length)
-                for split, length in (
-                    (loaded.train, config.window),
-                    (loaded.validation, self.long_window),
-                    (loaded.test, self.long_window),
-                )
-            )
+            ids = kept("ids", encoded, config.task, splits, vocabulary.tokens)
+        lengths = config.window, self.long_window, self.long_window
+        train, validation, test = map(windows, ids, lengths)
         source = f"{loaded.name} {loaded.version}"
         return LanguageData(train, validation, test, vocabulary=vocabulary, source=source)
 

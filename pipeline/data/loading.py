@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import tensorflow_datasets as tfds
 
 from pipeline.data import preparing
+from pipeline.data.kept import digest, kept
 from pipeline.data.splits import Content, fingerprint, in_test, in_validation
 from pipeline.errors import PipelineError
 
@@ -30,6 +32,11 @@ class Source(Generic[E]):
     train: str = "train"
     validation: str | None = "validation"
     test: str | None = "test"
+
+    @property
+    def splits(self) -> tuple[str | None, ...]:
+        """The splits of TFDS that ours are made of."""
+        return self.train, self.validation, self.test
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +64,13 @@ def load(name: str, sources: Mapping[str, Source[E]], limit: int | None = None) 
     if limit is not None and limit < 1:
         raise PipelineError(f"the limit on the examples of a split must be 1 or more, not {limit}.")
     source, builder = sources[name], preparing.prepared(name)
+    files = digest(Path(builder.data_dir))
+    whole = kept("splits", lambda: _split(name, source, builder), name, source.splits, files)
+    parts = (whole.train[:limit], whole.validation[:limit], whole.test[:limit])
+    return Splits(name, whole.version, *parts)
 
-    def ordered(found: Iterable[E]) -> list[E]:
-        """The order of the fingerprints mixes the classes."""
-        return sorted(found, key=lambda example: fingerprint(source.content(example)))[:limit]
 
+def _split(name: str, source: Source[E], builder: tfds.core.DatasetBuilder) -> Splits[E]:
     train = _by_content(source, _examples(source, builder, source.train))
     if source.test is None:
         test = list(_taken(train, in_test).values())
@@ -76,6 +85,11 @@ def load(name: str, sources: Mapping[str, Source[E]], limit: int | None = None) 
         train.pop(content, None)
     for content in validation:
         train.pop(content, None)
+
+    def ordered(found: Iterable[E]) -> list[E]:
+        """The order of the fingerprints mixes the classes."""
+        return sorted(found, key=lambda example: fingerprint(source.content(example)))
+
     parts = (train.values(), validation.values(), test)
     return Splits(name, str(builder.version), *map(ordered, parts))
 

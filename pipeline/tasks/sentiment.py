@@ -87,24 +87,25 @@ class Sentiment(Task[TextConfig, ReviewData]):
 
     def data(self, run: Run[TextConfig]) -> ReviewData:
         """Load and encode the reviews; the vocabulary is made of the training texts."""
-        from exports.text import TextEncoder
         from pipeline.batches import sequences
         from pipeline.data import loading, reviews
+        from pipeline.data.kept import kept
         from pipeline.data.waiting import spinner
 
         config = run.config
         loaded = loading.load(config.dataset, reviews.SOURCES, config.limit)
+        splits = loaded.train, loaded.validation, loaded.test
+        texts, size = [_texts(split) for split in splits], config.vocabulary_size
         with spinner("Encoding the reviews"):
             if run.vocabulary is None:
-                counted = TextEncoder.from_texts(
-                    _texts(loaded.train), config.vocabulary_size, config.max_length
-                )
-                run.keep_vocabulary(counted.vocabulary)
+                counted = kept("vocabulary", lambda: _vocabulary(texts[0], size), texts[0], size)
+                run.keep_vocabulary(counted)
             encoder = _encoder(run, config.max_length)
-            train, validation, test = (
-                sequences(encoder.encode(_texts(split)), _labels(split))
-                for split in (loaded.train, loaded.validation, loaded.test)
-            )
+            known = encoder.vocabulary, encoder.max_length
+            encoded = kept("ids", lambda: [*map(encoder.encode, texts)], texts, known)
+        train, validation, test = (
+            sequences(rows, _labels(split)) for rows, split in zip(encoded, splits, strict=True)
+        )
         return ReviewData(train, validation, test, reviews=loaded, encoder=encoder)
 
     def model(self, config: TextConfig, data: ReviewData) -> keras.Model:
@@ -306,6 +307,13 @@ def _encoder(run: Run[TextConfig], max_length: int) -> TextEncoder:
         return TextEncoder(run.vocabulary or [], max_length)
     except ExportError as error:
         raise PipelineError(f"{run.path / 'vocabulary.txt'} is damaged: {error}") from error
+
+
+def _vocabulary(texts: Sequence[str], size: int) -> Sequence[str]:
+    """The `size` most frequent words of `texts`."""
+    from exports.text import TextEncoder
+
+    return TextEncoder.from_texts(texts, size, max_length=1).vocabulary
 
 
 def _texts(split: Sequence[Review]) -> list[str]:
