@@ -34,9 +34,9 @@ class Source(Generic[E]):
     test: str | None = "test"
 
     @property
-    def splits(self) -> tuple[str | None, ...]:
-        """The splits of TFDS that ours are made of."""
-        return self.train, self.validation, self.test
+    def identity(self) -> tuple[str | None, ...]:
+        """What tells it from other sources of the same data set."""
+        return self.read.__module__, self.train, self.validation, self.test
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ def load(name: str, sources: Mapping[str, Source[E]], limit: int | None = None) 
         raise PipelineError(f"the limit on the examples of a split must be 1 or more, not {limit}.")
     source, builder = sources[name], preparing.prepared(name)
     files = digest(Path(builder.data_dir))
-    whole = kept("splits", lambda: _split(name, source, builder), name, source.splits, files)
+    whole = kept("splits", lambda: _split(name, source, builder), name, source.identity, files)
     parts = (whole.train[:limit], whole.validation[:limit], whole.test[:limit])
     return Splits(name, whole.version, *parts)
 
