@@ -54,9 +54,10 @@ def line(figures: Mapping[str, float]) -> str:
     shown = ", ".join(
         f"{name.replace('_', ' ')} {value:.3f}"
         for name, value in figures.items()
-        if name not in ("epoch", "seconds")
+        if name not in ("epoch", "seconds", "waited")
     )
-    return f"{shown}, {figures['seconds']:.0f} s"
+    waited = f", {figures['waited']:.1%} of them waiting for data" if "waited" in figures else ""
+    return f"{shown}, {figures['seconds']:.0f} s{waited}"
 
 
 def results(found: Mapping[str, Any], name: str) -> Table:

@@ -13,6 +13,7 @@ from pipeline.data.waiting import spinner
 from pipeline.errors import Diverged, PipelineError
 from pipeline.progress import TrainingBar, training_bar
 from pipeline.run import Run
+from pipeline.stopwatch import Stopwatch
 from pipeline.task import Baseline, Data, Figures, Task
 
 AnyTask = Task[Any, Any]
@@ -130,12 +131,15 @@ def _epochs(
 def _epoch(
     model: keras.Model, data: Data, config: Config, epoch: int, validation: Any, bar: TrainingBar
 ) -> Figures:
-    """Go once through the training data; what happens depends on the weights and `epoch` alone."""
+    """Go once through the training data; what happens depends on the weights and `epoch` alone.
+
+    Among the figures are the seconds, and the share of them in which it waited for batches.
+    """
     compute.reseed(model, config.seed, epoch)
     plan = batches.shuffled(data.train.lengths, config.batch_size, seed=config.seed, epoch=epoch)
-    started = time.perf_counter()
+    started, stopwatch = time.perf_counter(), Stopwatch()
     history = model.fit(
-        batches.dataset(data.train, plan),
+        stopwatch.watched(batches.dataset(data.train, plan)),
         validation_data=validation,
         initial_epoch=epoch,
         epochs=epoch + 1,
@@ -149,7 +153,9 @@ def _epoch(
             f"training diverged in epoch {epoch + 1}: {measured}; "
             f"a learning rate below {config.learning_rate} may help"
         )
-    return {"epoch": epoch + 1, **measured, "seconds": _seconds(time.perf_counter() - started)}
+    seconds = time.perf_counter() - started
+    waited = round(stopwatch.seconds / seconds, 4)
+    return {"epoch": epoch + 1, **measured, "seconds": _seconds(seconds), "waited": waited}
 
 
 def _seconds(seconds: float) -> float:
