@@ -5,32 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.figure import Figure
 
-from pipeline.files import replacing
+from pipeline.pages import figures
+from pipeline.pages.figures import COLOURS, INK, PANEL
 
-# The background is the page's own. Each of these is three times as bright as a dark page, and a
-# white one three times as bright as it, so that lines are seen on both.
-INK = "#767676"
-COLOURS = ("#3a86d8", "#d9622b", "#2a9d6f", "#a865c9", "#d6476b", "#8a8d1f", "#1f9aa8", "#a9744f")
 _DASHES = ("-", "--", ":", "-.")
-_STYLE: dict[Any, Any] = {
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlecolor": INK,
-    "axes.titlesize": 10,
-    "font.size": 9,
-    "legend.frameon": False,
-    "legend.labelcolor": INK,
-    "savefig.dpi": 200,
-    "svg.hashsalt": "keras-recurrent",  # the same figures give the same file
-    "xtick.color": INK,
-    "ytick.color": INK,
-}
-_PANEL = 3.6  # inches
 
 Curves = Sequence[Sequence[float]]
 
@@ -54,19 +34,17 @@ def draw(curves: Sequence[Panel], finals: Sequence[Panel], path: Path) -> None:
     """
     colours = _colours(list(dict.fromkeys(name for panel in curves for name in panel.values)))
     height = 0.7 + 0.26 * max((len(panel.values) for panel in finals), default=0)
-    with matplotlib.rc_context(_STYLE):
-        width = _PANEL * max(2, len(curves), len(finals))
-        figure = Figure(figsize=(width, _PANEL + height), layout="constrained")
-        parts: Any = figure.subfigures(2, 1, height_ratios=[_PANEL, height])
+    with figures.style():
+        width = PANEL * max(2, len(curves), len(finals))
+        figure = Figure(figsize=(width, PANEL + height), layout="constrained")
+        parts: Any = figure.subfigures(2, 1, height_ratios=[PANEL, height])
         upper, lower = parts
         for axes, panel in zip(_row(upper, curves), curves, strict=True):
             _draw_curves(axes, panel, colours)
         upper.legend(*upper.axes[0].get_legend_handles_labels(), loc="outside right upper")
         for axes, panel in zip(_row(lower, finals), finals, strict=True):
             _draw_finals(axes, panel, colours)
-        for suffix, metadata in ((".svg", {"Date": None}), (".png", None)):
-            with replacing(path.with_suffix(suffix)) as partial:
-                figure.savefig(partial, metadata=metadata, transparent=True)
+    figures.save(figure, path)
 
 
 def _colours(names: Sequence[str]) -> dict[str, tuple[str, str]]:
