@@ -1,14 +1,9 @@
 """Exported models where JavaScript runs them: in Node and in headless Chromium."""
 
-import contextlib
-import functools
 import json
 import re
-import subprocess
-import threading
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,39 +17,18 @@ from exports.parity import Arrays, Case, Run
 from exports.signature import State
 from exports.text import TextEncoder
 from tests import test_docs
+from tests.clients.node import HERE, reject_uninstalled, run, served
 from tests.exports import models
 from tests.exports.texts import FRAGMENTS
-
-HERE = Path(__file__).parent
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A directory with a client's files and packages, to export a model into."""
-    if not (HERE / "node_modules/.chromium/chromium").exists():
-        pytest.fail("The packages of package-lock.json are not installed: run `make clients`.")
+    reject_uninstalled()
     for name in ("answers.mjs", "page.html", "node_modules"):
         (tmp_path / name).symlink_to(HERE / name)
     return tmp_path
-
-
-def run(site: Path, *command: str | Path) -> str:
-    ended = subprocess.run(
-        ["node", *command], cwd=site, capture_output=True, text=True, timeout=100, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
-
-
-@contextlib.contextmanager
-def served(site: Path) -> Iterator[str]:
-    handler = functools.partial(SimpleHTTPRequestHandler, directory=site)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
 
 
 def opened(site: Path, page: str) -> str:
