@@ -21,7 +21,7 @@ def metadata(
         vocabulary: the text of the file, of which the SHA-256 is put there; "" if there is none.
         card: the task, the data and its version, by heading.
     """
-    ours = {"code": _code(), "opset": str(OPSET)}
+    ours = {"code": code(), "opset": str(OPSET)}
     if labels is not None:
         ours["labels"] = json.dumps(list(labels), ensure_ascii=False)
     if vocabulary:
@@ -29,7 +29,7 @@ def metadata(
     return {**{heading: str(value) for heading, value in card.items()}, **ours}
 
 
-def _code() -> str:
+def code() -> str:
     """Return name and version of this package."""
     try:
         return f"{_PACKAGE} {version(_PACKAGE)}"

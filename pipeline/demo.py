@@ -61,8 +61,9 @@ def _stages(run: Run[Any]) -> Iterator[Stage]:
 
 
 def _conclude(run: Run[Any], seconds: float, console: Console) -> None:
-    console.print(tables.results(run.results, f"{run.config.cell}, {run.config.units} units"))
-    console.print(tables.parity(run.exports))
+    name = f"{run.config.cell}, {run.config.units} units"
+    console.print(tables.results(run.results, name).terminal())
+    console.print(tables.parity(run.exports).terminal())
     recurrent = _shown(Path(sys.executable).with_name("recurrent"))
     for line in (
         f"ONNX operators: {tables.operators(run.exports)}",

@@ -11,18 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline import quiet
+from pipeline.environment import PACKAGES
 from pipeline.errors import PipelineError
 
-_PACKAGES = (
-    "keras",
-    "tensorflow",
-    "tensorflow-datasets",
-    "numpy",
-    "scikit-learn",
-    "tf2onnx",
-    "onnx",
-    "onnxruntime",
-)
 _ROOM = 1024**3
 
 
@@ -37,7 +28,7 @@ class Finding(NamedTuple):
 def examine() -> Iterator[Finding]:
     """Look at everything that the pipeline needs."""
     yield Finding("Python", f"{sys.version.split()[0]}, {sys.executable}")
-    yield from map(_package, _PACKAGES)
+    yield from map(_package, PACKAGES)
     yield _devices()
     yield _export()
     yield from _data()

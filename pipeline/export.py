@@ -9,6 +9,7 @@ import keras
 import exports
 from exports import parity
 from exports.onnx_small import Judge
+from pipeline import report
 from pipeline.data.waiting import spinner
 from pipeline.errors import PipelineError
 from pipeline.run import Run
@@ -36,7 +37,7 @@ def export(
     card = {**_card(run), **artifact.pop("card", {})}
     try:
         with spinner("Exporting, and comparing the formats"):
-            return exports.export(
+            exported = exports.export(
                 model,
                 directory or run.exports,
                 formats=formats,
@@ -48,6 +49,8 @@ def export(
             )
     except exports.ExportError as error:
         raise PipelineError(str(error)) from error
+    report.write(run)
+    return exported
 
 
 def export_file(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from exports.runtime import Stream
     from pipeline.batches import Examples
+    from pipeline.marks import Marks
     from pipeline.run import Run
 
     Ids = npt.NDArray[np.int32]
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _PADDING, _UNKNOWN = 0, 1
 _BREAK = "\n"  # texts are separated by two
 _CHUNK = 256  # tokens of a prompt that are read at once
+_CONTEXT = 80  # letters before a token that the report shows
 _SHOWN = 5  # likely tokens in a prediction
 _SAMPLE = (2, 16)  # windows, and tokens of each, that exported formats are compared on
 
@@ -192,6 +194,22 @@ class Language(Generator[LanguageConfig, LanguageData]):
             probabilities = np.take_along_axis(compute(inputs), ids[..., None], axis=-1)[..., 0]
             found.append(probabilities[ids != _PADDING])
         return np.log(np.maximum(np.concatenate(found), np.finfo(np.float32).tiny))
+
+    def marks(self, config: LanguageConfig, data: LanguageData, answers: Floats) -> Marks:
+        """Measure the surprise of each token, beside how many the model has read before it."""
+        from pipeline.marks import Marks, Mistake
+
+        ids, tokens = text(data.test), data.vocabulary.tokens
+
+        def read(place: int) -> Mistake:
+            before = ""
+            for each in ids[max(0, place + 1 - _CONTEXT) : place + 1]:
+                before += self.spelled(tokens[each], before)
+            probability = f"probability {np.exp(answers[place]):.2g}"
+            return Mistake(before[-_CONTEXT:], _quoted(tokens[ids[place + 1]]), probability)
+
+        read_before = np.concatenate([np.arange(1, length + 1) for length in data.test.lengths])
+        return Marks(-answers, "nats", read_before, "tokens before", read)
 
     @property
     def baselines(self) -> Mapping[str, Baseline]:

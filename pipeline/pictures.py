@@ -1,6 +1,6 @@
 """Figures as pictures, on a light page and on a dark one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,10 +41,66 @@ def draw(curves: Sequence[Panel], finals: Sequence[Panel], path: Path) -> None:
         upper, lower = parts
         for axes, panel in zip(_row(upper, curves), curves, strict=True):
             _draw_curves(axes, panel, colours)
+            axes.set_title(panel.title)
         upper.legend(*upper.axes[0].get_legend_handles_labels(), loc="outside right upper")
         for axes, panel in zip(_row(lower, finals), finals, strict=True):
             _draw_finals(axes, panel, colours)
     figures.save(figure, path)
+
+
+def curves(panel: Panel, best: int) -> Figure:
+    """Draw one panel of curves, in which the epoch `best` is marked."""
+
+    def drawn(axes: Any) -> None:
+        axes.axvline(best, color=INK, linestyle=":", linewidth=1, label="best epoch")
+        _draw_curves(axes, panel, _colours(list(panel.values)))
+        axes.legend()
+
+    return _one(drawn)
+
+
+def calibration(
+    confidences: Sequence[float], accuracies: Sequence[float], answers: Sequence[int]
+) -> Figure:
+    """Draw how often answers are right against how sure the model is; more answers, larger dot."""
+
+    def drawn(axes: Any) -> None:
+        axes.plot([0, 1], [0, 1], ":", color=INK, linewidth=1, label="as sure as right")
+        axes.plot(confidences, accuracies, color=COLOURS[0], label="the model")
+        areas = [10 + 90 * count / max(answers) for count in answers]
+        axes.scatter(confidences, accuracies, areas, color=COLOURS[0])
+        axes.set(xlabel="probability of the answer", ylabel="fraction that is right")
+        axes.legend()
+
+    return _one(drawn)
+
+
+def distribution(counts: Sequence[int], edges: Sequence[float], unit: str) -> Figure:
+    """Draw how many answers are how wrong."""
+
+    def drawn(axes: Any) -> None:
+        axes.stairs(counts, edges, fill=True, color=COLOURS[0])
+        axes.set(xlabel=f"error, {unit}", ylabel="answers")
+
+    return _one(drawn)
+
+
+def by_length(middles: Sequence[float], means: Sequence[float], steps: str, what: str) -> Figure:
+    """Draw the mean of a figure over examples of like length."""
+
+    def drawn(axes: Any) -> None:
+        axes.plot(middles, means, ".-", color=COLOURS[0], markersize=8)
+        axes.set(xlabel=steps, ylabel=what)
+        axes.margins(y=0.2)
+
+    return _one(drawn)
+
+
+def _one(draw: Callable[[Any], None]) -> Figure:
+    with figures.style():
+        figure = Figure(figsize=(PANEL, 0.75 * PANEL), layout="constrained")
+        draw(figure.subplots())
+    return figure
 
 
 def _colours(names: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -70,7 +126,7 @@ def _draw_curves(axes: Any, panel: Panel, colours: Mapping[str, tuple[str, str]]
         axes.plot(epochs, means, dash, color=colour, label=name, marker=".", markersize=4)
         lows, highs = map(min, by_epoch), map(max, by_epoch)
         axes.fill_between(epochs, list(lows), list(highs), color=colour, alpha=0.2, linewidth=0)
-    axes.set(title=panel.title, xlabel="epoch")
+    axes.set_xlabel("epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)
 
 

@@ -5,7 +5,7 @@ A problem puts together what its steps are, `Inputs`, and what is asked for at t
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple, final
 
 import keras
@@ -16,8 +16,10 @@ from pipeline import batches
 from pipeline.batches import Examples
 from pipeline.data import handwritten, remembering
 from pipeline.errors import PipelineError
+from pipeline.marks import Choices, Marks, Mistake, Picture, of_choices
 
 Array = npt.NDArray[Any]
+Example = Callable[[int], str | Picture]
 Tensor = Any
 
 NEAR = 0.04  # an error that Hochreiter & Schmidhuber, 1997, count as none
@@ -97,6 +99,10 @@ class Goal(ABC):
         """Return the one answer that is best if nothing is known but the `targets` of others."""
 
     @abstractmethod
+    def marks(self, answers: Array, targets: Array, lengths: Array, example: Example) -> Marks:
+        """Say how right each answer is; the report shows each sequence as `example` gives it."""
+
+    @abstractmethod
     def right(self, answer: Array, target: Any) -> bool:
         """Say whether `answer` is that for `target`."""
 
@@ -123,6 +129,10 @@ class Choice(Goal):
     def guess(self, targets: Array) -> Array:
         """Return how frequent each label is."""
         return np.bincount(targets, minlength=len(self.labels)) / len(targets)
+
+    def marks(self, answers: Array, targets: Array, lengths: Array, example: Example) -> Marks:
+        """Compare labels."""
+        return of_choices(Choices(self.labels, targets, answers), lengths, "steps", example)
 
     def right(self, answer: Array, target: Any) -> bool:
         """Say whether the most probable label is `target`."""
@@ -154,6 +164,11 @@ class Recall(Goal):
         counts = np.bincount(targets.ravel(), minlength=self.symbols)
         return np.tile(counts / targets.size, (self.steps, 1))
 
+    def marks(self, answers: Array, targets: Array, lengths: Array, example: Example) -> Marks:
+        """Count the symbols that are wrong."""
+        wrong = (answers.argmax(-1) != targets).sum(-1)
+        return _measured(self, wrong, "wrong symbols", answers, targets, lengths, example)
+
     def right(self, answer: Array, target: Any) -> bool:
         """Say whether all symbols are right."""
         return bool((answer.argmax(-1) == target).all())
@@ -182,6 +197,11 @@ class Amount(Goal):
         """Return the mean."""
         return targets.mean(keepdims=True)
 
+    def marks(self, answers: Array, targets: Array, lengths: Array, example: Example) -> Marks:
+        """Measure how far the numbers are off."""
+        off = abs(answers[:, 0] - targets)
+        return _measured(self, off, "the number", answers, targets, lengths, example)
+
     def right(self, answer: Array, target: Any) -> bool:
         """Say whether the number is near `target`."""
         return bool(abs(answer[0] - target) < NEAR)
@@ -193,6 +213,21 @@ class Amount(Goal):
     def name(self, target: Any) -> str:
         """Write the number."""
         return f"{target:.3f}"
+
+
+def _measured(
+    goal: Goal,
+    errors: Array,
+    unit: str,
+    answers: Array,
+    targets: Array,
+    lengths: Array,
+    example: Example,
+) -> Marks:
+    def read(place: int) -> Mistake:
+        return Mistake(example(place), goal.name(targets[place]), goal.text(answers[place]))
+
+    return Marks(errors, unit, lengths, "steps", read)
 
 
 def _dense(size: int, activation: str) -> keras.layers.Layer:
@@ -222,6 +257,10 @@ class Problem(ABC):
     goal: ClassVar[Goal]
     shortest: ClassVar[int] = 0
 
+    @abstractmethod
+    def shown(self, inputs: Array, name: str) -> str | Picture:
+        """Write or draw a sequence called `name` for a reader."""
+
     def read(self, text: str) -> Reading:
         """Make inputs of what the user types.
 
@@ -240,6 +279,10 @@ class Country(Problem):
     inputs = Words(len(remembering.WORDS))
     goal = Choice(tuple(remembering.LANGUAGES.values()))
     shortest = remembering.SHORTEST
+
+    def shown(self, inputs: Array, name: str) -> str:
+        """Write the words."""
+        return f"{name}: {' '.join(remembering.WORDS[each] for each in inputs)}"
 
     def read(self, text: str) -> Reading:
         """Look up the words, in any case; those that are unknown are left out, with a note."""
@@ -262,6 +305,13 @@ class Adding(Problem):
     goal = Amount()
     shortest = 2
 
+    def shown(self, inputs: Array, name: str) -> str:
+        """Tell the marked numbers and their places."""
+        numbers, marks = inputs.T
+        places = np.flatnonzero(marks)
+        told = " and ".join(f"{numbers[place]:.3f} at step {place + 1}" for place in places)
+        return f"{name}: {told} of {len(inputs)}"
+
 
 @final
 class Copying(Problem):
@@ -270,6 +320,11 @@ class Copying(Problem):
     inputs = Words(remembering.SIGNS)
     goal = Recall(remembering.COPIED, remembering.SYMBOLS)
 
+    def shown(self, inputs: Array, name: str) -> str:
+        """Name the symbols and what follows."""
+        symbols = self.goal.name(inputs[: remembering.COPIED] - 1)
+        return f"{name}: {symbols}, and {len(inputs) - remembering.COPIED} steps more"
+
 
 @final
 class Rows(Problem):
@@ -277,6 +332,11 @@ class Rows(Problem):
 
     inputs = Vectors(handwritten.SIZE)
     goal = Choice(handwritten.LABELS)
+
+    def shown(self, inputs: Array, name: str) -> Picture:
+        """Draw the picture, without the rows of nothing after it."""
+        pixels = inputs[: handwritten.SIZE]
+        return Picture((255 * pixels).astype(np.uint8), name)
 
 
 BY_DATASET: dict[str, Problem] = {

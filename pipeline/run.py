@@ -25,7 +25,10 @@ class Run(Generic[C]):
     metrics.jsonl     the figures of each epoch
     checkpoints/      the model and its optimizer after the last epoch: training goes on from here
     model.keras       the model after its best epoch
+    environment.json  what it was trained with
     results.json      figures on the test split, beside those of the baselines
+    marks.json        how right single answers on the test split are
+    report.html       all of it for a reader
     exports/          the model for others
 
     Each file is replaced in one step. An epoch counts once its figures are there: written last.
@@ -108,12 +111,41 @@ class Run(Generic[C]):
         Raises:
             PipelineError: the file is damaged.
         """
-        file = self.path / "results.json"
+        return self._kept("results.json")
+
+    def keep_results(self, results: Mapping[str, Any], marks: Mapping[str, Any]) -> None:
+        """Write what `evaluate` found: the figures, and the `marks` of single answers."""
+        self._keep("marks.json", marks)
+        self._keep("results.json", results)
+
+    @property
+    def marks(self) -> dict[str, Any]:
+        """How right single answers are, as `pipeline.marks.summary` has it, or nothing.
+
+        Raises:
+            PipelineError: the file is damaged.
+        """
+        return self._kept("marks.json")
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What the run was trained with, or nothing if that is not known.
+
+        Raises:
+            PipelineError: the file is damaged.
+        """
+        return self._kept("environment.json")
+
+    def keep_environment(self, environment: Mapping[str, str]) -> None:
+        """Write what the run is trained with."""
+        self._keep("environment.json", environment)
+
+    def _kept(self, name: str) -> dict[str, Any]:
+        file = self.path / name
         return configs.read(file) if file.exists() else {}
 
-    def keep_results(self, results: Mapping[str, Any]) -> None:
-        """Write what `evaluate` found."""
-        files.write(self.path / "results.json", json.dumps(results, indent=2) + "\n")
+    def _keep(self, name: str, content: Mapping[str, Any]) -> None:
+        files.write(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     @property
     def finished(self) -> bool:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.batches import Examples
+    from pipeline.marks import Marks
     from pipeline.run import Run
 
 
@@ -122,6 +123,13 @@ class Task(ABC, Generic[C, D]):
     @abstractmethod
     def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
         """Measure the answers about `examples`."""
+
+    def marks(self, config: C, data: D, answers: npt.NDArray[Any]) -> Marks | None:
+        """Say how right each of `answers` about the test split is, for the report: here, nothing.
+
+        They may be taken apart, where one answer is about many things.
+        """
+        return None
 
     @property
     @abstractmethod

@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 
-from pipeline import batches, compute
+from pipeline import batches, compute, environment, report
+from pipeline import marks as marking
 from pipeline.config import Config
 from pipeline.data.waiting import spinner
 from pipeline.errors import Diverged, PipelineError
@@ -20,7 +21,7 @@ AnyTask = Task[Any, Any]
 
 
 def train(run: Run[Any]) -> None:
-    """Train the model of `run`, from where the run stands until all its epochs are done.
+    """Train the model of `run`, from where the run stands until all its epochs are done; report.
 
     A run that was interrupted ends with the same weights as one that was not.
 
@@ -31,6 +32,7 @@ def train(run: Run[Any]) -> None:
     """
     for _ in epochs(run):
         pass
+    report.write(run)
 
 
 def epochs(run: Run[Any], title: str = "training") -> Generator[Figures]:
@@ -48,6 +50,7 @@ def epochs(run: Run[Any], title: str = "training") -> Generator[Figures]:
         if model is None:
             model = task.model(config, data)
             _compile(model, task, config, data)
+    run.keep_environment(environment.describe())
     for figures in _epochs(model, data, config, title, done):
         run.commit(model, figures)
         yield figures
@@ -69,7 +72,9 @@ def evaluate(run: Run[Any], baselines: Mapping[str, Baseline] | None = None) -> 
         return _fit(baseline, task, config, data)
 
     with spinner("Testing the model"):
-        scores = task.score(task.answers(batches.compute(model), data.test), data.test)
+        answers = task.answers(batches.compute(model), data.test)
+        scores = task.score(answers, data.test)
+        marks = task.marks(config, data, answers)
     results = {
         "examples": {name: len(getattr(data, name)) for name in ("train", "validation", "test")},
         "parameters": model.count_params(),
@@ -85,7 +90,8 @@ def evaluate(run: Run[Any], baselines: Mapping[str, Baseline] | None = None) -> 
         scores = task.score(baseline(config, data, fit), data.test)
         seconds = _seconds(time.perf_counter() - started)
         results["baselines"][name] = {**scores, "seconds": seconds}
-    run.keep_results(results)
+    run.keep_results(results, marking.summary(marks) if marks else {})
+    report.write(run)
     return results
 
 

@@ -1,6 +1,8 @@
 """The settings of a task as options of a verb."""
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import starmap
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -65,6 +67,29 @@ def chosen(
     in_file = config.read(file) if file else {}
     given = {name: value for name, value in flags.items() if value is not None}
     return config.merge(task.presets[preset](), in_file, given), given
+
+
+def command(config: Any, path: Path) -> str:
+    """Return the command that trains the run of `config` at `path`, by its nearest preset."""
+    from pipeline import tasks
+
+    presets = {name: preset() for name, preset in tasks.get(config.task).presets.items()}
+    changes = {
+        name: {key: value for key, value in config if value != getattr(preset, key)}
+        for name, preset in presets.items()
+    }
+    preset, changed = min(changes.items(), key=lambda item: len(item[1]))
+    options = [f"--preset={preset}", *starmap(_given, changed.items())]
+    if None in changed.values():  # which no option can say
+        options = [f"--config={path / 'config.json'}"]
+    return shlex.join(["recurrent", "train", config.task, *options, f"--run={path}"])
+
+
+def _given(name: str, value: Any) -> str:
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{flag}" if value else f"--no-{flag}"
+    return f"--{flag}={value}"
 
 
 def _beginning(task: Any) -> Iterator[click.Option]:

@@ -28,8 +28,8 @@ def evaluate(run: Path) -> None:
 
     from pipeline import tables, train
 
-    Console().print(tables.results(train.evaluate(opened), opened.config.cell))
-    say(f"written to {run / 'results.json'}")
+    Console().print(tables.results(train.evaluate(opened), opened.config.cell).terminal())
+    say(f"written to {run / 'results.json'} and {run / 'report.html'}")
 
 
 @click.command()
@@ -150,9 +150,9 @@ def export(
     from pipeline import tables
 
     console = Console()
-    console.print(tables.parity(artifact.directory))
+    console.print(tables.parity(artifact.directory).terminal())
     if small:
-        console.print(tables.small(artifact.directory))
+        console.print(tables.small(artifact.directory).terminal())
     click.echo(artifact.directory)
 
 
@@ -193,7 +193,7 @@ def bench(run: Path, rounds: int, file: Path | None) -> None:
     with Progress(console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
         turns = {batch: bar.track(range(rounds), description=f"Batch {batch}") for batch in BATCHES}
         measured = bench(opened, turns)
-    Console().print(tables.latency(measured))
+    Console().print(tables.latency(measured).terminal())
     say(f"measured on {measured['processor']}")
     for side, reason in measured["left_out"].items():
         say(f"{side} is left out: {reason}")

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import matplotlib
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 from pipeline.files import replacing
 from pipeline.pages import page
@@ -25,11 +25,13 @@ PANEL = 3.6  # inches; a phone is as wide
 _STYLE: dict[Any, Any] = {
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
+    "axes.prop_cycle": cycler(color=COLOURS),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlecolor": INK,
     "axes.titlesize": 10,
     "font.size": 9,
+    "hatch.color": INK,
     "legend.frameon": False,
     "legend.labelcolor": INK,
     "savefig.dpi": 200,
@@ -38,9 +40,10 @@ _STYLE: dict[Any, Any] = {
     "xtick.color": INK,
     "ytick.color": INK,
 }
-_NAMESPACE = re.compile(r"\{[^}]*\}")
-_FONT = re.compile(r"font-family:[^;\"]*;? ?")
-_REFERENCE = re.compile(r"(?:(?<=url\()|(?<=href=\")|^)#([\w-]+)")
+_OF_THE_FILE = re.compile(r"<(metadata|style)\b.*?</\1>", re.DOTALL)
+_FONT = re.compile(r"font-family: [^;\"]*;? ?")
+_ID = re.compile(r' id="([^"]*)"')
+_REFERENCE = re.compile(r'(url\(#|href="#)([^")]*)')
 
 
 @contextmanager
@@ -75,32 +78,20 @@ def picture(figure: Figure, title: str, description: str) -> Markup:
     file = io.StringIO()
     with style(), matplotlib.rc_context({"svg.fonttype": "none"}):
         figure.savefig(file, format="svg", transparent=True)
-    svg = _inline(ElementTree.fromstring(file.getvalue()), description)
     width, height = figure.get_size_inches()
-    svg.set("width", f"{96 * width:.0f}")
-    svg.set("height", f"{96 * height:.0f}")
-    text = _FONT.sub("", ElementTree.tostring(svg, encoding="unicode"))
-    return page.block("picture", title, Markup(text.replace(INK, "currentColor")), width > PANEL)
+    drawn = Markup(_inline(file.getvalue(), description))
+    return page.block("picture", title, description, drawn, float(width), float(height), PANEL)
 
 
-def _inline(svg: ElementTree.Element, description: str) -> ElementTree.Element:
-    """Make of an SVG file what may stand in HTML, beside others that name their parts alike."""
-    written = ElementTree.tostring(svg, encoding="unicode")
-    prefix = hashlib.sha1(written.encode(), usedforsecurity=False).hexdigest()[:8]
-    used = set(_REFERENCE.findall(written))
-    for parent in list(svg.iter()):
-        for child in list(parent):
-            if _NAMESPACE.sub("", child.tag) in ("metadata", "style"):
-                parent.remove(child)
-    for element in svg.iter():
-        element.tag = _NAMESPACE.sub("", element.tag)
-        attributes = {_NAMESPACE.sub("", name): value for name, value in element.items()}
-        if attributes.get("id") not in used:
-            attributes.pop("id", None)
-        element.attrib.clear()
-        for name, value in attributes.items():
-            own = value if name == "id" else ""
-            element.set(name, f"{prefix}-{own}" if own else _REFERENCE.sub(rf"#{prefix}-\1", value))
-    svg.set("role", "img")
-    svg.set("aria-label", description)
-    return svg
+def _inline(svg: str, description: str) -> str:
+    """Return what is in an SVG file, for a page that has others whose parts are named alike."""
+    _, _, content = svg.partition("<svg")[2].removesuffix("</svg>\n").partition(">")
+    content = _OF_THE_FILE.sub("", content).replace("xlink:href", "href")
+    content = _FONT.sub("", content).replace(INK, "currentColor")
+    used = {name for _, name in _REFERENCE.findall(content)}
+    prefix = hashlib.sha1(f"{description}{svg}".encode(), usedforsecurity=False).hexdigest()[:8]
+
+    def named(found: re.Match[str]) -> str:
+        return f' id="{prefix}-{found[1]}"' if found[1] in used else ""
+
+    return _REFERENCE.sub(rf"\g<1>{prefix}-\g<2>", _ID.sub(named, content))

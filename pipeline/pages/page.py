@@ -56,6 +56,21 @@ def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -
     return block("table", caption, columns, rows)
 
 
+def confusion(caption: str, labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Markup:
+    """Lay out how often each label, a row, was taken for each."""
+    return block("confusion", caption, labels, counts)
+
+
+def image(png: str, text: str) -> Markup:
+    """Show a PNG file in base64; `text` stands for it."""
+    return block("image", png, text)
+
+
+def folded(summary: str, content: Markup) -> Markup:
+    """Hide `content` behind its summary until the reader asks for it."""
+    return block("folded", summary, content)
+
+
 def block(name: str, *arguments: Any) -> Markup:
     """Fill in a macro of `blocks.html`."""
     macro = getattr(_ENVIRONMENT.get_template("blocks.html").module, name)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.batches import Examples
     from pipeline.data.loading import Splits
     from pipeline.data.recordings import Frames, Recording
+    from pipeline.marks import Marks
     from pipeline.run import Run
 
 _SURE = 0.9  # a probability from which the next likely digit is not worth a word
@@ -119,6 +120,19 @@ class Digits(Task[DigitsConfig, DigitsData]):
     def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
         """Measure the fraction of recordings whose most probable digit is theirs."""
         return {"accuracy": float((answers.argmax(-1) == examples.targets.numpy()).mean())}
+
+    def marks(self, config: DigitsConfig, data: DigitsData, answers: npt.NDArray[Any]) -> Marks:
+        """Compare digits; a recording is shown by its number, which `predict` knows."""
+        from pipeline.data.recordings import LABELS
+        from pipeline.marks import Choices, of_choices
+
+        test = data.test
+        return of_choices(
+            Choices(LABELS, test.targets.numpy(), answers),
+            test.lengths,
+            "frames",
+            lambda place: f"test recording {place + 1}, {test.lengths[place]} frames",
+        )
 
     @property
     def baselines(self) -> Mapping[str, Baseline]:

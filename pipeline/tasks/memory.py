@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.batches import Examples
     from pipeline.data.loading import Splits
     from pipeline.data.remembering import Episode
+    from pipeline.marks import Marks
     from pipeline.problems import Problem
     from pipeline.run import Run
 
@@ -176,6 +177,16 @@ class Memory(Task[MemoryConfig, MemoryData]):
         errors = answers[:, 0] - targets
         explained = 1 - np.square(errors).mean() / targets.var()
         return {"accuracy": float((abs(errors) < NEAR).mean()), "r_squared": float(explained)}
+
+    def marks(self, config: MemoryConfig, data: MemoryData, answers: Array) -> Marks:
+        """Mark as the goal does; a sequence is shown as the problem does."""
+        problem, test = _problem(config), data.episodes.test
+        return problem.goal.marks(
+            answers,
+            data.test.targets.numpy(),
+            data.test.lengths,
+            lambda place: problem.shown(test[place].inputs, f"test example {place + 1}"),
+        )
 
     @property
     def baselines(self) -> Mapping[str, Baseline]:

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.data.loading import Splits
     from pipeline.data.pronunciations import Pronunciation, Word
     from pipeline.decoding import Hypothesis
+    from pipeline.marks import Marks
     from pipeline.run import Run
 
     Reading = Callable[[Pronunciation], Pronunciation]
@@ -142,20 +143,30 @@ class Pronounce(Task[PronounceConfig, PronounceData]):
         """
         from pipeline.data.pronunciations import without_stress
 
-        listed: dict[tuple[int, ...], list[Pronunciation]] = {}
-        candidates: dict[tuple[int, ...], Sequence[Hypothesis]] = {}
-        for (letters, spoken), found in zip(_pairs(examples), answers, strict=True):
-            listed.setdefault(tuple(letters), []).append(_phonemes(spoken))
-            candidates[tuple(letters)] = found
         readings: dict[str, Reading] = {"": without_stress, "_with_stress": tuple}
         figures: dict[str, float] = {}
         for suffix, read in readings.items():
-            pairs = [
-                (_merged(candidates[word], read)[0][0], list(map(read, pronunciations)))
-                for word, pronunciations in listed.items()
-            ]
-            figures |= {f"{name}{suffix}": rate for name, rate in _error_rates(pairs).items()}
+            rates = _error_rates(_spoken(answers, examples, read))
+            figures |= {f"{name}{suffix}": rate for name, rate in rates.items()}
         return figures
+
+    def marks(
+        self, config: PronounceConfig, data: PronounceData, answers: npt.NDArray[Any]
+    ) -> Marks:
+        """Count the wrong phonemes of each word, stress dropped."""
+        from pipeline.data.pronunciations import LETTERS, without_stress
+        from pipeline.marks import Marks, Mistake
+
+        spoken = _spoken(answers, data.test, without_stress)
+
+        def read(place: int) -> Mistake:
+            word = spoken[place]
+            spelling = "".join(LETTERS[each - 1] for each in word.letters)
+            return Mistake(spelling, " or ".join(map(" ".join, word.listed)), " ".join(word.answer))
+
+        lengths = np.array([len(word.letters) for word in spoken])
+        errors, _ = np.transpose([word.nearest for word in spoken])
+        return Marks(errors, "wrong phonemes", lengths, "letters", read)
 
     @property
     def baselines(self) -> Mapping[str, Baseline]:
@@ -277,15 +288,36 @@ def _merged(found: Iterable[Hypothesis], read: Reading) -> list[tuple[Pronunciat
     return sorted(probabilities.items(), key=lambda pair: -pair[1])
 
 
-def _error_rates(spoken: Sequence[tuple[Pronunciation, Sequence[Pronunciation]]]) -> Figures:
-    """Compare each answer with the nearest of the pronunciations that are listed."""
-    from rapidfuzz.distance import Levenshtein
+class _Spoken(NamedTuple):
+    """The letters of a word, what the model says, and the pronunciations that are listed."""
 
-    nearest = [
-        min((Levenshtein.distance(answer, each), len(each)) for each in listed)
-        for answer, listed in spoken
+    letters: tuple[int, ...]
+    answer: Pronunciation
+    listed: Sequence[Pronunciation]
+
+    @property
+    def nearest(self) -> tuple[int, int]:
+        """How many phonemes are wrong, against the nearest that is listed, and its length."""
+        from rapidfuzz.distance import Levenshtein
+
+        return min((Levenshtein.distance(self.answer, each), len(each)) for each in self.listed)
+
+
+def _spoken(answers: npt.NDArray[Any], examples: Examples, read: Reading) -> list[_Spoken]:
+    """Gather the pronunciations of each word, as `read`."""
+    listed: dict[tuple[int, ...], list[Pronunciation]] = {}
+    candidates: dict[tuple[int, ...], Sequence[Hypothesis]] = {}
+    for (letters, phonemes), found in zip(_pairs(examples), answers, strict=True):
+        listed.setdefault(tuple(letters), []).append(_phonemes(phonemes))
+        candidates[tuple(letters)] = found
+    return [
+        _Spoken(word, _merged(candidates[word], read)[0][0], list(map(read, pronunciations)))
+        for word, pronunciations in listed.items()
     ]
-    errors, lengths = np.transpose(nearest)
+
+
+def _error_rates(spoken: Sequence[_Spoken]) -> Figures:
+    errors, lengths = np.transpose([word.nearest for word in spoken])
     return {
         "phoneme_error_rate": float(errors.sum() / lengths.sum()),
         "word_error_rate": float((errors > 0).mean()),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.batches import Examples
     from pipeline.data.loading import Splits
     from pipeline.data.reviews import Review
+    from pipeline.marks import Marks
     from pipeline.run import Run
 
 _EXCERPT = 60  # letters of a text shown beside its prediction
@@ -143,6 +144,19 @@ class Sentiment(Task[TextConfig, ReviewData]):
     def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
         """Measure the fraction of reviews whose more probable label is theirs."""
         return {"accuracy": float((answers.argmax(-1) == examples.targets.numpy()).mean())}
+
+    def marks(self, config: TextConfig, data: ReviewData, answers: npt.NDArray[Any]) -> Marks:
+        """Compare labels; a review is shown as the words that the model reads."""
+        from pipeline.data.reviews import LABELS
+        from pipeline.marks import Choices, of_choices
+
+        words, test = data.encoder.vocabulary, data.test
+        return of_choices(
+            Choices(LABELS, test.targets.numpy(), answers),
+            test.lengths,
+            "words",
+            lambda place: " ".join(words[each] for each in test.inputs[place].numpy()),
+        )
 
     @property
     def baselines(self) -> Mapping[str, Baseline]:

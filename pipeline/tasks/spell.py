@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.data.loading import Splits
     from pipeline.data.pictures import Pixels
     from pipeline.decoding import Hypothesis
+    from pipeline.marks import Marks
     from pipeline.run import Run
 
 _SURE = 0.9  # a probability from which the next candidate is not worth a word
@@ -185,6 +186,25 @@ class Spell(Task[SpellConfig, SpellData]):
         exact = np.mean([given == right for given, right in zip(answers, references, strict=True)])
         chrf = CHRF().corpus_score(list(answers), [references]).score / 100
         return {"exact": float(exact), "chrf": chrf}
+
+    def marks(self, config: SpellConfig, data: SpellData, answers: npt.NDArray[Any]) -> Marks:
+        """Count the letters to replace, insert and delete."""
+        from rapidfuzz.distance import Levenshtein
+
+        from pipeline import writing
+        from pipeline.marks import Marks, Mistake, Picture
+
+        captions = list(map(_text, writing.sequences(data.test)))
+        pictures = data.test.inputs["picture"]
+
+        def read(place: int) -> Mistake:
+            picture = Picture(pictures[place].numpy(), f"test picture {place + 1}")
+            return Mistake(picture, captions[place], answers[place])
+
+        pairs = zip(answers, captions, strict=True)
+        errors = np.array([Levenshtein.distance(*pair) for pair in pairs])
+        lengths = np.array(list(map(len, captions)))
+        return Marks(errors, "wrong letters", lengths, "letters", read)
 
     @property
     def baselines(self) -> Mapping[str, Baseline]:

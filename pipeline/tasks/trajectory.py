@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline.batches import Examples
     from pipeline.data.trajectories import Positions, Window
     from pipeline.extrapolation import Extrapolation
+    from pipeline.marks import Marks
     from pipeline.run import Run
 
 _SPEED = 5.0  # metres a second; over it, most speeds are near 1, and so is the way of a second
@@ -146,6 +147,22 @@ class Trajectory(Task[TrajectoryConfig, Data]):
 
         off = distances(answers, examples.targets.numpy()).mean(0).tolist()
         return {f"metres_at_{moment}_s": each for moment, each in zip(AHEAD, off, strict=True)}
+
+    def marks(self, config: TrajectoryConfig, data: Data, answers: npt.NDArray[Any]) -> Marks:
+        """Measure how far the last answer about a window is off."""
+        from pipeline.data.trajectories import AHEAD
+        from pipeline.extrapolation import distances
+        from pipeline.marks import Marks, Mistake
+
+        test, targets = data.test, data.test.targets.numpy()
+
+        def read(place: int) -> Mistake:
+            path = " → ".join(map(_position, test.inputs[place].numpy()))
+            name = f"test window {place + 1}: {path}"
+            return Mistake(name, _position(targets[place, -1]), _position(answers[place, -1]))
+
+        errors = distances(answers, targets)[:, -1]
+        return Marks(errors, f"metres at {AHEAD[-1]} s", test.lengths, "positions", read)
 
     @property
     def baselines(self) -> Mapping[str, Baseline]:
@@ -344,10 +361,14 @@ def _read(name: str) -> _Subject:
     return _Subject(positions.astype(np.float32), name)
 
 
+def _position(position: npt.NDArray[Any]) -> str:
+    return " ".join(f"{each:.2f}" for each in position)
+
+
 def _answer(subject: _Subject, ahead: npt.NDArray[Any], window: int) -> Answer:
     from pipeline.extrapolation import distances
 
-    near, far = (" ".join(f"{each:.2f}" for each in position) for position in ahead)
+    near, far = map(_position, ahead)
     name, given = subject.name, len(subject.past)
     if subject.future is not None:
         off = distances(ahead, subject.future)

@@ -283,7 +283,7 @@ def test_a_disk_that_fills_up_in_training_is_one_line_and_nothing_half_written(
     assert ended.returncode == 1
     assert last == f"recurrent: cannot write {tmp_path}/run/model.keras: File too large"
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names == {"config.json", "vocabulary.txt"}
+    assert names == {"config.json", "environment.json", "vocabulary.txt"}
 
 
 def test_doctor_finds_nothing_wrong_here(recurrent: Command) -> None:
@@ -294,7 +294,7 @@ def test_doctor_finds_nothing_wrong_here(recurrent: Command) -> None:
 
 
 def test_doctor_says_what_to_do(recurrent: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_PACKAGES", ("keras", "no-such-package"))
+    monkeypatch.setattr(doctor, "PACKAGES", ("keras", "no-such-package"))
     monkeypatch.setattr(doctor, "_export", lambda: doctor.Finding("layers", "fine"))
     monkeypatch.setenv("KERAS_RECURRENT_CACHE", "/sys/cache")
     outcome = recurrent("doctor")
