@@ -138,7 +138,9 @@ def _distribution(errors: Array) -> dict[str, Any]:
         "counts": counts.tolist(),
         "edges": edges.tolist(),
         "mean": float(errors.mean()),
-        "quantiles": dict(zip(("median", "90 %", "99 %"), quantiles, strict=True)),
+        "quantiles": dict(
+            zip(("median", "90 % are below", "99 % are below"), quantiles, strict=True)
+        ),
     }
 
 

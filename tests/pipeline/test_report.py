@@ -1,6 +1,7 @@
 """The report of a run: its figures are the true ones, and everyone can read it."""
 
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -143,8 +144,6 @@ def test_the_command_says_any_config(
 
 def asked(command: str) -> Any:
     """The config that a command asks for."""
-    import shlex
-
     _, verb, task, *options = shlex.split(command)
     group = cli.command.commands[verb]
     made = group.get_command(None, task)
