@@ -40,8 +40,11 @@ def sequences(rows: Sequence[Integers], targets: Any) -> Examples:
     return Examples(inputs, tf.convert_to_tensor(targets), lengths)
 
 
-def frames(rows: Sequence[npt.NDArray[np.float32]], targets: Any) -> Examples:
-    """Make examples of sequences of vectors, `[steps, features]`, each of one step or more."""
+def frames(rows: Sequence[npt.NDArray[Any]], targets: Any) -> Examples:
+    """Make examples of sequences of vectors, `[steps, features]`, or of numbers, `[steps]`.
+
+    Each has one step or more.
+    """
     lengths = np.array([len(row) for row in rows])
     inputs = tf.RaggedTensor.from_row_lengths(np.concatenate(rows), lengths)
     return Examples(inputs, tf.convert_to_tensor(targets), lengths)

@@ -10,8 +10,10 @@ from pipeline import models
 from pipeline.config import Config
 
 
-def build(config: Config, *, letters: int, symbols: int, embedding: int, name: str) -> keras.Model:
-    """Build a model of `letters` `[batch, time]` and the `previous` symbols `[batch, steps]`.
+def build(
+    config: Config, *, source: str, ids: int, symbols: int, embedding: int, name: str
+) -> keras.Model:
+    """Build a model of the ids to read `[batch, time]` and the `previous` symbols `[batch, steps]`.
 
     It gives the probabilities of the next symbol after each of `previous`, `[batch, steps,
     symbols]`. The decoder begins where the encoder ended, on both ends if it is bidirectional, so
@@ -22,15 +24,16 @@ def build(config: Config, *, letters: int, symbols: int, embedding: int, name: s
 
     Args:
         config: names cell, units, directions and dropout.
-        letters: how many ids there are to read, 0 for padding included.
-        symbols: how many ids there are to write, 0 for padding and the boundary included.
-        embedding: numbers that stand for a letter or a symbol.
+        source: the name of the input that is read.
+        ids: how many there are to read, 0 for padding included.
+        symbols: how many there are to write, 0 for padding and the boundary included.
+        embedding: numbers that stand for an id or a symbol.
         name: of the model.
     """
-    read = keras.Input((None,), dtype="int32", name="letters")
+    read = keras.Input((None,), dtype="int32", name=source)
     previous = keras.Input((None,), dtype="int32", name="previous")
     real = ops.not_equal(read, 0)
-    embedded = keras.layers.Embedding(letters, embedding, name="letter_embedding")(read)
+    embedded = keras.layers.Embedding(ids, embedding, name="source_embedding")(read)
     embedded = keras.layers.Dropout(config.dropout)(embedded)
     memory, *ends = models.recurrent(config, return_state=True)(embedded, mask=real)
     start = _joined(ends) if config.bidirectional else ends

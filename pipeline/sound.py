@@ -29,8 +29,8 @@ _RATES = range(1_000, 400_001)
 _SECONDS = (0.05, 60.0)
 
 
-def read(path: Path) -> Floats:
-    """Read a sound file as samples from -1 to 1, `RATE` a second, the mean of its channels.
+def read(path: Path, rate: int = RATE) -> Floats:
+    """Read a sound file as samples from -1 to 1, `rate` a second, the mean of its channels.
 
     Raises:
         PipelineError: it is no sound file, too short, too long, or holds what is no finite number.
@@ -46,7 +46,7 @@ def read(path: Path) -> Floats:
         raise PipelineError(f"{path} is damaged or no sound file: {error.error_string}") from error
     if not np.isfinite(samples).all():
         raise PipelineError(f"{path} holds what is no finite number")
-    return _resampled(samples, own_rate)
+    return _resampled(samples, own_rate, rate)
 
 
 def mfcc(samples: Floats, coefficients: int) -> Floats:
@@ -59,20 +59,21 @@ def mfcc(samples: Floats, coefficients: int) -> Floats:
     mirrored = np.pad(samples, _WINDOW // 2, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(mirrored, _WINDOW)[::_HOP]
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_WINDOW) / _WINDOW)
-    powers = np.abs(np.fft.rfft(frames * hann)) ** 2 @ _filters()
+    powers = np.abs(np.fft.rfft(frames * hann)) ** 2 @ mel_filters(RATE, _WINDOW, _FILTERS)
     decibels = 10 * np.log10(np.maximum(powers, _POWER))
     decibels = np.maximum(decibels, decibels.max() - _DECIBELS)
     return dct(decibels, norm="ortho")[:, :coefficients].astype(np.float32)
 
 
-def _filters() -> npt.NDArray[Any]:
-    """Return how much of each frequency each filter lets through, `[frequencies, filters]`.
+def mel_filters(rate: int, window: int, count: int) -> npt.NDArray[Any]:
+    """Return how much of each frequency of a window each filter takes, `[frequencies, count]`.
 
-    A filter is a triangle that begins and ends at the peaks of its neighbours.
+    A filter is a triangle that begins and ends at the peaks of its neighbours; the peaks are
+    evenly spaced on HTK's mel scale from 0 to half the rate.
     """
-    frequencies = np.fft.rfftfreq(_WINDOW, 1 / RATE)[:, None]
-    top = 2595 * np.log10(1 + RATE / 2 / 700)
-    peaks = 700 * (10 ** (np.linspace(0, top, _FILTERS + 2) / 2595) - 1)
+    frequencies = np.fft.rfftfreq(window, 1 / rate)[:, None]
+    top = 2595 * np.log10(1 + rate / 2 / 700)
+    peaks = 700 * (10 ** (np.linspace(0, top, count + 2) / 2595) - 1)
     rising = (frequencies - peaks[:-2]) / np.diff(peaks)[:-1]
     falling = (peaks[2:] - frequencies) / np.diff(peaks)[1:]
     return np.maximum(0, np.minimum(rising, falling))
@@ -90,7 +91,7 @@ def _reject_unusable(path: Path, rate: int, frames: int) -> None:
         )
 
 
-def _resampled(samples: Floats, own_rate: int) -> Floats:
+def _resampled(samples: Floats, own_rate: int, rate: int) -> Floats:
     from scipy.signal import resample_poly
 
-    return resample_poly(samples, RATE, own_rate).astype(np.float32)
+    return resample_poly(samples, rate, own_rate).astype(np.float32)

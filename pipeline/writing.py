@@ -11,7 +11,7 @@ import tensorflow as tf
 from pipeline import batches
 from pipeline.batches import Examples
 from pipeline.decoding import Hypothesis, Integers, Scores, beam_search
-from pipeline.task import Compute
+from pipeline.task import Compute, Data
 
 BOUNDARY = 1  # the symbol before the first one, and after the last one; 0 is padding
 FIRST = 2  # the first of the symbols between
@@ -42,13 +42,19 @@ def loss() -> keras.losses.Loss:
 
 
 def search(
-    compute: Compute, examples: Examples, *, width: int, longest: int
+    compute: Compute,
+    examples: Examples,
+    *,
+    width: int,
+    longest: int,
+    together: int = Data.together,
 ) -> list[list[Hypothesis]]:
     """Find the most probable sequences for each of `examples`: up to `width`, the best one first.
 
-    The model is asked anew about each prefix, which it allows in any format.
+    The model is asked anew about each prefix, which it allows in any format, and about `together`
+    examples at once.
     """
-    plan = batches.in_order(examples.lengths)
+    plan = batches.in_order(examples.lengths, together=together)
     found = [
         hypotheses
         for inputs, _ in batches.dataset(examples, plan)

@@ -1,4 +1,4 @@
-"""Many to one: which digit is spoken."""
+"""Many to one: which digit, or which command, is spoken."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pydantic import Field
 
 from pipeline import subjects
 from pipeline.config import Config
-from pipeline.errors import PipelineError
 from pipeline.space import Linear
 from pipeline.task import Answer, Baseline, Data, Figures, Fit, Task
 
@@ -21,12 +20,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.batches import Examples
-    from pipeline.data.loading import Splits
-    from pipeline.data.recordings import Frames, Recording
+    from pipeline.data.recordings import Recording, Sound
+    from pipeline.hearing import Ear
     from pipeline.marks import Marks
     from pipeline.run import Run
 
-_SURE = 0.9  # a probability from which the next likely digit is not worth a word
+_SURE = 0.9  # a probability from which the next likely label is not worth a word
+_COMPARED = 1000  # test recordings that the exported formats are compared on, at most
 
 
 class DigitsConfig(Config):
@@ -39,9 +39,9 @@ class DigitsConfig(Config):
 
 @dataclass(frozen=True, eq=False)
 class DigitsData(Data):
-    """Recordings as examples, and as they were loaded."""
+    """Recordings as examples, and the data set and version that they are from."""
 
-    recordings: Splits[Recording]
+    source: str
 
 
 def digits() -> DigitsConfig:
@@ -60,50 +60,68 @@ def digits() -> DigitsConfig:
     )
 
 
-class Digits(Task[DigitsConfig, DigitsData]):
-    """Tells which digit a recording says."""
+def spoken_digit() -> DigitsConfig:
+    """Learn from the waveforms of the Free Spoken Digit Dataset, by TFDS: not measured.
 
-    summary = "which digit is spoken"
+    TFDS has no test split of it, so the SHA-1 of a waveform decides, as for `spoken_digits`.
+    """
+    return digits().model_copy(update={"dataset": "spoken_digit"})
+
+
+def speech_commands() -> DigitsConfig:
+    """Learn ten commands, silence and all other words from waveforms, by TFDS: not measured.
+
+    All recordings, some 3 GB of samples, are read into memory.
+    """
+    return digits().model_copy(
+        update={"dataset": "speech_commands", "units": 128, "batch_size": 64, "epochs": 10}
+    )
+
+
+class Digits(Task[DigitsConfig, DigitsData]):
+    """Tells which digit, or command, a recording says."""
+
+    summary = "which digit, or command, is spoken"
     settings = DigitsConfig
     subject = "recording"
     accepts = "a WAV file, a .npy file of 13 MFCCs a frame, or the number of a test recording"
 
     @property
     def presets(self) -> Mapping[str, Callable[[], DigitsConfig]]:
-        """The default."""
-        return {"digits": digits}
+        """The default, and those for waveforms."""
+        return {
+            "digits": digits,
+            "spoken_digit": spoken_digit,
+            "speech_commands": speech_commands,
+        }
 
     @property
     def datasets(self) -> Sequence[str]:
-        """The recordings that come with a package."""
+        """The recordings that come with a package, and what TFDS has."""
         from pipeline.data import recordings
 
         return tuple(recordings.SOURCES)
 
     def data(self, run: Run[DigitsConfig]) -> DigitsData:
         """Load the recordings."""
-        from pipeline import batches
         from pipeline.data import loading, recordings
 
         loaded = loading.load(run.config.dataset, recordings.SOURCES, run.config.limit)
-        train, validation, test = (
-            batches.frames([each.frames for each in split], [each.label for each in split])
-            for split in (loaded.train, loaded.validation, loaded.test)
-        )
-        return DigitsData(train, validation, test, recordings=loaded)
+        train, validation, test = map(_examples, (loaded.train, loaded.validation, loaded.test))
+        return DigitsData(train, validation, test, source=f"{loaded.name} {loaded.version}")
 
     def model(self, config: DigitsConfig, data: DigitsData) -> keras.Model:
         """Hear the frames from both ends; the mean and the maximum of the outputs decide."""
         import keras
         from keras import ops
 
-        from pipeline import models
+        from pipeline import hearing, models
 
-        frames, real, heard = _heard(data)
-        heard = keras.layers.GaussianNoise(config.noise)(heard)
-        outputs = models.recurrent(config)(heard, mask=real)
+        given, frames, real = hearing.ear(config.dataset).hear(data.train)
+        frames = keras.layers.GaussianNoise(config.noise)(frames)
+        outputs = models.recurrent(config)(frames, mask=real)
         pooled = [models.maximum(outputs, real), models.mean(outputs, real)]
-        return _classifier(frames, ops.concatenate(pooled, axis=-1), config, name="digits")
+        return _classifier(given, ops.concatenate(pooled, axis=-1), config, name="digits")
 
     def loss(self, config: DigitsConfig) -> str:
         """Cross-entropy: how little the model believed in the label."""
@@ -118,20 +136,20 @@ class Digits(Task[DigitsConfig, DigitsData]):
         return -figures["validation_loss"]
 
     def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
-        """Measure the fraction of recordings whose most probable digit is theirs."""
+        """Measure the fraction of recordings whose most probable label is theirs."""
         return {"accuracy": float((answers.argmax(-1) == examples.targets.numpy()).mean())}
 
     def marks(self, config: DigitsConfig, data: DigitsData, answers: npt.NDArray[Any]) -> Marks:
-        """Compare digits; a recording is shown by its number, which `predict` knows."""
-        from pipeline.data.recordings import LABELS
+        """Compare labels; a recording is shown by its number, which `predict` knows."""
+        from pipeline import hearing
         from pipeline.marks import Choices, of_choices
 
-        test = data.test
+        test, steps = data.test, hearing.ear(config.dataset).steps
         return of_choices(
-            Choices(LABELS, test.targets.numpy(), answers),
+            Choices(_labels(config), test.targets.numpy(), answers),
             test.lengths,
-            "frames",
-            lambda place: f"test recording {place + 1}, {test.lengths[place]} frames",
+            steps,
+            lambda place: f"test recording {place + 1}, {test.lengths[place]} {steps}",
         )
 
     @property
@@ -140,167 +158,129 @@ class Digits(Task[DigitsConfig, DigitsData]):
         return {"feed-forward network": feed_forward, "support vectors": support_vectors}
 
     def predict(self, run: Run[DigitsConfig], subjects: Sequence[str]) -> list[Answer]:
-        """Give digit, probability and what was heard.
+        """Give the label, its probability and what was heard.
 
         Each of `subjects` is the number of a recording of the test split, from 1, or else the path
-        of a `.wav` file, or of a `.npy` file of `[frames, 13]` coefficients, as of `sound.mfcc`.
+        of a file that `pipeline.hearing` reads.
         """
-        from pipeline import batches
+        from pipeline import batches, hearing
 
-        model = run.model()
-        heard = _subjects(run, subjects)
-        examples = batches.frames([each.frames for each in heard], [0] * len(heard))
+        ear, model = hearing.ear(run.config.dataset), run.model()
+        heard = _subjects(run, ear, subjects)
+        examples = batches.frames([each.sound for each in heard], [0] * len(heard))
         probabilities = batches.outputs(model, examples)
-        return [_answer(each, row) for each, row in zip(heard, probabilities, strict=True)]
+        return [
+            _answer(each, row, _labels(run.config), ear.unheard(each.sound))
+            for each, row in zip(heard, probabilities, strict=True)
+        ]
 
     def artifact(self, run: Run[DigitsConfig]) -> Mapping[str, Any]:
-        """Put the digits beside the model; compare on the test split."""
-        from pipeline import batches, sound
-        from pipeline.data.builders.spoken_digits import COEFFICIENTS
-        from pipeline.data.recordings import LABELS
+        """Put the labels beside the model; compare on recordings of the test split."""
+        from pipeline import batches, hearing
 
         data = self.data(run)
-        ((inputs, _),) = batches.dataset(data.test, [np.arange(len(data.test))])
-        loaded = data.recordings
+        compared = np.arange(min(len(data.test), _COMPARED))
+        ((inputs, _),) = batches.dataset(data.test, [compared])
         return {
-            "labels": LABELS,
+            "labels": _labels(run.config),
             "examples": inputs.numpy(),
-            "card": {
-                "data set": f"{loaded.name} {loaded.version}",
-                "input": f"the first {COEFFICIENTS} of each frame; a frame of zeros is padding",
-                "MFCC": sound.MFCC,
-            },
+            "card": {"data set": data.source, **hearing.ear(run.config.dataset).card},
         }
 
 
 def feed_forward(config: DigitsConfig, data: DigitsData, fit: Fit) -> npt.NDArray[Any]:
     """A network of one hidden layer over mean and spread of the frames."""
     import keras
-    from keras import ops
 
-    from pipeline import batches, models
+    from pipeline import batches, hearing
 
-    frames, real, heard = _heard(data)
-    pooled = ops.concatenate([models.mean(heard, real), models.spread(heard, real)], axis=-1)
+    given, frames, real = hearing.ear(config.dataset).hear(data.train)
+    pooled = hearing.pool(frames, real)
     hidden = keras.layers.Dense(4 * config.units, activation="relu")(pooled)
-    model = _classifier(frames, hidden, config, name="feed_forward_network")
+    model = _classifier(given, hidden, config, name="feed_forward_network")
     return batches.outputs(fit(model, config), data.test)
 
 
 def support_vectors(config: DigitsConfig, data: DigitsData, fit: Fit) -> npt.NDArray[Any]:
     """Support vectors with a radial kernel on mean and spread of the frames."""
+    import keras
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
 
-    from pipeline.data.recordings import LABELS
+    from pipeline import batches, hearing
 
-    def pooled(split: Sequence[Recording]) -> npt.NDArray[Any]:
-        pairs = ((each.frames.mean(0), each.frames.std(0)) for each in split)
-        return np.stack([np.concatenate(pair) for pair in pairs])
-
-    train, test = data.recordings.train, data.recordings.test
+    given, frames, real = hearing.ear(config.dataset).hear(data.train)
+    pooled = keras.Model(given, hearing.pool(frames, real))
     machine = make_pipeline(StandardScaler(), SVC(C=10.0))
-    machine.fit(pooled(train), [each.label for each in train])
-    scores = np.full((len(test), len(LABELS)), -np.inf)
-    scores[:, machine.classes_] = machine.decision_function(pooled(test))
+    machine.fit(batches.outputs(pooled, data.train), data.train.targets.numpy())
+    scores = np.full((len(data.test), len(_labels(config))), -np.inf)
+    scores[:, machine.classes_] = machine.decision_function(batches.outputs(pooled, data.test))
     return scores
 
 
-def _heard(data: DigitsData) -> tuple[Any, Any, Any]:
-    """The input, which of its frames are no padding, and the frames on one scale."""
-    import keras
-    from keras import ops
-
-    known = data.train.inputs.flat_values.numpy()
-    frames = keras.Input((None, known.shape[-1]), dtype="float32", name="mfcc")
-    real = ops.any(ops.not_equal(frames, 0.0), axis=-1)
-    mean, spread = known.mean(0), known.std(0)
-    scale = keras.layers.Rescaling((1 / spread).tolist(), (-mean / spread).tolist(), name="scale")
-    return frames, real, scale(frames)
-
-
-def _classifier(frames: Any, features: Any, config: DigitsConfig, *, name: str) -> keras.Model:
-    """Finish a model of `frames` that has come to `features` `[batch, features]`."""
-    import keras
-
+def _labels(config: DigitsConfig) -> Sequence[str]:
     from pipeline.data.recordings import LABELS
+
+    return LABELS[config.dataset]
+
+
+def _examples(split: Sequence[Recording]) -> Examples:
+    from pipeline import batches
+
+    return batches.frames([each.sound for each in split], [each.label for each in split])
+
+
+def _classifier(given: Any, features: Any, config: DigitsConfig, *, name: str) -> keras.Model:
+    """Finish a model of what is `given` that has come to `features` `[batch, features]`."""
+    import keras
 
     features = keras.layers.Dropout(config.dropout)(features)
     probabilities = keras.layers.Dense(
-        len(LABELS), activation="softmax", dtype="float32", name="probabilities"
+        len(_labels(config)), activation="softmax", dtype="float32", name="probabilities"
     )(features)
-    return keras.Model(frames, probabilities, name=name)
+    return keras.Model(given, probabilities, name=name)
 
 
 @dataclass(frozen=True, eq=False)
 class _Subject:
-    """A recording, what to call it, and the digit that it is, if that is known."""
+    """A recording, what to call it, and the place of its label, if that is known."""
 
-    frames: Frames
+    sound: Sound
     name: str
     label: int | None = None
 
 
-def _subjects(run: Run[DigitsConfig], given: Sequence[str]) -> list[_Subject]:
+def _subjects(run: Run[DigitsConfig], ear: Ear, given: Sequence[str]) -> list[_Subject]:
     from pipeline.data import loading, recordings
+
+    labels = _labels(run.config)
 
     def test() -> Sequence[Recording]:
         return loading.load(run.config.dataset, recordings.SOURCES).test
 
-    return subjects.resolve(given, "recording", test, _tested, _read)
+    def tested(recording: Recording, name: str) -> _Subject:
+        sound, label = recording
+        return _Subject(sound, f"{name}, a {labels[label]}", label)
+
+    def read(name: str) -> _Subject:
+        return _Subject(ear.read(Path(name)), name)
+
+    return subjects.resolve(given, "recording", test, tested, read)
 
 
-def _tested(recording: Recording, name: str) -> _Subject:
-    return _Subject(recording.frames, f"{name}, a {recording.label}", recording.label)
-
-
-def _read(name: str) -> _Subject:
-    """Read the sound in a `.wav` file, or the frames in a `.npy` file."""
-    from pipeline import sound
-    from pipeline.data.builders.spoken_digits import COEFFICIENTS
-
-    path = Path(name)
-    if path.suffix.lower() not in (".wav", ".npy") or not path.is_file():
-        raise PipelineError(
-            f"{name!r} is no file of sound or frames: give a .wav file, a .npy file of "
-            f"[frames, {COEFFICIENTS}] MFCCs, or the number of a test recording"
-        )
-    if path.suffix.lower() == ".npy":
-        return _Subject(_frames(path), name)
-    return _Subject(sound.mfcc(sound.read(path), COEFFICIENTS), name)
-
-
-def _frames(path: Path) -> Frames:
-    from pipeline.data.builders.spoken_digits import COEFFICIENTS
-
-    wanted = f"an array [frames, {COEFFICIENTS}] of MFCCs"
-    try:
-        with path.open("rb") as file:
-            values = np.lib.format.read_array(file, allow_pickle=False)
-    except ValueError as error:
-        raise PipelineError(f"{path} is damaged or holds no array: give {wanted}") from error
-    if values.ndim != 2 or values.shape[1] != COEFFICIENTS or not len(values):
-        raise PipelineError(f"{path} holds an array {list(values.shape)}: give {wanted}")
-    with np.errstate(over="ignore"):
-        frames = values.astype(np.float32) if values.dtype.kind in "fiu" else np.array(np.nan)
-    if not np.isfinite(frames).all():
-        raise PipelineError(f"{path} holds what is no finite number: give {wanted}")
-    return frames
-
-
-def _answer(subject: _Subject, probabilities: npt.NDArray[Any]) -> Answer:
-    from pipeline.data.recordings import LABELS
-
+def _answer(
+    subject: _Subject, probabilities: npt.NDArray[Any], labels: Sequence[str], unheard: str | None
+) -> Answer:
     *_, second, first = probabilities.argsort()
     notes = []
     if subject.label not in (None, first):
-        notes.append(f"that is wrong: it is a {subject.label}")
+        notes.append(f"that is wrong: it is a {labels[subject.label]}")
     if probabilities[first] < _SURE:
-        notes.append(f"next likely is {LABELS[second]}, {probabilities[second]:.3f}")
-    if empty := int((subject.frames == 0).all(-1).sum()):
-        notes.append(f"{empty} of its {len(subject.frames)} frames are all zeros, and not heard")
-    text = f"{LABELS[first]}\t{probabilities[first]:.3f}\t{subject.name}"
+        notes.append(f"next likely is {labels[second]}, {probabilities[second]:.3f}")
+    if unheard:
+        notes.append(unheard)
+    text = f"{labels[first]}\t{probabilities[first]:.3f}\t{subject.name}"
     return Answer(text, tuple(notes))
 
 

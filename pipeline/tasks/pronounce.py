@@ -107,7 +107,8 @@ class Pronounce(Task[PronounceConfig, PronounceData]):
 
         return encoder_decoder.build(
             config,
-            letters=1 + len(LETTERS),
+            source="letters",
+            ids=1 + len(LETTERS),
             symbols=len(_symbols()),
             embedding=config.embedding,
             name="pronounce",

@@ -29,7 +29,7 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Run[DigitsConfig]:
 @pytest.fixture
 def frames(heard: Run[DigitsConfig]) -> np.ndarray:
     """The first recording of the test split."""
-    return loading.load(heard.config.dataset, recordings.SOURCES).test[0].frames
+    return loading.load(heard.config.dataset, recordings.SOURCES).test[0].sound
 
 
 def test_it_learns_and_is_measured_beside_two_baselines(heard: Run[DigitsConfig]) -> None:

