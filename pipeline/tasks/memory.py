@@ -83,7 +83,7 @@ def adding() -> MemoryConfig:
 
 def copying() -> MemoryConfig:
     """Copy ten symbols after 100 blanks."""
-    update = {"dataset": "copying", "gap": 100, "units": 64, "learning_rate": 0.01}
+    update = {"dataset": "copying", "gap": 100, "units": 64, "epochs": 5, "learning_rate": 0.01}
     return country().model_copy(update=update)
 
 
