@@ -58,8 +58,8 @@ class MemoryData(Data):
 def country() -> MemoryConfig:
     """Read a country, and say its language after 500 words.
 
-    Seed 0: all of the 2,000 test texts are right, after 231 s of training on two busy cores. A
-    network that sees the mean of the words has TODO %.
+    Seed 0: all of the 2,000 test texts are right, after 231 s of training on two busy cores. Other
+    layers and gaps are in docs/memory.md.
     """
     return MemoryConfig(
         task="memory",
