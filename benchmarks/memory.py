@@ -39,7 +39,7 @@ which of them is the home.
 Every point has the same budget: one layer of {units} units, {trained} training texts, {steps} steps
 of AdamW in batches of {batch_size}, dL/dstate clipped. That is little, and one seed: a low figure
 says that the layer did not learn it in so many steps, and not that it cannot. Learning rates,
-chosen in short trials on training texts with gaps of 50 to 500: {rates}.
+chosen in trials on training and validation texts with gaps of 50 to 500: {rates}.
 
 ![Accuracy against gap, a line for each layer](memory.svg)
 
@@ -60,7 +60,7 @@ def main() -> None:
         trained=examples["train"],
         steps=-(-examples["train"] // BUDGET["batch_size"]) * BUDGET["epochs"],
         accuracy=table(_accuracy(found)),
-        rates=", ".join(f"{layer} {own['learning_rate']}" for layer, own in LAYERS.items()),
+        rates="; ".join(f"{layer} {own['learning_rate']}" for layer, own in LAYERS.items()),
         **BUDGET,
     )
     (DOCS / "memory.md").write_text(page, encoding="utf-8")
