@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from pipeline import batches, log_mel, models, sound
+from exports import Hearing
+from pipeline import batches, cepstrum, log_mel, models, sound
 from pipeline.batches import Examples
 from pipeline.data.builders.spoken_digits import COEFFICIENTS
 from pipeline.data.recordings import RATES, Sound
@@ -62,6 +63,11 @@ class Ear(ABC):
 
     @property
     @abstractmethod
+    def hearing(self) -> Hearing | None:
+        """Say how samples become the input, where a page in the browser can do that."""
+
+    @property
+    @abstractmethod
     def card(self) -> Mapping[str, str]:
         """Say what the model takes."""
 
@@ -98,6 +104,11 @@ class Coefficients(Ear):
         """Count the frames of zeros."""
         empty = int((given == 0).all(-1).sum())
         return f"{empty} of its {len(given)} frames are all zeros, and not heard" if empty else None
+
+    @property
+    def hearing(self) -> Hearing:
+        """Say how samples become MFCCs."""
+        return Hearing(sound.RATE, cepstrum.model(COEFFICIENTS))
 
     @property
     def card(self) -> Mapping[str, str]:
@@ -138,6 +149,11 @@ class Waveforms(Ear):
     def unheard(self, given: Sound) -> str | None:
         """Notice a recording of zeros alone."""
         return None if given.any() else "it is silent from end to end, and nothing of it is heard"
+
+    @property
+    def hearing(self) -> None:
+        """Say nothing: pages do not make 16-bit numbers."""
+        return None
 
     @property
     def card(self) -> Mapping[str, str]:

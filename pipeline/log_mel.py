@@ -29,7 +29,11 @@ def log_mel(waveform: Tensor, rate: int) -> tuple[Tensor, Tensor]:
     window, hop = _samples(rate)
     samples = keras.layers.Rescaling(1 / _FULL, dtype="float32", name="samples")(waveform)
     padded = ops.expand_dims(ops.pad(samples, [(0, 0), (0, window - 1)]), -1)
-    waves, bands = _waves(window), np.tile(sound.mel_filters(rate, window, _BANDS), (2, 1))
+    weights = sound.hann(window).sum()
+    waves, bands = (
+        sound.waves(window) / weights,
+        np.tile(sound.mel_filters(rate, window, _BANDS), (2, 1)),
+    )
     convolution = keras.layers.Conv1D(waves.shape[-1], window, hop, name="spectrum", **_FIXED)
     spectrum = _weighed(convolution, padded, waves[:, None])
     dense = keras.layers.Dense(_BANDS, name="mel", **_FIXED)
@@ -54,14 +58,6 @@ def definition(rate: int) -> str:
 def _samples(rate: int) -> tuple[int, int]:
     """The lengths of a window, and of the way to the next one."""
     return round(_WINDOW * rate), round(_HOP * rate)
-
-
-def _waves(window: int) -> np.ndarray:
-    """Cosines and sines of all frequencies of a window, under it, `[samples, 2 * frequencies]`."""
-    time = np.arange(window)
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * time / window)
-    turns = 2 * np.pi * np.outer(time, np.arange(window // 2 + 1)) / window
-    return np.hstack([np.cos(turns), np.sin(turns)]) * (hann / hann.sum())[:, None]
 
 
 def _weighed(layer: keras.layers.Layer, inputs: Tensor, weights: np.ndarray) -> Tensor:

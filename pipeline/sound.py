@@ -11,17 +11,17 @@ from pipeline.errors import PipelineError
 Floats = npt.NDArray[np.float32]
 
 RATE = 8_000  # samples a second of what MFCCs are made of
-_WINDOW = 400
-_HOP = 200
-_FILTERS = 128
-_DECIBELS = 80  # below the loudest, nothing is told apart
-_POWER = 1e-10  # nor below this power
+WINDOW = 400
+HOP = 200
+FILTERS = 128
+DECIBELS = 80  # below the loudest, nothing is told apart
+POWER = 1e-10  # nor below this power
 
 MFCC = (
-    f"mel-frequency cepstral coefficients of sound from -1 to 1 at {RATE} Hz: frames of {_WINDOW} "
-    f"samples around every {_HOP}th, mirrored at both ends; periodic Hann window; powers of the "
-    f"spectrum; {_FILTERS} triangular filters on HTK's mel scale from 0 to {RATE // 2} Hz, not "
-    f"normalised; 10 log10, at least {_POWER:g} and at most {_DECIBELS} dB below the loudest; "
+    f"mel-frequency cepstral coefficients of sound from -1 to 1 at {RATE} Hz: frames of {WINDOW} "
+    f"samples around every {HOP}th, mirrored at both ends; periodic Hann window; powers of the "
+    f"spectrum; {FILTERS} triangular filters on HTK's mel scale from 0 to {RATE // 2} Hz, not "
+    f"normalised; 10 log10, at least {POWER:g} and at most {DECIBELS} dB below the loudest; "
     "orthonormal cosine transform"
 )
 
@@ -56,13 +56,27 @@ def mfcc(samples: Floats, coefficients: int) -> Floats:
     """
     from scipy.fft import dct
 
-    mirrored = np.pad(samples, _WINDOW // 2, mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(mirrored, _WINDOW)[::_HOP]
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_WINDOW) / _WINDOW)
-    powers = np.abs(np.fft.rfft(frames * hann)) ** 2 @ mel_filters(RATE, _WINDOW, _FILTERS)
-    decibels = 10 * np.log10(np.maximum(powers, _POWER))
-    decibels = np.maximum(decibels, decibels.max() - _DECIBELS)
+    mirrored = np.pad(samples, WINDOW // 2, mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(mirrored, WINDOW)[::HOP]
+    powers = np.abs(np.fft.rfft(frames * hann(WINDOW))) ** 2 @ mel_filters(RATE, WINDOW, FILTERS)
+    decibels = 10 * np.log10(np.maximum(powers, POWER))
+    decibels = np.maximum(decibels, decibels.max() - DECIBELS)
     return dct(decibels, norm="ortho")[:, :coefficients].astype(np.float32)
+
+
+def hann(window: int) -> npt.NDArray[Any]:
+    """Return the weight of each sample of a window."""
+    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+
+
+def waves(window: int) -> npt.NDArray[Any]:
+    """Return cosines and sines of all frequencies of a window, under its weights.
+
+    They are `[samples, 2 * frequencies]`: a product with them is the spectrum in real numbers.
+    """
+    time = np.arange(window)
+    turns = 2 * np.pi * np.outer(time, np.arange(window // 2 + 1)) / window
+    return np.hstack([np.cos(turns), np.sin(turns)]) * hann(window)[:, None]
 
 
 def mel_filters(rate: int, window: int, count: int) -> npt.NDArray[Any]:

@@ -175,16 +175,17 @@ class Digits(Task[DigitsConfig, DigitsData]):
         ]
 
     def artifact(self, run: Run[DigitsConfig]) -> Mapping[str, Any]:
-        """Put the labels beside the model; compare on recordings of the test split."""
+        """Put the labels and what hears beside the model; compare on the test split."""
         from pipeline import batches, hearing
 
-        data = self.data(run)
+        data, ear = self.data(run), hearing.ear(run.config.dataset)
         compared = np.arange(min(len(data.test), _COMPARED))
         ((inputs, _),) = batches.dataset(data.test, [compared])
         return {
             "labels": _labels(run.config),
             "examples": inputs.numpy(),
-            "card": {"data set": data.source, **hearing.ear(run.config.dataset).card},
+            "hearing": ear.hearing,
+            "card": {"data set": data.source, **ear.card},
         }
 
 
