@@ -31,8 +31,8 @@ export class Replay {
   }
 
   /** Show what the model had said, and what its state was, after so many steps. */
-  show(wanted) {
-    const count = Math.min(wanted, this.answers.length - 1);
+  show(asked) {
+    const count = Math.min(asked, this.answers.length - 1);
     if (count < 0) return;
     const { scores, states } = this.answers[count];
     element("read").textContent = element("step").value = count;
