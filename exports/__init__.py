@@ -10,10 +10,13 @@ if TYPE_CHECKING:
     from exports.onnx_small import Small
     from exports.parity import Parity
     from exports.proof import verify
+    from exports.signature import Hearing, Motion
 
 _HOMES = {
     "Artifact": "artifact",
     "ExportError": "errors",
+    "Hearing": "signature",
+    "Motion": "signature",
     "Parity": "parity",
     "Small": "onnx_small",
     "export": "exporter",
@@ -22,7 +25,18 @@ _HOMES = {
     "verify": "proof",
 }
 
-__all__ = ["Artifact", "ExportError", "Parity", "Small", "export", "load", "read_keras", "verify"]
+__all__ = [
+    "Artifact",
+    "ExportError",
+    "Hearing",
+    "Motion",
+    "Parity",
+    "Small",
+    "export",
+    "load",
+    "read_keras",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

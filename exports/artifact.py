@@ -2,8 +2,8 @@
 
 README.md  config.json  vocabulary.txt  labels.json  parity.json  report.json  MANIFEST.sha256
 saved_model/  onnx/model.onnx  onnx/model.float16.onnx  onnx/model.int8.onnx  onnx/step.onnx
-onnx/text.onnx  examples/request.json  examples/response.json  triton/model/  triton/step/
-triton/text/
+onnx/text.onnx  onnx/sound.onnx  examples/request.json  examples/response.json  triton/model/
+triton/step/  triton/text/
 """
 
 import contextlib
@@ -33,6 +33,7 @@ REPORT = "report.json"
 REQUEST = "examples/request.json"
 RESPONSE = "examples/response.json"
 SAVED_MODEL = "saved_model"
+SOUND = "onnx/sound.onnx"
 STEP = "onnx/step.onnx"
 TEXT_ONNX = "onnx/text.onnx"
 TRITON = "triton"

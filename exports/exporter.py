@@ -12,6 +12,7 @@ from exports import (
     latency,
     onnx_graph,
     onnx_small,
+    onnx_sound,
     onnx_text,
     origin,
     parity,
@@ -25,7 +26,7 @@ from exports import streaming as step_model
 from exports.artifact import FORMATS, Artifact, load
 from exports.errors import ExportError
 from exports.onnx_small import Small
-from exports.signature import Signature
+from exports.signature import Hearing, Motion, Signature
 from exports.text import TextEncoder
 
 _RECORDED = 8
@@ -43,6 +44,8 @@ def export(
     texts: Sequence[str] = (),
     streaming: bool | None = None,
     small: Small | None = None,
+    motion: Motion | None = None,
+    hearing: Hearing | None = None,
     card: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> Artifact:
@@ -63,6 +66,8 @@ def export(
         streaming: also write the step model, which takes a chunk of a sequence and the states to
             go on from; None: if a layer is stateful.
         small: smaller forms of the ONNX file, each held to a limit of its own.
+        motion: of a model of positions, what they mean; kept in `config.json`.
+        hearing: of a model that hears, how sound becomes its input: in `onnx/sound.onnx`.
         card: what the model card and the metadata of the ONNX file say beside what is measured
             here, by heading: the task, the data and its version.
         config: settings of the run, kept in `config.json`.
@@ -92,6 +97,8 @@ def export(
         "limits": proof.limits(model, signature),
         "streaming": {"states": [state._asdict() for state in states]} if states else None,
         "text": None if encoder is None else {"max_length": encoder.max_length},
+        "hearing": None if hearing is None else {"rate": hearing.rate},
+        "motion": None if motion is None else motion._asdict(),
         "run": dict(config or {}),
     }
     with artifact.draft(directory) as draft:
@@ -112,6 +119,9 @@ def export(
         real = proof.real_cases(signature, examples, texts, encoder)
         cases = [*real, *parity.grid(signature, drafted.limits)]
         proofs = proof.of_artifact(drafted, runs, cases, texts)
+        if hearing is not None and "onnx" in formats:
+            onnx_sound.write(hearing, draft / artifact.SOUND)
+            proofs["sound"] = proof.of_sound(drafted, run, hearing)
         smaller = None if small is None else onnx_small.write(draft, small, cases)
         triton.write(draft, states)
         request = {name: values[:_RECORDED] for name, values in cases[0].inputs.items()}

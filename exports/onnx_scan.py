@@ -9,6 +9,7 @@ from keras import ops
 
 import custom_layers
 from custom_layers import engine
+from exports.names import BACKWARDS
 from exports.onnx_writer import HANDLERS, Writer
 
 Tensor = Any
@@ -63,7 +64,9 @@ class ScanNode(NamedTuple):
             custom_op_handlers=HANDLERS,
         )
         prefix = f"{tf2onnx.utils.make_name(self.layer.name)}/"
-        return self._replace(body=onnx.compose.add_prefix_graph(model.graph, prefix))
+        body = onnx.compose.add_prefix_graph(model.graph, prefix)
+        body.name = f"{self.layer.name}{BACKWARDS * self.layer.go_backwards}"
+        return self._replace(body=body)
 
     def joined(self, other: Any) -> None:
         """Return None: a Scan walks one way."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from exports import artifact, onnx_small, parity, runtime, saved_model, streaming
 from exports.artifact import Artifact, load
-from exports.parity import Case, Parity, Run
-from exports.signature import Signature
+from exports.parity import Arrays, Case, Parity, Run
+from exports.signature import Hearing, Signature
 from exports.text import TextEncoder
 
 _BATCH = 64
@@ -74,6 +74,37 @@ def verify(directory: str | os.PathLike[str]) -> dict[str, Parity]:
         onnx_small.verify(name, run, case, answers, measured["forms"][name]["difference"])
     anew = parity.grid(signature, exported.limits, seed=1)
     return {"recorded": recorded, **of_artifact(exported, runs, anew)}
+
+
+def of_sound(exported: Artifact, run: Run, hearing: Hearing) -> Parity:
+    """Show that what ONNX hears in sounds gives the answers that what Keras hears gives.
+
+    Args:
+        exported: the files.
+        run: the model in Keras.
+        hearing: how sound becomes its input.
+    """
+    (name,) = (array.name for array in exported.signature.inputs)
+    (answer,) = exported.runs(["onnx"]).values()
+    hear = runtime.read(exported.directory / artifact.SOUND)
+
+    def in_keras(sounds: Arrays) -> Arrays:
+        return run({name: hearing.front.predict(sounds["samples"], verbose=0)})
+
+    def in_onnx(sounds: Arrays) -> Arrays:
+        return answer({name: hear(sounds)["heard"]})
+
+    runs = {"keras": in_keras, "onnx of sound": in_onnx}
+    return parity.compare(runs, list(_sounds(hearing.rate)))
+
+
+def _sounds(rate: int) -> Iterator[Case]:
+    """Make some noise."""
+    generator = np.random.default_rng(0)
+    for batch, seconds in ((1, 0.3), (2, 1.0), (3, 0.7)):
+        size = (batch, round(rate * seconds))
+        noise = generator.normal(scale=0.1, size=size) * np.linspace(1, 0.01, size[1])
+        yield Case(f"{seconds} s of noise", {"samples": noise.astype("float32")})
 
 
 def _of_chunks(exported: Artifact, whole: Mapping[str, Run], cases: Sequence[Case]) -> Parity:

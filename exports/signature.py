@@ -74,6 +74,32 @@ class State(NamedTuple):
     dtype: str
 
 
+class Motion(NamedTuple):
+    """What a model of positions x, y and height z, `[batch, time, 3]`, is to be given and gives.
+
+    Attributes:
+        rate: positions a second.
+        window: how many positions the model is to see.
+        ahead: how many seconds after the last one the ball is where each row of the output says.
+    """
+
+    rate: float
+    window: int
+    ahead: tuple[float, ...]
+
+
+class Hearing(NamedTuple):
+    """How sound becomes the input of a model that hears.
+
+    Attributes:
+        rate: samples a second, from -1 to 1.
+        front: a Keras model that turns samples `[batch, time]` into the input.
+    """
+
+    rate: int
+    front: Any
+
+
 class Signature(NamedTuple):
     """Inputs and outputs of a model, in order."""
 

@@ -3,11 +3,11 @@
 import socket
 from pathlib import Path
 
-from exports import artifact
 from exports.errors import ExportError
 from exports.runtime import Predictor
 from exports.serving.limits import Limits
 from exports.serving.service import Service
+from pipeline import exported
 from pipeline.errors import PipelineError
 
 
@@ -17,9 +17,7 @@ def load(path: Path, limits: Limits) -> Service:
     Raises:
         PipelineError: there is none, or it cannot be served.
     """
-    directory = path if (path / artifact.MANIFEST).exists() else path / "exports"
-    if not directory.exists():
-        raise PipelineError(f"{path} has no exported model: recurrent export {path}")
+    directory = exported.directory(path)
     try:
         return Service(Predictor(directory, threads=1), limits)
     except ExportError as error:

@@ -11,17 +11,17 @@ from pipeline.errors import PipelineError
 Floats = npt.NDArray[np.float32]
 
 RATE = 8_000  # samples a second of what MFCCs are made of
-_WINDOW = 400
-_HOP = 200
-_FILTERS = 128
-_DECIBELS = 80  # below the loudest, nothing is told apart
-_POWER = 1e-10  # nor below this power
+WINDOW = 400
+HOP = 200
+FILTERS = 128
+DECIBELS = 80  # below the loudest, nothing is told apart
+POWER = 1e-10  # nor below this power
 
 MFCC = (
-    f"mel-frequency cepstral coefficients of sound from -1 to 1 at {RATE} Hz: frames of {_WINDOW} "
-    f"samples around every {_HOP}th, mirrored at both ends; periodic Hann window; powers of the "
-    f"spectrum; {_FILTERS} triangular filters on HTK's mel scale from 0 to {RATE // 2} Hz, not "
-    f"normalised; 10 log10, at least {_POWER:g} and at most {_DECIBELS} dB below the loudest; "
+    f"mel-frequency cepstral coefficients of sound from -1 to 1 at {RATE} Hz: frames of {WINDOW} "
+    f"samples around every {HOP}th, mirrored at both ends; periodic Hann window; powers of the "
+    f"spectrum; {FILTERS} triangular filters on HTK's mel scale from 0 to {RATE // 2} Hz, not "
+    f"normalised; 10 log10, at least {POWER:g} and at most {DECIBELS} dB below the loudest; "
     "orthonormal cosine transform"
 )
 
@@ -56,23 +56,27 @@ def mfcc(samples: Floats, coefficients: int) -> Floats:
     """
     from scipy.fft import dct
 
-    mirrored = np.pad(samples, _WINDOW // 2, mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(mirrored, _WINDOW)[::_HOP]
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_WINDOW) / _WINDOW)
-    powers = np.abs(np.fft.rfft(frames * hann)) ** 2 @ _filters()
-    decibels = 10 * np.log10(np.maximum(powers, _POWER))
-    decibels = np.maximum(decibels, decibels.max() - _DECIBELS)
+    mirrored = np.pad(samples, WINDOW // 2, mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(mirrored, WINDOW)[::HOP]
+    powers = np.abs(np.fft.rfft(frames * hann())) ** 2 @ filters()
+    decibels = 10 * np.log10(np.maximum(powers, POWER))
+    decibels = np.maximum(decibels, decibels.max() - DECIBELS)
     return dct(decibels, norm="ortho")[:, :coefficients].astype(np.float32)
 
 
-def _filters() -> npt.NDArray[Any]:
+def hann() -> npt.NDArray[Any]:
+    """Return the weight of each sample of a window."""
+    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
+
+
+def filters() -> npt.NDArray[Any]:
     """Return how much of each frequency each filter lets through, `[frequencies, filters]`.
 
     A filter is a triangle that begins and ends at the peaks of its neighbours.
     """
-    frequencies = np.fft.rfftfreq(_WINDOW, 1 / RATE)[:, None]
+    frequencies = np.fft.rfftfreq(WINDOW, 1 / RATE)[:, None]
     top = 2595 * np.log10(1 + RATE / 2 / 700)
-    peaks = 700 * (10 ** (np.linspace(0, top, _FILTERS + 2) / 2595) - 1)
+    peaks = 700 * (10 ** (np.linspace(0, top, FILTERS + 2) / 2595) - 1)
     rising = (frequencies - peaks[:-2]) / np.diff(peaks)[:-1]
     falling = (peaks[2:] - frequencies) / np.diff(peaks)[1:]
     return np.maximum(0, np.minimum(rising, falling))

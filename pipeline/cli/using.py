@@ -1,4 +1,4 @@
-"""The verbs that use a run: evaluate, predict, generate, export, bench, serve."""
+"""The verbs that use a run: evaluate, predict, generate, export, bench, serve, demo."""
 
 import json
 import sys
@@ -230,6 +230,33 @@ def serve(run: Path, host: str, port: int, **limits: Any) -> None:
         server.run(service, listener)
 
 
+@click.command()
+@click.argument("run", type=_FOLDER)
+@click.argument("folder", type=_FOLDER, required=False)
+@click.option("--open", "opened", is_flag=True, help="Serve the page, and open it in the browser.")
+def demo(run: Path, folder: Path | None, opened: bool) -> None:
+    """Build a page that runs the exported model of RUN in the browser, in FOLDER or beside RUN.
+
+    Type, speak or throw, as the model takes it, and watch its state. Any static server can serve
+    FOLDER, and the page asks for nothing else. RUN may be an artifact directory too.
+    """
+    import webbrowser
+
+    from pipeline import web
+
+    folder = folder or Path(f"{run.resolve()}-page")
+    weight = web.build(run, folder)
+    parts = (f"{name} {size / 1e6:.2f} MB" for name, size in weight._asdict().items())
+    say(f"built: {', '.join(parts)}")
+    click.echo(folder)
+    if opened:
+        with web.server(folder) as server:
+            address = f"http://127.0.0.1:{server.server_port}"
+            say(f"serving {folder} on {address} until Ctrl-C")
+            webbrowser.open(address)
+            server.serve_forever()
+
+
 def _open(path: Path) -> Any:
     """Open a run; what is wrong with it is said before TensorFlow is loaded, which takes long."""
     from pipeline import quiet
@@ -252,4 +279,4 @@ def _generators() -> str:
     return ", ".join(name for name in tasks.names() if isinstance(tasks.get(name), Generator))
 
 
-VERBS = (evaluate, predict, generate, export, bench, serve)
+VERBS = (evaluate, predict, generate, export, bench, serve, demo)

@@ -154,8 +154,9 @@ class Digits(Task[DigitsConfig, DigitsData]):
         return [_answer(each, row) for each, row in zip(heard, probabilities, strict=True)]
 
     def artifact(self, run: Run[DigitsConfig]) -> Mapping[str, Any]:
-        """Put the digits beside the model; compare on the test split."""
-        from pipeline import batches, sound
+        """Put the digits and what hears beside the model; compare on the test split."""
+        from exports import Hearing
+        from pipeline import batches, cepstrum, sound
         from pipeline.data.builders.spoken_digits import COEFFICIENTS
         from pipeline.data.recordings import LABELS
 
@@ -165,6 +166,7 @@ class Digits(Task[DigitsConfig, DigitsData]):
         return {
             "labels": LABELS,
             "examples": inputs.numpy(),
+            "hearing": Hearing(sound.RATE, cepstrum.model(COEFFICIENTS)),
             "card": {
                 "data set": f"{loaded.name} {loaded.version}",
                 "input": f"the first {COEFFICIENTS} of each frame; a frame of zeros is padding",

@@ -190,13 +190,16 @@ class Trajectory(Task[TrajectoryConfig, Data]):
         ]
 
     def artifact(self, run: Run[TrajectoryConfig]) -> Mapping[str, Any]:
-        """Compare on the test split."""
+        """Say what the positions mean; compare on the test split."""
+        from exports import Motion
         from pipeline.data import trajectories
+        from pipeline.data.bouncing_ball import RATE
 
         config = run.config
         loaded = trajectories.load(config.dataset, config.window, config.limit)
         return {
             "examples": np.stack([each.past for each in loaded.test]),
+            "motion": Motion(RATE, config.window, trajectories.AHEAD),
             "card": {
                 "data set": f"{loaded.name} {loaded.version}",
                 "input": f"x, y and the height z in metres, 50 times a second, as often as you "

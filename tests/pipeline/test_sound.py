@@ -41,6 +41,16 @@ def test_coefficients_are_those_of_librosa(chirp: np.ndarray) -> None:
     np.testing.assert_allclose(frames[PLACES], expected, atol=2e-3)
 
 
+def test_the_model_that_exports_gives_the_same_coefficients(chirp: np.ndarray) -> None:
+    from pipeline import cepstrum
+
+    sounds = np.stack([chirp, np.random.default_rng(0).normal(scale=0.1, size=len(chirp))])
+    frames = cepstrum.model(13).predict(sounds.astype(np.float32), verbose=0)
+    assert frames.dtype == np.float32
+    for got, samples in zip(frames, sounds.astype(np.float32), strict=True):
+        np.testing.assert_allclose(got, sound.mfcc(samples, 13), atol=0.005)
+
+
 def test_silence_has_coefficients_and_is_not_taken_for_padding() -> None:
     frames = sound.mfcc(np.zeros(800, np.float32), 13)
     assert np.isfinite(frames).all() and frames.any(axis=-1).all()

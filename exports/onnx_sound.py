@@ -1,0 +1,25 @@
+"""From sound to a model's input, as an ONNX file of its own."""
+
+from pathlib import Path
+from typing import Any
+
+from exports import onnx_graph
+from exports.signature import Array, Hearing, Signature
+
+
+def write(hearing: Hearing, path: Path) -> None:
+    """Write an ONNX file that turns `samples` into what is `heard`.
+
+    Raises:
+        ExportError: if something in it has no ONNX form.
+    """
+    front = hearing.front
+    signature = Signature(
+        (Array("samples", (None, None), "float32"),),
+        (Array("heard", (None, *front.outputs[0].shape[1:]), "float32", time="frames"),),
+    )
+
+    def hear(samples: Any) -> dict[str, Any]:
+        return {"heard": front(samples)}
+
+    path.write_bytes(onnx_graph.convert(front, signature, call=hear).SerializeToString())

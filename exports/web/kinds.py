@@ -1,0 +1,153 @@
+"""The kinds of pages, and which one a model gets: what it takes and gives decides."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import onnx
+
+from exports import artifact
+from exports.artifact import Artifact
+from exports.errors import ExportError
+from exports.web import graphs
+
+
+class Kind(NamedTuple):
+    """What is in a page.
+
+    Attributes:
+        name: of the body and the module that are its own.
+        title: what the model tells.
+        graphs: ONNX files, by name.
+        facts: what the module must know, beside what the ONNX files say.
+        shared: modules that it shares with some kinds.
+    """
+
+    name: str
+    title: str
+    graphs: Mapping[str, onnx.ModelProto]
+    facts: Mapping[str, Any]
+    shared: tuple[str, ...] = ()
+
+    @property
+    def static(self) -> tuple[str, ...]:
+        """Return the names of the files that are copied as they are."""
+        return ("style.css", "shared.mjs", *self.shared, f"{self.name}.mjs")
+
+    def facts_json(self) -> str:
+        """Return the facts as JSON."""
+        return json.dumps(self.facts, ensure_ascii=False, indent=2) + "\n"
+
+
+def kind_of(exported: Artifact) -> Kind:
+    """Return the page of a model.
+
+    Raises:
+        ExportError: if there is none for such a model, or a file that it needs was not exported.
+    """
+    if "onnx" not in exported.formats:
+        raise ExportError(f'{exported.directory} has no ONNX file: export with "onnx", too.')
+    for make in _KINDS:
+        if kind := make(exported):
+            return kind
+    inputs = ", ".join(f"{each.name} {list(each.axes())}" for each in exported.signature.inputs)
+    raise ExportError(
+        f"There is no page for a model that takes {inputs}. There are pages for raw text that gets "
+        "a label, writing letter by letter, sound that is heard, and positions of a ball."
+    )
+
+
+def text(exported: Artifact) -> Kind | None:
+    """Raw text in, one number for each label out: the text is typed, and read word by word."""
+    labels, output = exported.labels, exported.signature.outputs[0]
+    if exported.config["text"] is None or not labels or output.shape != (None, len(labels)):
+        return None
+    model, states = graphs.watched(_read(exported, artifact.ONNX))
+    facts = {
+        "labels": labels,
+        "input": exported.signature.inputs[0].name,
+        "output": output.name,
+        "unknown": graphs.UNKNOWN,
+        "most": exported.config["text"]["max_length"],
+        "states": [state._asdict() for state in states],
+    }
+    reader = graphs.reader(_read(exported, artifact.TEXT_ONNX))
+    return Kind(
+        "text", _title(model), {"reader.onnx": reader, "model.onnx": model}, facts, ("replay.mjs",)
+    )
+
+
+def writing(exported: Artifact) -> Kind | None:
+    """Letters in, how likely each is to be the next out: the model goes on with what is typed."""
+    labels, (first, *others), output = exported.labels, *exported.signature
+    if not labels or others or first.shape != (None, None) or first.dtype not in _IDS:
+        return None
+    if output[0].shape != (None, None, len(labels)) or not all(map(_is_letter, labels)):
+        return None
+    if not exported.states:
+        raise ExportError(
+            f"{exported.directory} holds no step model, with which a page could write: export "
+            "with --streaming."
+        )
+    step = _read(exported, artifact.STEP)
+    facts = {
+        "labels": labels,
+        "never": [place for place, label in enumerate(labels) if len(label) != 1],
+        "input": first.name,
+        "output": output[0].name,
+        "states": [state._asdict() for state in exported.states],
+    }
+    reader = graphs.letters(labels, _IDS[first.dtype])
+    return Kind("writing", _title(step), {"reader.onnx": reader, "step.onnx": step}, facts)
+
+
+def throwing(exported: Artifact) -> Kind | None:
+    """Positions in, and where the ball will be out: it is thrown, and followed as it flies."""
+    motion, output = exported.config.get("motion"), exported.signature.outputs[0]
+    if motion is None:
+        return None
+    model, states = graphs.watched(_read(exported, artifact.ONNX))
+    facts = {
+        **motion,
+        "input": exported.signature.inputs[0].name,
+        "output": output.name,
+        "states": [state._asdict() for state in states],
+    }
+    return Kind("throwing", _title(model), {"model.onnx": model}, facts)
+
+
+def hearing(exported: Artifact) -> Kind | None:
+    """Sound in, one number for each label out: it is recorded or read, and heard frame by frame."""
+    labels, output = exported.labels, exported.signature.outputs[0]
+    if not exported.config.get("hearing") or not labels or output.shape != (None, len(labels)):
+        return None
+    model, states = graphs.watched(_read(exported, artifact.ONNX))
+    facts = {
+        **exported.config["hearing"],
+        "labels": labels,
+        "input": exported.signature.inputs[0].name,
+        "output": output.name,
+        "states": [state._asdict() for state in states],
+    }
+    files = {"sound.onnx": _read(exported, artifact.SOUND), "model.onnx": model}
+    return Kind("hearing", _title(model), files, facts, ("replay.mjs",))
+
+
+_KINDS: tuple[Callable[[Artifact], Kind | None], ...] = (text, writing, hearing, throwing)
+_IDS = {"int32": onnx.TensorProto.INT32, "int64": onnx.TensorProto.INT64}
+_NO_LETTERS = ("", "[UNK]")  # padding, and what stands for every unknown letter
+
+
+def _is_letter(label: str) -> bool:
+    return len(label) == 1 or label in _NO_LETTERS
+
+
+def _read(exported: Artifact, name: str) -> onnx.ModelProto:
+    return onnx.load(exported.directory / name)
+
+
+def _title(model: onnx.ModelProto) -> str:
+    """Return what the model card says that the model tells, or else its name."""
+    card = {each.key: each.value for each in model.metadata_props}
+    title = card.get("task", model.graph.name)
+    return title[:1].upper() + title[1:]

@@ -1,0 +1,349 @@
+"""Pages that run exported models, used in headless Chromium as a reader would."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+
+from custom_layers import GRU, LSTM, Bidirectional, LayerNormLSTM
+from exports import ExportError, Hearing, Motion, export, web
+from exports.artifact import Artifact
+from exports.text import TextEncoder
+from pipeline import cepstrum, sound
+from pipeline.data.cache import VARIABLE
+from pipeline.web import RUNTIME
+from tests.clients.accessibility import faults_at
+from tests.clients.node import HERE, reject_uninstalled, run, served
+from tests.exports import models
+
+PAGE_BYTES = 2_000_000
+ROUNDING = 6e-5  # of four decimals, and of float32
+
+Step = tuple[Any, ...]
+Visit = Callable[[Artifact, Sequence[Step]], list[Any]]
+
+
+@pytest.fixture
+def visit(tmp_path: Path) -> Visit:
+    """Builds the page of an exported model, takes steps on it, and returns what came of each."""
+    reject_uninstalled()
+
+    def visit(exported: Artifact, steps: Sequence[Step]) -> list[Any]:
+        runtime = HERE / "node_modules/onnxruntime-web/dist"
+        weight = web.build(web.kind_of(exported), tmp_path / "page", runtime)
+        assert weight.page < PAGE_BYTES
+        (tmp_path / "steps.json").write_text(json.dumps(steps), encoding="utf-8")
+        with served(tmp_path / "page") as address:
+            came = list(json.loads(run(tmp_path, HERE / "visit.mjs", address)))
+            assert faults_at(address) == []
+        return came
+
+    return visit
+
+
+def texts(selector: str) -> Step:
+    return ("allTextContents", selector)
+
+
+def numbers(shown: Sequence[str]) -> np.ndarray:
+    return np.array([text.replace("−", "-") for text in shown], float)
+
+
+def states(place: int) -> Step:
+    """The numbers of a picture of the state."""
+    return texts(f"#states figure:nth-of-type({place}) td")
+
+
+WORDS = [*models.VOCABULARY[2:6], "unheard", *models.VOCABULARY[3:5]]
+
+
+@pytest.mark.parametrize("layer", [GRU, LayerNormLSTM], ids=["native node", "scan"])
+def test_a_text_is_read_word_by_word(layer: Any, tmp_path: Path, visit: Visit) -> None:
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    embedded = keras.layers.Embedding(models.WORDS, models.FEATURES, mask_zero=True)(tokens)
+    both = Bidirectional(layer(models.UNITS, return_sequences=True))(embedded)
+    pooled = keras.layers.GlobalAveragePooling1D()(both)
+    scores = keras.layers.Dense(2, activation="softmax", name="label")(pooled)
+    model = models.randomized(keras.Model(tokens, [scores, both]))
+    encoder = TextEncoder(models.VOCABULARY, max_length=len(WORDS) - 1)
+    exported = export(
+        keras.Model(tokens, scores),
+        tmp_path / "artifact",
+        formats=["onnx"],
+        encoder=encoder,
+        labels=["bad", "good"],
+    )
+    ids = encoder([" ".join(WORDS)]).numpy()
+    whole, outputs = (array[0] for array in model.predict(ids, verbose=0))
+    shorter, outputs_before = (array[0] for array in model.predict(ids[:, :-1], verbose=0))
+    running = [model.predict(ids[:, : n + 1], verbose=0)[0][0, 1] for n in range(ids.shape[1])]
+
+    came = visit(
+        exported,
+        [
+            ("fill", "textarea", " ".join(WORDS)),
+            texts("#words span"),
+            texts("#words small"),
+            texts("#words .unknown span"),
+            texts("#scores td:nth-child(2)"),
+            states(1),
+            states(2),
+            texts("#answer, #note"),
+            ("press", "#step", "ArrowLeft"),
+            texts("#scores td:nth-child(2)"),
+            states(1),
+            states(2),
+            ("fill", "textarea", " "),
+            texts("#scores td:nth-child(2)"),
+        ],
+    )
+    _, words, under, unknown, now, forwards, backwards, said = came[:8]
+    assert words == WORDS[:-1] and unknown == ["unheard"]
+    np.testing.assert_allclose(numbers(under), running, atol=6e-3)
+    np.testing.assert_allclose(numbers(now), whole, atol=ROUNDING)
+    np.testing.assert_allclose(numbers(forwards), outputs[-1, : models.UNITS], atol=ROUNDING)
+    np.testing.assert_allclose(numbers(backwards), outputs[0, models.UNITS :], atol=ROUNDING)
+    note = f"Only the first {len(WORDS) - 1} of {len(WORDS)} words are read."
+    label = ["bad", "good"][whole.argmax()]
+    assert said == [note, f"{label}, {100 * whole.max():.2f} %"]
+
+    _, now, forwards, backwards, _, nothing = came[8:]
+    np.testing.assert_allclose(numbers(now), shorter, atol=ROUNDING)
+    np.testing.assert_allclose(numbers(forwards), outputs_before[-1, : models.UNITS], atol=ROUNDING)
+    np.testing.assert_allclose(numbers(backwards), outputs_before[0, models.UNITS :], atol=ROUNDING)
+    empty = model.predict(encoder([""]).numpy(), verbose=0)[0][0]
+    np.testing.assert_allclose(numbers(nothing), empty, atol=ROUNDING)
+
+
+LETTERS = ["", "[UNK]", "\n", " ", "a", "é", "日"]
+PROMPT = "aé 日\nΩa"
+
+
+def test_a_text_is_written_letter_by_letter(tmp_path: Path, visit: Visit) -> None:
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    embedded = keras.layers.Embedding(len(LETTERS), models.FEATURES)(tokens)
+    lower, *_ = LSTM(models.UNITS, return_sequences=True, return_state=True, name="lower")(embedded)
+    upper = LayerNormLSTM(models.UNITS, return_sequences=True, return_state=True, name="upper")
+    outputs, h, c = upper(lower)
+    scores = keras.layers.Dense(len(LETTERS), activation="softmax", name="scores")(outputs)
+    model = models.randomized(keras.Model(tokens, [scores, h, c]), scale=1.5)
+    exported = export(
+        keras.Model(tokens, scores),
+        tmp_path / "artifact",
+        formats=["onnx"],
+        labels=LETTERS,
+        streaming=True,
+    )
+
+    def answered(text: str) -> list[np.ndarray]:
+        ids = [LETTERS.index(letter) if letter in LETTERS else 1 for letter in text]
+        scores, h, c = model.predict(np.array([ids]), verbose=0)
+        return [scores[0, -1], h[0], c[0]]
+
+    greedy = PROMPT
+    for _ in range(5):
+        scores = answered(greedy)[0][2:]
+        best, next_best = np.sort(scores)[[-1, -2]]
+        assert best - next_best > 1e-3, "another letter is as likely: let the test draw others"
+        greedy += LETTERS[2 + scores.argmax()]
+
+    write, written = ("click", "#write"), texts("#written")
+    came = visit(
+        exported,
+        [
+            ("fill", "textarea", PROMPT),
+            texts("#scores td:nth-child(2)"),
+            states(3),
+            states(4),
+            texts("#note"),
+            ("fill", "#letters", "5"),
+            ("fill", "#temperature", "0"),
+            write,
+            written,
+            texts("#scores td:nth-child(2)"),
+            ("fill", "#letters", "20"),
+            ("fill", "#temperature", "1.5"),
+            *(write, written, write, written),
+            ("fill", "#seed", "1"),
+            *(write, written),
+        ],
+    )
+    _, before, h, c, note, _, _, _, text, after = came[:10]
+    expected = answered(PROMPT)
+    np.testing.assert_allclose(numbers(before), np.sort(expected[0])[::-1], atol=ROUNDING)
+    np.testing.assert_allclose(numbers(h), expected[1], atol=ROUNDING)
+    np.testing.assert_allclose(numbers(c), expected[2], atol=ROUNDING)
+    assert note == ["The model does not know Ω"]
+    assert text == [greedy]
+    np.testing.assert_allclose(numbers(after), np.sort(answered(greedy)[0])[::-1], atol=ROUNDING)
+    (drawn,), (again,), (other,) = (came[place] for place in (13, 15, 18))
+    assert drawn == again != other
+    assert len(drawn) == len(PROMPT) + 20 and set(drawn) <= {*PROMPT, *LETTERS[2:]}
+
+
+def test_a_sound_is_heard_frame_by_frame(tmp_path: Path, visit: Visit) -> None:
+    frames = keras.Input((None, models.FEATURES), name="frames")
+    scaled = keras.layers.Rescaling(0.01)(frames)
+    outputs = GRU(models.UNITS, return_sequences=True)(scaled)
+    scores = keras.layers.Dense(2, activation="softmax", name="label")(outputs[:, -1])
+    model = models.randomized(keras.Model(frames, [scores, outputs]))
+    exported = export(
+        keras.Model(frames, scores),
+        tmp_path / "artifact",
+        formats=["onnx"],
+        labels=["low", "high"],
+        hearing=Hearing(sound.RATE, cepstrum.model(models.FEATURES)),
+    )
+    seconds = np.arange(sound.RATE // 2) / sound.RATE
+    tone = 0.5 * np.sin(2 * np.pi * (300 + 900 * seconds) * seconds)
+    noise = np.random.default_rng(0).normal(scale=0.01, size=(2, len(seconds)))
+    # Of floats, because Chromium divides the positive ones of 16 bits by 32,767.
+    soundfile.write(tmp_path / "tone.wav", (tone + noise).T, sound.RATE, subtype="FLOAT")
+    heard = sound.mfcc(sound.read(tmp_path / "tone.wav"), models.FEATURES)
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+
+    came = visit(
+        exported,
+        [
+            ("setInputFiles", "#file", str(tmp_path / "tone.wav")),
+            texts("#frames td"),
+            texts("#scores td:nth-child(2)"),
+            states(1),
+            texts("#answer"),
+            ("press", "#step", "ArrowLeft"),
+            texts("#frames td"),
+            texts("#scores td:nth-child(2)"),
+            ("setInputFiles", "#file", str(tmp_path / "broken.wav")),
+            texts("#answer"),
+            ("click", "#record"),
+            ("waitFor", "#record[aria-pressed=true]"),
+            ("waitFor", "#record[aria-pressed=false]"),
+            texts("#answer"),
+        ],
+    )
+    whole, hidden = (array[0] for array in model.predict(heard[None], verbose=0))
+    shorter = model.predict(heard[None, :-1], verbose=0)[0][0]
+    _, frame, now, state, said, _, frame_before, before, _, broken, *_, recorded = came
+    np.testing.assert_allclose(numbers(frame), heard[-1], atol=5e-3)
+    np.testing.assert_allclose(numbers(now), whole, atol=ROUNDING)
+    np.testing.assert_allclose(numbers(state), hidden[-1], atol=ROUNDING)
+    assert said == [f"{['low', 'high'][whole.argmax()]}, {100 * whole.max():.2f} %"]
+    np.testing.assert_allclose(numbers(frame_before), heard[-2], atol=5e-3)
+    np.testing.assert_allclose(numbers(before), shorter, atol=ROUNDING)
+    assert broken == ["This browser cannot read the sound."]
+    assert re.match(r"(low|high), \d", recorded[0])
+
+
+def test_a_ball_is_thrown_and_followed(tmp_path: Path, visit: Visit) -> None:
+    positions = keras.Input((None, 3), name="positions")
+    outputs = GRU(models.UNITS, return_sequences=True)(positions)
+    ahead = keras.layers.Reshape((2, 3))(keras.layers.Dense(6)(outputs[:, -1]))
+    model = models.randomized(keras.Model(positions, [ahead, outputs]))
+    exported = export(
+        keras.Model(positions, ahead),
+        tmp_path / "artifact",
+        formats=["onnx"],
+        motion=Motion(rate=20, window=4, ahead=(0.1, 0.5)),
+    )
+    came = visit(
+        exported,
+        [
+            ("fill", "#speed", "8"),
+            ("fill", "#angle", "60"),
+            ("press", "#angle", "Enter"),
+            texts("#flight td"),
+            states(1),
+            texts("#answer"),
+        ],
+    )
+    shown, state, said = came[3:]
+    flight = np.array([text.replace("−", "-") or "nan" for text in shown], float).reshape(-1, 8)
+    path = np.stack([flight[:, 0], np.zeros(len(flight)), flight[:, 1]], axis=-1)
+    seconds = np.arange(12) / 20
+    flying = [2 + 4 * seconds, 1.5 + 8 * np.sin(np.pi / 3) * seconds - 9.81 / 2 * seconds**2]
+    np.testing.assert_allclose(path[:12, ::2], np.transpose(flying), atol=0.2)
+
+    windows = np.lib.stride_tricks.sliding_window_view(path, 4, axis=0).transpose(0, 2, 1)
+    predicted, hidden = model.predict(windows, verbose=0)
+    made = flight[:, [[2, 3], [5, 6]]]
+    assert np.isnan(made[:3]).all()
+    np.testing.assert_allclose(made[3:], predicted[:, :, ::2], atol=6e-4)
+    np.testing.assert_allclose(numbers(state), hidden[-1, -1], atol=ROUNDING)
+
+    off = [
+        np.hypot(*(made[3:-step, row] - path[3 + step :, ::2]).T)
+        for row, step in enumerate([2, 10])
+    ]
+    for row, each in enumerate(off):
+        np.testing.assert_allclose(flight[3 : 3 + len(each), 4 + 3 * row], each, atol=2e-3)
+    told = [float(each) for each in re.findall(r"([\d.]+) m off", said[0])]
+    np.testing.assert_allclose(told, [each.mean() for each in off], atol=8e-3)
+
+
+def test_the_page_runs_on_what_the_tests_run_on() -> None:
+    lock = json.loads((HERE / "package-lock.json").read_text(encoding="utf-8"))
+    locked = lock["packages"][f"node_modules/{RUNTIME.name}"]
+    assert (locked["version"], locked["integrity"]) == (RUNTIME.version, RUNTIME.integrity)
+
+
+def recurrent(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline.cli", *map(str, arguments)],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_command_builds_a_page_and_serves_it(tmp_path: Path) -> None:
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    hidden = GRU(models.UNITS)(keras.layers.Embedding(models.WORDS, models.FEATURES)(tokens))
+    model = keras.Model(tokens, keras.layers.Dense(2, name="label")(hidden))
+    encoder = TextEncoder(models.VOCABULARY, max_length=9)
+    artifact, page = tmp_path / "artifact", tmp_path / "page"
+    export(model, artifact, formats=["onnx"], encoder=encoder, labels=["bad", "good"])
+    cache = str(tmp_path / "cache")
+
+    without_npm = recurrent("demo", artifact, page, PATH="", **{VARIABLE: cache})
+    _, complaint = without_npm.communicate()
+    assert without_npm.returncode == 1 and not page.exists()
+    assert "npm is not installed; it comes with Node.js" in complaint
+
+    first = recurrent("demo", artifact, page, **{VARIABLE: cache})
+    assert first.communicate()[0] == f"{page}\n" and first.returncode == 0
+    (page / "index.html").write_text("an older page")
+    opening = recurrent(
+        "demo", artifact, page, "--open", PATH="", BROWSER="true", **{VARIABLE: cache}
+    )
+    assert opening.stderr is not None
+    address = next(found[0] for line in opening.stderr if (found := re.findall(r"http\S+", line)))
+    with urllib.request.urlopen(f"{address}/index.html") as answer:
+        assert b'src="text.mjs"' in answer.read()
+    opening.send_signal(signal.SIGINT)
+    opening.communicate()
+    assert opening.returncode == 130
+
+    of_others = tmp_path / "others"
+    of_others.mkdir()
+    refused = recurrent("demo", artifact, of_others, PATH="", **{VARIABLE: cache})
+    assert "holds no page of ours" in refused.communicate()[1] and of_others.exists()
+
+
+def test_a_model_without_a_page_is_told_apart(tmp_path: Path) -> None:
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    outputs = keras.layers.Embedding(models.WORDS, 2)(tokens)
+    exported = export(keras.Model(tokens, outputs), tmp_path / "artifact", formats=["onnx"])
+    with pytest.raises(ExportError, match=r"no page for a model that takes tokens \['batch'"):
+        web.kind_of(exported)
