@@ -65,6 +65,11 @@ def mfcc(samples: Floats, coefficients: int) -> Floats:
     return dct(decibels, norm="ortho")[:, :coefficients].astype(np.float32)
 
 
+def seconds(frames: int) -> Floats:
+    """Return when the middle of each frame of `mfcc` is."""
+    return (np.arange(frames) * _HOP / RATE).astype(np.float32)
+
+
 def mel_filters(rate: int, window: int, count: int) -> npt.NDArray[Any]:
     """Return how much of each frequency of a window each filter takes, `[frequencies, count]`.
 
