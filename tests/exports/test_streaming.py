@@ -105,7 +105,7 @@ def test_a_trace_has_the_states_and_outputs_of_keras_at_every_step(case: Any) ->
 
 def test_only_a_step_model_has_a_trace(exported: Artifact) -> None:
     with pytest.raises(ExportError, match="holds no step model: export with streaming=True"):
-        Predictor(exported.directory).trace([[1, 2]])
+        Predictor(exported.directory).trace(np.array([[1, 2]]))
 
 
 def test_the_proof_covers_the_step_model(case: Any) -> None:
