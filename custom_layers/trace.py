@@ -1,6 +1,7 @@
 """What a learner asks of a recurrent layer: its states, its gates and dL/dstate, at every step."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from keras import ops
 
 from custom_layers import engine
 from custom_layers.cell import Cell, Gates, Tensor
-from custom_layers.engine import Recurrence
+from custom_layers.engine import Recurrence, backend
 from custom_layers.recurrent import Recurrent
 
 
@@ -20,11 +21,13 @@ class Trace(NamedTuple):
         states: by name, the state after each step, `[batch, time, U]`.
         gates: by letter, the gate at each step after its activation, `[batch, time, U]`.
         gradients: by state, the norm of dL/dstate after each step, `[batch, time]`.
+        real: True where a step was read, False where the mask held the state, `[batch, time]`.
     """
 
     states: dict[str, Tensor]
     gates: dict[str, Tensor]
     gradients: dict[str, Tensor]
+    real: Tensor
 
 
 def trace(
@@ -52,19 +55,25 @@ def trace(
         raise ValueError(f"{model.name!r} has no recurrent layer of custom_layers to trace.")
     with contextlib.ExitStack() as stack:
         watchers = [stack.enter_context(_watching(layer)) for layer in layers]
-        model(inputs)
-        probes = [ops.zeros_like(each) for watcher in watchers for each in watcher.states]
+
+        def begin() -> Any:
+            model(inputs)
+            return [(watcher.first, watcher.states) for watcher in watchers]
 
         def run(probes: list[Tensor]) -> tuple[Tensor, Any]:
             remaining = iter(probes)
             for watcher in watchers:
                 watcher.probes = [next(remaining) for _ in watcher.cell.state]
             value = (loss or _sum)(model(inputs))
-            return value, [(watcher.states, watcher.heard) for watcher in watchers]
+            seen = [(watcher.states, watcher.heard, watcher.real) for watcher in watchers]
+            return value, seen
 
+        firsts, states = zip(*engine.as_graph(begin)(), strict=True)
+        probes = [ops.zeros_like(each) for layer_states in states for each in layer_states]
         # What is added to a state has the gradient of the state.
-        seen, gradients = engine.gradient(run, probes)
-        names = [watcher.gate_names() for watcher in watchers]
+        seen, gradients = engine.as_graph(functools.partial(engine.gradient, run))(probes)
+        pairs = zip(watchers, firsts, strict=True)
+        names = [watcher.gate_names(*first) for watcher, first in pairs]
     remaining = iter(gradients)
     return {
         watcher.layer.name: Trace(
@@ -73,8 +82,9 @@ def trace(
                 name: values for name, values in zip(gates, heard, strict=True) if name is not None
             },
             gradients={name: ops.norm(next(remaining), axis=-1) for name in watcher.cell.state},
+            real=real,
         )
-        for watcher, gates, (states, heard) in zip(watchers, names, seen, strict=True)
+        for watcher, gates, (states, heard, real) in zip(watchers, names, seen, strict=True)
     }
 
 
@@ -100,9 +110,11 @@ class _Watcher:
         layer: the layer.
         cell: its cell.
         probes: for each state, what is added to it after each step, `[batch, time, U]`; or None.
+        recurrence: how the layer walks.
         states: each state after each step, `[batch, time, U]`.
         heard: each result of an activation at each step, `[batch, time, U]`.
-        first: recurrence, projected inputs and state of the first step.
+        real: where a step is read, `[batch, time]`.
+        first: projected inputs and state of the first step.
     """
 
     def __init__(self, layer: Recurrent) -> None:
@@ -110,7 +122,9 @@ class _Watcher:
         self.probes: list[Tensor] | None = None
         self.states: list[Tensor] = []
         self.heard: list[Tensor] = []
-        self.first: tuple[Recurrence, Tensor, list[Tensor]] | None = None
+        self.real: Tensor = None
+        self.recurrence: Recurrence | None = None
+        self.first: tuple[Tensor, list[Tensor]] | None = None
 
     def walk(
         self, recurrence: Recurrence, sequences: Tensor, state: list[Tensor] | None
@@ -119,32 +133,45 @@ class _Watcher:
         x = recurrence.projected(sequences)
         if state is None:
             state = self.layer.get_initial_state(ops.shape(sequences)[0])
-        if self.probes is None:
-            self.first = (recurrence, x[0], state)
-        states, heard = [], []
-        for time in range(x.shape[0]):
-            held = None
-            if recurrence.mask is not None:
-                held = [ops.logical_not(recurrence.mask[:, time, None])] * len(state)
-            with _listening(self.cell) as results:
-                state = engine.step(recurrence, x[time], held, state)
-            if self.probes is not None:
-                added = (probe[:, time] for probe in self.probes)
-                state = [ops.add(*pair) for pair in zip(state, added, strict=True)]
-            states.append(state)
-            heard.append(results)
-        self.states = [ops.stack(each, axis=1) for each in zip(*states, strict=True)]
-        self.heard = [ops.stack(each, axis=1) for each in zip(*heard, strict=True)]
-        return self.states[0], state
+        self.recurrence, self.first = recurrence, (x[0], state)
+        mask = [] if recurrence.mask is None else [recurrence.mask]
+        held = [ops.logical_not(each[..., None]) for each in mask] * len(state)
+        steps = [x, *(ops.swapaxes(each, 0, 1) for each in (*held, *(self.probes or [])))]
+        _, first = self._step(state, [each[0] for each in steps])
+        final, kept = backend.scan(
+            self._step,
+            state,
+            [backend.unstack(each) for each in steps],
+            first,
+            length=backend.length(x),
+        )
+        kept = [ops.swapaxes(backend.stack(each), 0, 1) for each in kept]
+        self.states, self.heard = kept[: len(state)], kept[len(state) :]
+        self.real = recurrence.mask
+        if self.real is None:
+            self.real = ops.ones((x.shape[1], x.shape[0]), "bool")
+        return self.states[0], final
 
-    def gate_names(self) -> list[str | None]:
+    def _step(self, state: list[Tensor], now: list[Tensor]) -> tuple[list[Tensor], Any]:
+        """Take a step; `now` is x, where each state is held if there is a mask, and the probes."""
+        assert self.recurrence is not None
+        x, *others = now
+        held = None if self.recurrence.mask is None else others[: len(state)]
+        probes = [] if self.probes is None else others[-len(state) :]
+        with _listening(self.cell) as results:
+            state = engine.step(self.recurrence, x, held, state)
+        if probes:
+            state = [ops.add(*pair) for pair in zip(state, probes, strict=True)]
+        return state, [*state, *results]
+
+    def gate_names(self, x: Tensor, state: list[Tensor]) -> list[str | None]:
         """Return, for each result of an activation, the gate that it is, or None.
 
         It is the gate of which it reads the block of the inputs, if the other blocks that it reads
         are of gates known before.
         """
-        assert self.first is not None
-        recurrence, x, state = self.first
+        assert self.recurrence is not None
+        recurrence = self.recurrence
         names: list[str | None] = []
         for place in range(len(self.heard)):
 

@@ -43,6 +43,19 @@ class Prediction(NamedTuple):
     outputs: Arrays
 
 
+class Steps(NamedTuple):
+    """What a model went through, step by step.
+
+    Attributes:
+        states: each state after each step, by the names of layer and state, such as "lstm_1.h":
+            `[batch, time, units]`.
+        outputs: each output after each step, by name: `[batch, time, ...]`.
+    """
+
+    states: Arrays
+    outputs: Arrays
+
+
 class Predictor:
     """An exported model that answers. Threads may share it.
 
@@ -119,6 +132,36 @@ class Predictor:
                 f"{self.artifact.directory} holds no step model: export with streaming=True."
             )
         return Stream(self._run_step, self.signature, self.artifact.states, batch)
+
+    def trace(self, inputs: Any) -> Steps:
+        """Feed sequences step by step, for one array or for arrays by name, and keep all it makes.
+
+        An output that is one for the whole sequence is, after each step, that for the steps so far.
+
+        Raises:
+            ExportError: if the arrays are not those that the model takes, or it was exported
+                without a step model.
+        """
+        arrays = self.signature.name_inputs(inputs)
+        timed = [array.name for array in self.signature.inputs if array.has_time]
+        batch, time = arrays[timed[0]].shape[:2]
+        stream = self.stream(batch)
+        states: list[Arrays] = []
+        outputs: list[Arrays] = []
+        for step in range(time):
+            now = {name: arrays[name][:, step : step + 1] for name in timed}
+            outputs.append(stream.feed({**arrays, **now}))
+            states.append(stream.state)
+        spread = [array.name for array in self.signature.outputs if not array.has_time]
+        return Steps(
+            {name: np.stack([each[name] for each in states], 1) for name in stream.state},
+            {
+                name: np.stack([each[name] for each in outputs], 1)
+                if name in spread
+                else np.concatenate([each[name] for each in outputs], 1)
+                for name in outputs[0]
+            },
+        )
 
     def _prediction(self, outputs: Arrays, row: int) -> Prediction:
         own = {name: values[row] for name, values in outputs.items()}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from exports.runtime import Stream
     from pipeline.batches import Examples
+    from pipeline.explain.reading import Reading
     from pipeline.marks import Marks
     from pipeline.run import Run
 
@@ -270,6 +271,27 @@ class Language(Generator[LanguageConfig, LanguageData]):
 
         return Continuation(pieces(), _notes(vocabulary, tokens))
 
+    def reading(self, run: Run[LanguageConfig], model: keras.Model, subject: str) -> Reading:
+        """Read token by token; the model has an answer after each."""
+        from pipeline.explain.reading import Reading, Text, at_every_step, coming
+
+        vocabulary = _known(run, model)
+        tokens = list(self.split(subject)) or [_BREAK]
+        ids = vocabulary.encode(tokens)
+        before = ["", *tokens[:-1]]
+        pieces = [self.spelled(*pair) for pair in zip(tokens, before, strict=True)]
+        return Reading(
+            name=subject,
+            inputs={"tokens": ids[None]},
+            time="tokens",
+            steps=[_quoted(token) for token in tokens],
+            noun="tokens",
+            running=at_every_step,
+            explain=coming(ids, [_quoted(token) for token in vocabulary.tokens], "token"),
+            view=Text(pieces, between=""),
+            source="tokens",
+        )
+
     def artifact(self, run: Run[LanguageConfig]) -> Mapping[str, Any]:
         """Put the tokens beside the model, as labels; compare on some of the test split."""
         from pipeline import batches
@@ -329,14 +351,20 @@ def _trained(run: Run[LanguageConfig]) -> tuple[Callable[[], Stream], Vocabulary
     """Load what begins to read with the model of `run`, and the tokens that it knows."""
     from pipeline import stepping
 
-    model, vocabulary = run.model(), _vocabulary(run)
+    model = run.model()
+    return stepping.streams(model), _known(run, model)
+
+
+def _known(run: Run[LanguageConfig], model: keras.Model) -> Vocabulary:
+    """The vocabulary of `run`, which must be that of `model`."""
+    vocabulary = _vocabulary(run)
     known = model.get_layer("embeddings").input_dim
     if known != len(vocabulary.tokens):
         raise PipelineError(
             f"{run.path / 'vocabulary.txt'} is damaged: it has {len(vocabulary.tokens)} tokens, "
             f"and the model knows {known}"
         )
-    return stepping.streams(model), vocabulary
+    return vocabulary
 
 
 def _read(stream: Stream, ids: Ids) -> Floats:

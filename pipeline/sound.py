@@ -64,6 +64,11 @@ def mfcc(samples: Floats, coefficients: int) -> Floats:
     return dct(decibels, norm="ortho")[:, :coefficients].astype(np.float32)
 
 
+def seconds(frames: int) -> Floats:
+    """Return when the middle of each frame of `mfcc` is."""
+    return (np.arange(frames) * HOP / RATE).astype(np.float32)
+
+
 def hann(window: int) -> npt.NDArray[Any]:
     """Return the weight of each sample of a window."""
     return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.batches import Examples
+    from pipeline.explain.reading import Reading
     from pipeline.marks import Marks
     from pipeline.run import Run
 
@@ -147,6 +148,16 @@ class Task(ABC, Generic[C, D]):
         Raises:
             PipelineError: the run has no model, or one of `subjects` cannot be understood.
         """
+
+    def reading(self, run: Run[C], model: keras.Model, subject: str) -> Reading | None:
+        """Say how `model`, that of `run`, reads `subject` step by step, for `recurrent explain`.
+
+        Here it is not known how.
+
+        Raises:
+            PipelineError: `subject` cannot be understood.
+        """
+        return None
 
     @abstractmethod
     def artifact(self, run: Run[C]) -> Mapping[str, Any]:

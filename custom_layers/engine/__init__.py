@@ -6,9 +6,19 @@ from custom_layers.engine.backend import portable
 from custom_layers.engine.recurrence import Recurrence, without_padding
 from custom_layers.linear_cell import LinearCell
 
-__all__ = ["Recurrence", "gradient", "native", "portable", "step", "walk", "without_padding"]
+__all__ = [
+    "Recurrence",
+    "as_graph",
+    "gradient",
+    "native",
+    "portable",
+    "step",
+    "walk",
+    "without_padding",
+]
 
 
+as_graph = backend.as_graph
 gradient = backend.gradient
 step = sequential.step
 

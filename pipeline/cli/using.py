@@ -1,4 +1,4 @@
-"""The verbs that use a run: evaluate, predict, generate, export, bench, serve, demo."""
+"""The verbs that use a run: evaluate, predict, explain, generate, export, bench, serve, demo."""
 
 import json
 import sys
@@ -52,6 +52,30 @@ def predict(run: Path, subjects: Sequence[str]) -> None:
         click.echo(answer.text)
         for note in answer.notes:
             say(f"{opened.task.subject} {number}: {note}")
+
+
+@click.command()
+@click.argument("run", type=_FOLDER)
+@click.argument("subject")
+@click.option(
+    "--beside", type=_FOLDER, multiple=True, metavar="RUN", help="To compare with; may be repeated."
+)
+@click.option("--to", type=_FOLDER, help="HTML file to write.  [default: explain.html in RUN]")
+@click.option("--figures", type=_FOLDER, help="Folder for the figures as SVG and PNG, too.")
+def explain(
+    run: Path, subject: str, beside: Sequence[Path], to: Path | None, figures: Path | None
+) -> None:
+    """Show on a page what the model of RUN makes of SUBJECT, step by step.
+
+    The page has what the model says after each step, what that depends on, gates and states of
+    each unit, and how the gradient vanishes on its way back. It opens from disk.
+    """
+    runs = [_open(path) for path in (run, *beside)]
+    from pipeline.explain import runs as explaining
+
+    path = to or run / "explain.html"
+    explaining.explain(runs, _readable(subject), path, figures)
+    click.echo(path)
 
 
 @click.command(context_settings={"show_default": True})
@@ -279,4 +303,4 @@ def _generators() -> str:
     return ", ".join(name for name in tasks.names() if isinstance(tasks.get(name), Generator))
 
 
-VERBS = (evaluate, predict, generate, export, bench, serve, demo)
+VERBS = (evaluate, predict, explain, generate, export, bench, serve, demo)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -15,6 +15,22 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+class Token(NamedTuple):
+    """A piece of a text, coloured.
+
+    Attributes:
+        before: what stands between it and the piece before it.
+        text: the piece.
+        share: how strongly it is coloured, from 0 to 1, in another colour if below 0; or None.
+        said: what the colour says, in words.
+    """
+
+    before: str
+    text: str
+    share: float | None
+    said: str
 
 
 @dataclass(frozen=True)
@@ -69,6 +85,16 @@ def image(png: str, text: str) -> Markup:
 def folded(summary: str, content: Markup) -> Markup:
     """Hide `content` behind its summary until the reader asks for it."""
     return block("folded", summary, content)
+
+
+def heading(text: str) -> Markup:
+    """Head a part of a section."""
+    return block("heading", text)
+
+
+def tokens(caption: str, pieces: Sequence[Token]) -> Markup:
+    """Write a text whose pieces are coloured; what the colours say must stand elsewhere, too."""
+    return block("tokens", caption, pieces)
 
 
 def block(name: str, *arguments: Any) -> Markup:

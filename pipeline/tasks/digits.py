@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pipeline.batches import Examples
     from pipeline.data.recordings import Recording, Sound
+    from pipeline.explain.reading import Reading
     from pipeline.hearing import Ear
     from pipeline.marks import Marks
     from pipeline.run import Run
@@ -173,6 +174,27 @@ class Digits(Task[DigitsConfig, DigitsData]):
             _answer(each, row, _labels(run.config), ear.unheard(each.sound))
             for each, row in zip(heard, probabilities, strict=True)
         ]
+
+    def reading(self, run: Run[DigitsConfig], model: keras.Model, subject: str) -> Reading | None:
+        """Hear frame by frame, if the model is given frames; waveforms have too many steps."""
+        from pipeline import hearing, sound
+        from pipeline.explain.reading import Reading, Vectors, after_prefixes, choice
+
+        (heard,) = _subjects(run, hearing.ear(run.config.dataset), [subject])
+        (symbolic,) = model.inputs
+        if heard.sound.ndim != 2:
+            return None
+        return Reading(
+            name=heard.name,
+            inputs={symbolic.name: heard.sound[None]},
+            time=symbolic.name,
+            steps=[f"{each:.2f} s" for each in sound.seconds(len(heard.sound))],
+            noun="frames",
+            running=after_prefixes,
+            explain=choice(_labels(run.config)),
+            view=Vectors(heard.sound, "coefficient"),
+            source=symbolic.name,
+        )
 
     def artifact(self, run: Run[DigitsConfig]) -> Mapping[str, Any]:
         """Put the labels and what hears beside the model; compare on the test split."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.batches import Examples
     from pipeline.data.loading import Splits
     from pipeline.data.remembering import Episode
+    from pipeline.explain.reading import Reading
     from pipeline.marks import Marks
     from pipeline.problems import Problem
     from pipeline.run import Run
@@ -225,6 +226,35 @@ class Memory(Task[MemoryConfig, MemoryData]):
         examples = problem.inputs.examples([each.inputs for each in asked], np.zeros(len(asked)))
         answers = batches.outputs(model, examples)
         return [_answer(problem, *pair) for pair in zip(asked, answers, strict=True)]
+
+    def reading(self, run: Run[MemoryConfig], model: keras.Model, subject: str) -> Reading | None:
+        """Read step by step, if a label is asked for."""
+        from pipeline.data import remembering
+        from pipeline.explain.reading import Reading, Text, Vectors, after_prefixes, choice
+        from pipeline.problems import Choice
+
+        problem = _problem(run.config)
+        if not isinstance(problem.goal, Choice):
+            return None
+        (asked,) = _asked(run.config, [subject])
+        if asked.inputs.ndim == 1:
+            steps = [remembering.WORDS[each] for each in asked.inputs]
+            name, view = " ".join(steps), Text(steps)
+        else:
+            steps = [str(row) for row in range(1, 1 + len(asked.inputs))]
+            name, view = asked.name, Vectors(asked.inputs, "column")
+        (symbolic,) = model.inputs
+        return Reading(
+            name=name,
+            inputs={symbolic.name: asked.inputs[None].astype(symbolic.dtype)},
+            time=symbolic.name,
+            steps=steps,
+            noun="words" if asked.inputs.ndim == 1 else "rows",
+            running=after_prefixes,
+            explain=choice(problem.goal.labels),
+            view=view,
+            source=symbolic.name,
+        )
 
     def artifact(self, run: Run[MemoryConfig]) -> Mapping[str, Any]:
         """Compare on the test split; put the labels beside the model, if it tells one of them."""

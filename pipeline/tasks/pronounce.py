@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.data.loading import Splits
     from pipeline.data.pronunciations import Pronunciation, Word
     from pipeline.decoding import Hypothesis
+    from pipeline.explain.reading import Reading as StepByStep
     from pipeline.marks import Marks
     from pipeline.run import Run
 
@@ -192,6 +193,32 @@ class Pronounce(Task[PronounceConfig, PronounceData]):
             _answer(spelling, found, *known.get(spelling, (None, "")))
             for spelling, found in zip(spellings, answers, strict=True)
         ]
+
+    def reading(self, run: Run[PronounceConfig], model: keras.Model, subject: str) -> StepByStep:
+        """Write phoneme by phoneme what the search finds, reading the letters."""
+        from pipeline import batches, writing
+        from pipeline.explain import reading
+
+        word = _spelling(subject)
+        letters = _ids(word)
+        ((best, *_),) = self.answers(batches.compute(model), _paired([letters], [()]))
+        written = [*best.symbols, writing.BOUNDARY]
+        steps = [_symbols()[each] for each in written]
+        return reading.Reading(
+            name=word,
+            inputs={
+                "letters": np.array([letters], np.int32),
+                "previous": np.array([[writing.BOUNDARY, *best.symbols]], np.int32),
+            },
+            time="previous",
+            steps=steps,
+            noun="phonemes",
+            running=reading.at_every_step,
+            explain=reading.written(written, _symbols(), "phoneme"),
+            view=reading.Text(steps),
+            source="letters",
+            read=list(word),
+        )
 
     def artifact(self, run: Run[PronounceConfig]) -> Mapping[str, Any]:
         """Put the phonemes beside the model; compare on words of the test split."""

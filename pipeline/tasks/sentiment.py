@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.batches import Examples
     from pipeline.data.loading import Splits
     from pipeline.data.reviews import Review
+    from pipeline.explain.reading import Reading
     from pipeline.marks import Marks
     from pipeline.run import Run
 
@@ -171,12 +172,8 @@ class Sentiment(Task[TextConfig, ReviewData]):
         from pipeline import batches
         from pipeline.data.reviews import LABELS
 
-        model, whole = run.model(), _encoder(run, max_length=2**31 - 1)
-        if model.get_layer("words").input_dim != len(whole.vocabulary):
-            raise PipelineError(
-                f"{run.path / 'vocabulary.txt'} is damaged: it has {len(whole.vocabulary)} words, "
-                f"and the model knows {model.get_layer('words').input_dim}"
-            )
+        model = run.model()
+        whole = _encoder_of(run, model)
         limit, ids = run.config.max_length, whole.encode(subjects)
         examples = batches.sequences([row[:limit] for row in ids], [0] * len(subjects))
         probabilities = batches.outputs(model, examples)
@@ -186,6 +183,29 @@ class Sentiment(Task[TextConfig, ReviewData]):
             )
             for text, tokens, row in zip(subjects, ids, probabilities, strict=True)
         ]
+
+    def reading(self, run: Run[TextConfig], model: keras.Model, subject: str) -> Reading:
+        """Read word by word, as many as the model was to read."""
+        from exports.text import standardize
+        from pipeline.data.reviews import LABELS
+        from pipeline.explain.reading import Reading, Text, after_prefixes, choice
+
+        limit = run.config.max_length
+        (ids,) = _encoder_of(run, model).encode([subject])
+        words = standardize([subject]).numpy()[0].decode().split()[:limit]
+        if not words:
+            raise PipelineError("there is no word in the text to be explained")
+        return Reading(
+            name=subject,
+            inputs={"tokens": ids[None, :limit]},
+            time="tokens",
+            steps=words,
+            noun="words",
+            running=after_prefixes,
+            explain=choice(LABELS),
+            view=Text(words),
+            source="tokens",
+        )
 
     def artifact(self, run: Run[TextConfig]) -> Mapping[str, Any]:
         """Put the words and the names of the labels beside the model; compare on the test split."""
@@ -328,6 +348,17 @@ def _vocabulary(texts: Sequence[str], size: int) -> Sequence[str]:
     from exports.text import TextEncoder
 
     return TextEncoder.from_texts(texts, size, max_length=1).vocabulary
+
+
+def _encoder_of(run: Run[TextConfig], model: keras.Model) -> TextEncoder:
+    """The encoder for texts of any length; its words must be those that `model` knows."""
+    whole = _encoder(run, max_length=2**31 - 1)
+    if model.get_layer("words").input_dim != len(whole.vocabulary):
+        raise PipelineError(
+            f"{run.path / 'vocabulary.txt'} is damaged: it has {len(whole.vocabulary)} words, "
+            f"and the model knows {model.get_layer('words').input_dim}"
+        )
+    return whole
 
 
 def _texts(split: Sequence[Review]) -> list[str]:

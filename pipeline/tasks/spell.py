@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.data.loading import Splits
     from pipeline.data.pictures import Pixels
     from pipeline.decoding import Hypothesis
+    from pipeline.explain.reading import Reading
     from pipeline.marks import Marks
     from pipeline.run import Run
 
@@ -243,6 +244,33 @@ class Spell(Task[SpellConfig, SpellData]):
         examples = _examples([Captioned(each.picture, "") for each in looked_at])
         found = writing.search(batches.compute(model), examples, width=_WIDTH, longest=_LONGEST)
         return [_answer(each, spellings) for each, spellings in zip(looked_at, found, strict=True)]
+
+    def reading(self, run: Run[SpellConfig], model: keras.Model, subject: str) -> Reading:
+        """Write letter by letter what the search finds, looking at the picture."""
+        from pipeline import batches, writing
+        from pipeline.data.captions import LETTERS, Captioned
+        from pipeline.explain import reading
+
+        (seen,) = _subjects(run, [subject], model.inputs[0].shape[1:])
+        examples = _examples([Captioned(seen.picture, "")])
+        compute = batches.compute(model)
+        ((best, *_),) = writing.search(compute, examples, width=_WIDTH, longest=_LONGEST)
+        names = ["padding", "end", *LETTERS]
+        written = [*best.symbols, writing.BOUNDARY]
+        return reading.Reading(
+            name=seen.name,
+            inputs={
+                "picture": seen.picture[None],
+                "previous": np.array([[writing.BOUNDARY, *best.symbols]], np.int32),
+            },
+            time="previous",
+            steps=[names[each] for each in written],
+            noun="letters",
+            running=reading.at_every_step,
+            explain=reading.written(written, names, "letter"),
+            view=reading.Picture(seen.picture),
+            source="picture",
+        )
 
     def artifact(self, run: Run[SpellConfig]) -> Mapping[str, Any]:
         """Put the letters beside the model; compare on the test split."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from pipeline.batches import Examples
     from pipeline.data.trajectories import Positions, Window
+    from pipeline.explain.reading import Array, Explained, Reading, Tensor
     from pipeline.extrapolation import Extrapolation
     from pipeline.marks import Marks
     from pipeline.run import Run
@@ -188,6 +189,25 @@ class Trajectory(Task[TrajectoryConfig, Data]):
             _answer(each, compute(each.past[None])[0], run.config.window)
             for each in _subjects(run.config, subjects)
         ]
+
+    def reading(self, run: Run[TrajectoryConfig], model: keras.Model, subject: str) -> Reading:
+        """Follow the ball position by position."""
+        from pipeline.data.bouncing_ball import RATE
+        from pipeline.explain.reading import Path, Reading, after_prefixes
+
+        (followed,) = _subjects(run.config, [subject])
+        past = followed.past
+        return Reading(
+            name=followed.name,
+            inputs={"positions": past[None]},
+            time="positions",
+            steps=[f"{each / RATE:.2f} s" for each in range(1 - len(past), 1)],
+            noun="positions",
+            running=after_prefixes,
+            explain=_explained,
+            view=Path(past, RATE, followed.future),
+            source="positions",
+        )
 
     def artifact(self, run: Run[TrajectoryConfig]) -> Mapping[str, Any]:
         """Say what the positions mean; compare on the test split."""
@@ -362,6 +382,31 @@ def _read(name: str) -> _Subject:
             f"{path} holds what is no position within {_FAR:g} m: give {task.accepts}"
         )
     return _Subject(positions.astype(np.float32), name)
+
+
+def _explained(answers: Array) -> Explained:
+    """Explain how far the ball comes, in the direction between the last two answers."""
+    from keras import ops
+
+    from pipeline.data.trajectories import AHEAD
+    from pipeline.explain.reading import Explained
+
+    def score(outputs: Tensor) -> Tensor:
+        return ops.sum(outputs[:, -1] * direction)
+
+    last = answers[-1, -1] - answers[-1, -2]
+    direction = (last / (np.linalg.norm(last) or 1.0)).astype(np.float32)
+    names = [f"{axis} in {seconds} s" for seconds in AHEAD for axis in "xyz"]
+    curves = dict(zip(names, answers.reshape(len(answers), -1).T, strict=True))
+    said = [f"x, y, z {_position(each[-1])} in {AHEAD[-1]} s" for each in answers]
+    return Explained(
+        f"how far the ball is on its way in {AHEAD[-1]} s",
+        score,
+        curves,
+        "metres",
+        said,
+        answer=said[-1],
+    )
 
 
 def _position(position: npt.NDArray[Any]) -> str:

@@ -1,5 +1,8 @@
 """What a trace says, against the equations in NumPy and finite differences."""
 
+import re
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import pytest
@@ -111,10 +114,49 @@ def test_masked_steps_hold_the_state_and_hand_on_the_gradient() -> None:
     seen = trace(model, values, loss=lambda outputs: keras.ops.sum(outputs**2))
     assert list(seen) == ["lower", "upper"]
     upper = arrays(seen["upper"].states["c"]), arrays(seen["upper"].gradients["c"])
+    for layer in seen.values():
+        np.testing.assert_array_equal(arrays(layer.real), MASKS["right"])
     for row, length in enumerate([7, 4, 1, 0, 6]):
         for found in upper:
             held = found[row, max(length - 1, 0) :]
             np.testing.assert_array_equal(held, np.broadcast_to(held[:1], held.shape))
+
+
+def both_directions() -> keras.layers.Layer:
+    return custom_layers.Bidirectional(custom_layers.GRU(UNITS, name="ways"))
+
+
+def two_layers() -> keras.layers.Layer:
+    return custom_layers.Stack([custom_layers.GRU(UNITS, name="low"), custom_layers.LSTM(UNITS)])
+
+
+def keras_directions() -> keras.layers.Layer:
+    return keras.layers.Bidirectional(custom_layers.GRU(UNITS, name="ways"))
+
+
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (both_directions, {"ways", "ways_backward"}),
+        (keras_directions, {"forward_ways", "backward_ways"}),
+        (two_layers, {"low", "lstm"}),
+    ],
+)
+def test_layers_within_a_layer_are_traced_each_in_the_order_of_its_walk(
+    make: Callable[[], keras.layers.Layer], names: set[str]
+) -> None:
+    layer = built(make())
+    randomize(layer)
+    seen = trace(layer, inputs())
+    assert {re.sub(r"_\d+$", "", name) for name in seen} == names
+    ends = [arrays(each.states["h"])[:, -1] for each in seen.values()]
+    expected = arrays(layer(inputs()))
+    if len(ends) == 2 and expected.shape[-1] == 2 * UNITS:
+        backwards = [name.find("backward") >= 0 for name in seen]
+        first, second = (ends[place] for place in np.argsort(backwards))
+        np.testing.assert_allclose(np.concatenate([first, second], -1), expected, atol=1e-5)
+    else:
+        np.testing.assert_allclose(ends[-1], expected, atol=1e-5)
 
 
 def test_there_must_be_something_to_trace() -> None:

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 import custom_layers
 from exports import Artifact, ExportError, export, verify
+from exports.runtime import Predictor
 from tests.exports.models import FEATURES, UNITS, randomized, sequences
 
 LAYERS: dict[str, tuple[Callable[..., Any], list[str]]] = {
@@ -84,6 +85,27 @@ def test_chunks_of_any_length_give_what_the_whole_sequence_gives(case: Any) -> N
             np.concatenate(labels, 1), expected[0], atol=1e-5, err_msg=format
         )
         np.testing.assert_allclose(outputs["label"], expected[1], 0, 1e-5, kind)
+
+
+def test_a_trace_has_the_states_and_outputs_of_keras_at_every_step(case: Any) -> None:
+    kind, artifact, model = case
+    values = np.random.default_rng(0).normal(size=(3, 9, FEATURES)).astype("float32")
+    steps = Predictor(artifact.directory).trace(values)
+    prefixes = [model.predict(values[:, : step + 1], verbose=0) for step in range(9)]
+    label = np.stack([label for _, label in prefixes], axis=1)
+    np.testing.assert_allclose(steps.outputs["labels"], prefixes[-1][0], atol=1e-5)
+    np.testing.assert_allclose(steps.outputs["label"], label, atol=1e-5)
+    assert list(steps.states) == [state.name for state in artifact.states]
+    if kind.startswith("keras"):
+        return  # nothing else tells its states
+    for layer, traced in custom_layers.trace(model, values).items():
+        for name, expected in traced.states.items():
+            np.testing.assert_allclose(steps.states[f"{layer}.{name}"], expected, atol=1e-5)
+
+
+def test_only_a_step_model_has_a_trace(exported: Artifact) -> None:
+    with pytest.raises(ExportError, match="holds no step model: export with streaming=True"):
+        Predictor(exported.directory).trace(np.array([[1, 2]]))
 
 
 def test_the_proof_covers_the_step_model(case: Any) -> None:

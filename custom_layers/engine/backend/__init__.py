@@ -22,6 +22,7 @@ __all__ = [
     "Linearized",
     "Now",
     "Shared",
+    "as_graph",
     "convert_to_tensor",
     "custom_gradient",
     "fill",
@@ -58,6 +59,7 @@ def _chosen() -> Backend:
 
 
 _backend = _chosen()
+as_graph = _backend.as_graph
 convert_to_tensor = _backend.convert_to_tensor
 custom_gradient = _backend.custom_gradient
 gradient = _backend.gradient

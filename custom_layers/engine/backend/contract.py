@@ -173,6 +173,9 @@ class Backend(Protocol):
             constants: structure of the tensors that have none.
         """
 
+    def as_graph(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `function` in the form in which long loops of its take the least time."""
+
     def gradient(
         self, function: Callable[[list[Tensor]], tuple[Tensor, Any]], arguments: list[Tensor]
     ) -> tuple[Any, list[Tensor]]:

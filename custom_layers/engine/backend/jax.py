@@ -82,6 +82,11 @@ def custom_gradient(
     return differentiable(arguments, constants)
 
 
+def as_graph(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `function`: here it is run as it stands."""
+    return function
+
+
 def gradient(
     function: Callable[[list[Tensor]], tuple[Tensor, Any]], arguments: list[Tensor]
 ) -> tuple[Any, list[Tensor]]:

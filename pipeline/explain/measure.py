@@ -1,0 +1,194 @@
+"""What a model makes of one subject, as arrays: answers, gradients, states and gates."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import custom_layers
+from custom_layers import Recurrent
+from exports.traced import replaced
+from pipeline import batches
+from pipeline.config import Config
+from pipeline.explain.reading import Array, Explained, Inputs, Reading, Tensor, given
+
+
+@dataclass(frozen=True, eq=False)
+class Dependence:
+    """How `n` numbers depend on an input: its values `[steps, ...]`, gradients `[n, steps, ...]`.
+
+    Of an input of integers, the values are what the first layer makes of it, such as embeddings.
+    """
+
+    values: Array
+    gradients: Array
+
+    @property
+    def norms(self) -> Array:
+        """The norm of the gradient of each number at each step, `[n, steps]`."""
+        count, steps = self.gradients.shape[:2]
+        flat = self.gradients.reshape(count, steps, -1)
+        found: Array = np.linalg.norm(flat, axis=-1)
+        return found
+
+    @property
+    def pushes(self) -> Array:
+        """Gradient times value, summed over each step, `[n, steps]`.
+
+        By so much each number rises, in the first order, for each part that a step grows by.
+        """
+        count, steps = self.gradients.shape[:2]
+        found: Array = (self.gradients * self.values).reshape(count, steps, -1).sum(-1)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """What a recurrent layer did, in the order in which the subject is read.
+
+    Attributes:
+        layer: its name.
+        backwards: whether it read the last step first.
+        gates: by letter, `[steps, units]`, and the states by name.
+        real: where it read a step, and not padding, `[steps]`.
+        gradients: by state, the norm of dL/dstate after each step, `[steps]`.
+        clip: where training clips that norm, or None.
+    """
+
+    layer: str
+    backwards: bool
+    gates: Mapping[str, Array]
+    states: Mapping[str, Array]
+    real: Array
+    gradients: Mapping[str, Array]
+    clip: float | None
+
+    def by_lag(self, name: str) -> Array:
+        """Return dL/dstate `name` by how many steps came after it, the last step first."""
+        real = self.gradients[name][self.real]
+        return real if self.backwards else real[::-1]
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What a model makes of a subject.
+
+    Attributes:
+        name: of the model.
+        reading: how the subject is read.
+        answers: the model's answers after each step.
+        explained: what of them is explained.
+        dependence: how that depends on the subject.
+        walks: what the recurrent layers did.
+        untrained: what they did before training.
+    """
+
+    name: str
+    reading: Reading
+    answers: Array
+    explained: Explained
+    dependence: Dependence
+    walks: Sequence[Walk]
+    untrained: Sequence[Walk]
+
+
+def explain(name: str, model: keras.Model, config: Config, reading: Reading) -> Explanation:
+    """Ask `model` about a subject, and look at what it depends on and at what is remembered."""
+    answers = reading.running(batches.compute(model), reading)
+    explained = reading.explain(answers)
+    return Explanation(
+        name,
+        reading,
+        answers,
+        explained,
+        dependence(model, reading.inputs, reading.source, explained.score),
+        walks(model, reading.inputs, explained.score),
+        walks(untrained(model, config.seed), reading.inputs, explained.score),
+    )
+
+
+def dependence(
+    model: keras.Model, inputs: Inputs, source: str, score: Callable[[Tensor], Tensor]
+) -> Dependence:
+    """Take the gradients of each score by `source`, or by what is made of its integers."""
+    (symbolic,) = (each for each in model.inputs if each.name == source)
+    tensors = {name: tf.constant(values) for name, values in inputs.items()}
+
+    def compute() -> tuple[Tensor, list[Tensor]]:
+        seen: list[Tensor] = []
+
+        def watched(tensor: Tensor) -> Tensor:
+            tape.watch(tensor)
+            seen.append(tensor)
+            return tensor
+
+        with tf.GradientTape(persistent=True) as tape, ExitStack() as stack:
+            if tensors[source].dtype.is_floating:
+                watched(tensors[source])
+            for layer in _readers(model, symbolic):
+                stack.enter_context(replaced(layer, "call", _then(layer.call, watched)))
+            scores = tf.reshape(score(model(given(tensors), training=False)), [-1])
+            parts = tf.unstack(scores)
+        gradients = [tape.gradient(each, seen[0]) for each in parts]
+        return seen[0], [tf.convert_to_tensor(each) for each in gradients]
+
+    # In a graph, a long loop takes a tenth of the time.
+    values, gradients = tf.function(compute, autograph=False)()
+    return Dependence(values[0].numpy(), np.stack([each[0].numpy() for each in gradients]))
+
+
+def _readers(model: keras.Model, read: Tensor) -> list[keras.layers.Layer]:
+    """Return the layers that make numbers of an input of integers."""
+    layers = (each for each in model.layers if not isinstance(each, keras.layers.InputLayer))
+    return [layer for layer in layers if layer.input is read]
+
+
+def _then(call: Callable[..., Tensor], watched: Callable[[Tensor], Tensor]) -> Any:
+    def both(inputs: Tensor, *arguments: Any, **options: Any) -> Tensor:
+        made = call(inputs, *arguments, **options)
+        return made if arguments or options.get("reverse") else watched(made)
+
+    return both
+
+
+def walks(model: keras.Model, inputs: Inputs, score: Callable[[Tensor], Tensor]) -> list[Walk]:
+    """Trace the recurrent layers of `model`; L is the sum of the scores."""
+    tensors = {name: tf.constant(values) for name, values in inputs.items()}
+    traced = custom_layers.trace(
+        model, given(tensors), loss=lambda outputs: tf.reduce_sum(score(outputs))
+    )
+    layers = {each.name: each for each in model._flatten_layers() if isinstance(each, Recurrent)}
+    return [_walk(layers[name], trace) for name, trace in traced.items()]
+
+
+def _walk(layer: Recurrent, trace: custom_layers.Trace) -> Walk:
+    def ordered(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
+        arrays = {name: tensor[0].numpy() for name, tensor in tensors.items()}
+        return {name: each[::-1] if layer.go_backwards else each for name, each in arrays.items()}
+
+    (real,) = ordered({"": trace.real}).values()
+    return Walk(
+        layer.name,
+        layer.go_backwards,
+        ordered(trace.gates),
+        ordered(trace.states),
+        real,
+        ordered(trace.gradients),
+        layer.clip_state_gradient,
+    )
+
+
+def untrained(model: keras.Model, seed: int) -> keras.Model:
+    """Return a model like `model` whose weights its layers draw anew, by `seed`."""
+    keras.utils.set_random_seed(seed)
+    return keras.models.clone_model(model)
+
+
+def order(activity: Array) -> Array:
+    """Order units, of `[steps, units]`, by the step at which they are most active."""
+    found: Array = np.argsort(np.abs(activity).argmax(axis=0), kind="stable")
+    return found

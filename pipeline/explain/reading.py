@@ -1,0 +1,201 @@
+"""How a subject is read, step by step, and which number of the answer is explained."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+from pipeline.task import Compute
+
+Array = npt.NDArray[Any]
+Inputs = Mapping[str, Array]
+Tensor = Any
+
+
+# What a subject looks like.
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text in tokens, as the reader knows them; `between` stands between two of them."""
+
+    tokens: Sequence[str]
+    between: str = " "
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """Vectors, `[steps, features]`, such as the spectrum of sound over time."""
+
+    values: Array
+    feature: str
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """Positions `[steps, 3]` in metres, `rate` a second, and where they went on if it is known.
+
+    After each step, the answers say where the path will be, `[steps, moments, 3]`.
+    """
+
+    positions: Array
+    rate: float
+    future: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """Pixels `[height, width, channels]`, from 0 to 255."""
+
+    pixels: Array
+
+
+View = Text | Vectors | Path | Picture
+
+
+# What of the answer is explained.
+
+
+class Explained(NamedTuple):
+    """What of an answer is explained.
+
+    Attributes:
+        name: of the number that is explained.
+        score: that number, of the model's outputs; if it is several, `[n]`, one for each step.
+        curves: by name, what the answers say after each step, `[steps]`; the first is explained.
+        quantity: what the curves count.
+        said: what the model says after each step, in words.
+        answer: what it says of the whole subject.
+    """
+
+    name: str
+    score: Callable[[Tensor], Tensor]
+    curves: Mapping[str, Array]
+    quantity: str
+    said: Sequence[str]
+    answer: str
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """How a subject is read.
+
+    Attributes:
+        name: what the subject is called.
+        inputs: the subject, a batch of its own, by the names of the model's inputs.
+        time: name of the input whose second axis is the steps.
+        steps: what each step is, in a word.
+        noun: what the steps are called.
+        running: gives what the model, a function, answers after each step: `after_prefixes` or
+            `at_every_step`.
+        explain: says what of these answers is explained.
+        view: what the subject looks like.
+        source: name of the input on which the answer is seen to depend.
+        read: what each step of `source` is, if it is another input than `time`.
+    """
+
+    name: str
+    inputs: Inputs
+    time: str
+    steps: Sequence[str]
+    noun: str
+    running: Callable[[Compute, "Reading"], Array]
+    explain: Callable[[Array], Explained]
+    view: View
+    source: str
+    read: Sequence[str] | None = None
+
+
+# Answers after each step.
+
+
+def after_prefixes(compute: Compute, reading: Reading) -> Array:
+    """Ask anew about each beginning of the subject, of one step, of two, and so on."""
+    inputs, time = reading.inputs, reading.time
+    beginnings = (
+        {**inputs, time: inputs[time][:, :length]} for length in range(1, 1 + len(reading.steps))
+    )
+    return np.concatenate([compute(given(beginning)) for beginning in beginnings])
+
+
+def at_every_step(compute: Compute, reading: Reading) -> Array:
+    """Take the outputs at each step of a model that reads forwards only."""
+    outputs: Array = compute(given(reading.inputs))[0]
+    return outputs
+
+
+def given(inputs: Inputs) -> Any:
+    """Return what the model is called with: an array, or arrays by name if it takes several."""
+    return inputs if len(inputs) > 1 else next(iter(inputs.values()))
+
+
+# Answers that several tasks give.
+
+
+def choice(labels: Sequence[str]) -> Callable[[Array], Explained]:
+    """Explain the most probable of `labels`: by how much its logarithm beats all others."""
+
+    def explain(answers: Array) -> Explained:
+        chosen = int(answers[-1].argmax())
+        likely = np.argsort(-answers.max(0), kind="stable").tolist()
+        order = [chosen, *(place for place in likely if place != chosen)]
+        said = [f"{labels[row.argmax()]} {row.max():.3f}" for row in answers]
+        return Explained(
+            f"the log odds of {labels[chosen]}",
+            lambda outputs: _log_odds(outputs[:, chosen], outputs, chosen),
+            {labels[place]: answers[:, place] for place in order},
+            "probability",
+            said,
+            answer=said[-1],
+        )
+
+    return explain
+
+
+def written(
+    symbols: Sequence[int], names: Sequence[str], what: str
+) -> Callable[[Array], Explained]:
+    """Explain how probable each of `symbols` is once those before it are written."""
+    steps = np.arange(len(symbols))
+
+    def explain(answers: Array) -> Explained:
+        return Explained(
+            f"the log-probability of each {what}",
+            lambda outputs: ops.log(
+                ops.take_along_axis(outputs[0], ops.convert_to_tensor(symbols)[:, None], axis=-1)
+            )[:, 0],
+            {f"the {what} that is written": answers[steps, symbols]},
+            "probability",
+            [f"{names[row.argmax()]} {row.max():.3f}" for row in answers],
+            answer=" ".join(names[each] for each in symbols[:-1]),
+        )
+
+    return explain
+
+
+def coming(ids: Sequence[int], names: Sequence[str], what: str) -> Callable[[Array], Explained]:
+    """Explain the likeliest to come after all `ids`; each of them may have been expected or not."""
+
+    def explain(answers: Array) -> Explained:
+        likeliest = int(answers[-1].argmax())
+        expected = answers[np.arange(len(ids) - 1), ids[1:]]
+        said = [f"{names[row.argmax()]} {row.max():.3f} comes next" for row in answers]
+        return Explained(
+            f"the log odds that {names[likeliest]} comes next",
+            lambda outputs: _log_odds(outputs[:, -1, likeliest], outputs[:, -1], likeliest),
+            {f"the {what}, before it was read": np.concatenate([[np.nan], expected])},
+            "probability",
+            said,
+            answer=said[-1],
+        )
+
+    return explain
+
+
+def _log_odds(chosen: Tensor, probabilities: Tensor, place: int) -> Tensor:
+    """Return log p / (1 - p), exact for any p."""
+    others = ops.concatenate([probabilities[:, :place], probabilities[:, place + 1 :]], axis=-1)
+    return ops.log(chosen) - ops.log(ops.sum(others, axis=-1))
