@@ -70,8 +70,8 @@ def demo() -> TextConfig:
 def imdb() -> TextConfig:
     """Learn from the sample of IMDb, for accuracy.
 
-    91.5 % of 5,038 test reviews right, one seed, after 851 s on two cores that many others used too;
-    TF-IDF of bigrams 91.3 %.
+    91.5 % of 5,038 test reviews right, one seed, after 851 s on two cores that many others used
+    too; TF-IDF of bigrams 91.3 %.
     """
     return demo().model_copy(update={"max_length": 1200, "pairs": 2**20, "counting": 0.5})
 
