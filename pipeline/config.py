@@ -71,6 +71,9 @@ class TextConfig(Config):
     pairs: int = Field(
         default=2**18, ge=1, le=2**24, description="Places of the table of neighbouring words."
     )
+    counting: float = Field(
+        default=0.0, ge=0, lt=1, description="Share in the answer of a regression on counts."
+    )
 
 
 C = TypeVar("C", bound=Config)

@@ -62,6 +62,31 @@ def recurrent(config: Config, **options: Any) -> keras.layers.Layer:
     return keras.layers.Bidirectional(one) if config.bidirectional else one
 
 
+@keras.saving.register_keras_serializable("pipeline")
+class Vote(keras.layers.Layer):
+    """What a model that learns and one that is fitted already say together.
+
+    In training the learning one answers alone: the other knows the training data, and would leave
+    nothing to learn.
+
+    Args:
+        share: of the fitted one in the answer.
+        options: those of every Keras layer.
+    """
+
+    def __init__(self, share: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.share = share
+
+    def call(self, learning: Tensor, fitted: Tensor, training: bool = False) -> Tensor:
+        """Weigh the two."""
+        return learning if training else (1 - self.share) * learning + self.share * fitted
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments."""
+        return {**super().get_config(), "share": self.share}
+
+
 def mean(sequences: Tensor, real: Tensor) -> Tensor:
     """Mean over time of `[batch, time, features]` where `real` `[batch, time]`, else zero."""
     weights = ops.cast(ops.expand_dims(real, -1), "float32")

@@ -1,17 +1,22 @@
 """What the sentiment task says about texts, and what it is measured against."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
-from pipeline import batches, train
+import exports
+from pipeline import batches, models, train
 from pipeline.config import TextConfig
 from pipeline.run import Run
 from pipeline.tasks import sentiment
-from tests.pipeline.small import copy, small
+from tests.pipeline.small import Outcome, copy, small
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +123,63 @@ def test_pairs_begin_as_how_telling_they_are(trained: Run[TextConfig]) -> None:
     np.testing.assert_allclose(table[places], 0.3 * np.log([1 / 5, 5]), rtol=1e-4)
     words = model.get_layer("words").get_weights()[0][:, 0]
     np.testing.assert_allclose(words[[2, 3]], 0, atol=1e-6)
+
+
+def test_the_vote_of_counts_is_that_of_a_regression_on_their_ratios(
+    trained: Run[TextConfig],
+) -> None:
+    """Beside another regression, on counts made one by one; with places enough for every pair."""
+    config = trained.config.model_copy(update={"counting": 0.25, "pairs": 2**20})
+    data = trained.task.data(trained)
+    model = trained.task.model(config, data)
+    rows = [row.numpy() for row in data.train.inputs]
+    vote = next(layer for layer in model.layers if isinstance(layer, models.Vote))
+    learning, fitted = vote.input
+    outputs = keras.Model(model.input, [learning, fitted, model.output])
+    learning, fitted, probabilities = outputs(data.train.inputs.to_tensor(), training=False)
+
+    blocks = []
+    words, pairs = [[*row] for row in rows], [[*pairwise(row)] for row in rows]
+    for grams, size in ((words, len(data.encoder.vocabulary)), (pairs, config.pairs)):
+        names = sorted({gram for row in grams for gram in row})
+        counts = np.array([[row.count(name) for name in names] for row in grams], float)
+        blocks.append(_telling(counts, data.train.targets.numpy(), size))
+    regression = LogisticRegression(C=30.0, solver="liblinear", random_state=0)
+    odds = regression.fit(np.hstack(blocks), data.train.targets.numpy())
+    expected = odds.decision_function(np.hstack(blocks))
+    np.testing.assert_allclose(fitted[:, 1] - fitted[:, 0], expected, rtol=0.2)
+    mixed = 0.75 * np.asarray(learning) + 0.25 * np.asarray(fitted)
+    np.testing.assert_allclose(probabilities, np.asarray(keras.ops.softmax(mixed)), atol=1e-5)
+
+
+def test_while_training_the_network_answers_alone() -> None:
+    learning, fitted = np.array([[1.0, -1.0]]), np.array([[-9.0, 9.0]])
+    vote = models.Vote(0.5)
+    np.testing.assert_array_equal(vote(learning, fitted, training=True), learning)
+    np.testing.assert_array_equal(vote(learning, fitted), [[-4.0, 4.0]])
+
+
+def test_a_model_that_counts_is_trained_exported_and_asked(
+    recurrent: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    run = Run.create(tmp_path / "run", small(counting=0.5, cell="lstm"))
+    train.train(run)
+    outcome = recurrent("export", run.path, f"--to={tmp_path / 'artifact'}")
+    assert outcome.status == 0, outcome.err
+    assert exports.verify(tmp_path / "artifact")["whole"].worst < 2e-5
+    assert (tmp_path / "artifact" / "onnx" / "text.onnx").exists()
+    (answer,) = run.task.predict(run, ["a good film"])
+    assert answer.text.split("\t")[0] in ("neg", "pos")
+
+
+def _telling(counts: np.ndarray, labels: np.ndarray, size: int) -> np.ndarray:
+    """Counts over the root of their sum, times log P(gram | positive) / P(gram | negative).
+
+    There are `size` grams, most of them in no review.
+    """
+    present = counts > 0
+    positive, negative = (1 + present[labels == label].sum(0) for label in (1, 0))
+    others = size - counts.shape[1]
+    ratios = np.log(positive / (positive.sum() + others))
+    ratios -= np.log(negative / (negative.sum() + others))
+    return counts / np.sqrt(counts.sum(1, keepdims=True)) * ratios
