@@ -48,9 +48,9 @@ def answered(heard: Run[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of the test recordings: what each is, its number of frames, and the probabilities."""
     test = loading.load("spoken_digits", recordings.SOURCES, SMALL["limit"]).test
     model = heard.model()
-    probabilities = [model(each.frames[None])[0].numpy() for each in test]
+    probabilities = [model(each.sound[None])[0].numpy() for each in test]
     targets = np.array([each.label for each in test])
-    return targets, np.array([len(each.frames) for each in test]), np.stack(probabilities)
+    return targets, np.array([len(each.sound) for each in test]), np.stack(probabilities)
 
 
 def text(element: Any) -> str:
