@@ -4,13 +4,12 @@ import hashlib
 import logging
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
 import joblib
 
-import exports
-import pipeline
 from pipeline.data.cache import cache_directory
 
 T = TypeVar("T")
@@ -60,7 +59,10 @@ def _made(key: str, make: Callable[[], T]) -> T:
 def _code() -> str:
     """The fingerprint of the code that makes what is kept."""
     total = hashlib.sha256()
-    for package in (exports, pipeline):
-        for source in sorted(Path(next(iter(package.__path__))).rglob("*.py")):
-            total.update(source.read_bytes())
+    for package in ("exports", "pipeline"):
+        spec = find_spec(package)
+        assert spec is not None and spec.submodule_search_locations is not None
+        for folder in spec.submodule_search_locations:
+            for source in sorted(Path(folder).rglob("*.py")):
+                total.update(source.read_bytes())
     return total.hexdigest()

@@ -176,7 +176,7 @@ def written(
     return explain
 
 
-def coming(ids: Sequence[int], names: Sequence[str], what: str) -> Callable[[Array], Explained]:
+def coming(ids: Array, names: Sequence[str], what: str) -> Callable[[Array], Explained]:
     """Explain the likeliest to come after all `ids`; each of them may have been expected or not."""
 
     def explain(answers: Array) -> Explained:

@@ -230,13 +230,14 @@ class Memory(Task[MemoryConfig, MemoryData]):
     def reading(self, run: Run[MemoryConfig], model: keras.Model, subject: str) -> Reading | None:
         """Read step by step, if a label is asked for."""
         from pipeline.data import remembering
-        from pipeline.explain.reading import Reading, Text, Vectors, after_prefixes, choice
+        from pipeline.explain.reading import Reading, Text, Vectors, View, after_prefixes, choice
         from pipeline.problems import Choice
 
         problem = _problem(run.config)
         if not isinstance(problem.goal, Choice):
             return None
         (asked,) = _asked(run.config, [subject])
+        view: View
         if asked.inputs.ndim == 1:
             steps = [remembering.WORDS[each] for each in asked.inputs]
             name, view = " ".join(steps), Text(steps)
