@@ -1,7 +1,7 @@
 """Examples that stand in for those of a data set of TFDS that cannot be downloaded in a test."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,8 +16,7 @@ Example = Mapping[str, Any]
 def served(splits: Mapping[str, Sequence[Example]]) -> Iterator[None]:
     """Let any data set of TFDS give `splits`, in the types that it says its features have.
 
-    An example may lack features. Several splits may be asked for at once, as in "train+test". What
-    is kept of them on disk is gone in the end, as it goes by the name of the real data.
+    An example may lack features. Several splits may be asked for at once, as in "train+test".
     """
     given = {name for examples in splits.values() for each in examples for name in each}
 
@@ -31,6 +30,13 @@ def served(splits: Mapping[str, Sequence[Example]]) -> Iterator[None]:
         signature = {name: features[name] for name in given}
         return tf.data.Dataset.from_generator(examples, output_signature=signature)
 
+    with giving(as_dataset):
+        yield
+
+
+@contextmanager
+def giving(as_dataset: Callable[..., tf.data.Dataset]) -> Iterator[None]:
+    """Let `as_dataset` read any data set of TFDS, and keep nothing of it."""
     with (
         tempfile.TemporaryDirectory() as folder,
         pytest.MonkeyPatch.context() as patch,

@@ -17,6 +17,7 @@ from pipeline.data import captions, loading, packages
 from pipeline.data.builders import emoji, mnist_5k
 from pipeline.data.captions import LETTERS, SOURCES, Captioned
 from pipeline.data.loading import Splits
+from tests.pipeline.served import giving
 
 ALL = ("train", "validation", "test")
 DIGITS = {"train": 3623, "validation": 390, "test": 987}
@@ -120,7 +121,7 @@ def served(splits: dict[str, dict[str, list[Any]]]) -> Any:
         parts = [tf.data.Dataset.from_tensor_slices(splits[name]) for name in split.split("+")]
         return parts[0] if len(parts) == 1 else parts[0].concatenate(parts[1])
 
-    return tfds.testing.mock_data(as_dataset_fn=as_dataset)
+    return giving(as_dataset)
 
 
 def noise(count: int, *shape: int, seed: int) -> np.ndarray:

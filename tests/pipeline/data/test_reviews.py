@@ -18,6 +18,7 @@ from pipeline.data.loading import Splits
 from pipeline.data.packages import FetchError
 from pipeline.data.reviews import LABELS, SOURCES, Review
 from pipeline.errors import PipelineError
+from tests.pipeline.served import giving
 
 Rows = list[tuple[str, int]]
 
@@ -95,7 +96,7 @@ def served(feature: str, splits: dict[str, Rows]) -> Any:
         columns = {feature: list(texts), "label": np.array(labels, np.int64)}
         return tf.data.Dataset.from_tensor_slices(columns)
 
-    return tfds.testing.mock_data(as_dataset_fn=as_dataset)
+    return giving(as_dataset)
 
 
 @pytest.mark.parametrize(
