@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install clients demo test fuzz bench results memory lock format clean
+.PHONY: help install clients demo docs test fuzz bench results memory lock format clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
@@ -19,6 +19,10 @@ clients: $(CLIENTS) ## install what tests/clients runs exported models on: Node'
 
 demo: install ## train, export and verify the sentiment model
 	$(BIN)/python -m pipeline.demo
+
+docs: install ## build the documentation into site/
+	$(BIN)/python -m sphinx --fail-on-warning --fresh-env --quiet \
+		--conf-dir docs/building --doctree-dir build/doctrees docs site
 
 test: install clients ## every check that CI runs
 	$(BIN)/ruff check .
@@ -55,7 +59,7 @@ format: install ## fix and format the code
 	$(BIN)/ruff format .
 
 clean: ## remove .venv, caches and builds; runs/ stays
-	rm -rf .venv tests/clients/node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	rm -rf .venv tests/clients/node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist site *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Some packages come as source only. pip and setuptools go first, so that the locked setuptools builds them.

@@ -27,7 +27,7 @@ class Bidirectional(keras.layers.Layer):
 
         forward_t  = step(x_t, forward_{t-1})
         backward_t = step(x_t, backward_{t+1})
-        output_t   = [forward_t, backward_t]                with merge_mode="concat"
+        output_t   = [forward_t, backward_t]                with `merge_mode="concat"`
 
     The inputs meet the kernels of both directions in one matrix product.
 

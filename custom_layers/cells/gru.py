@@ -20,7 +20,7 @@ class GRUCell(GatedCell):
         z_t = sigmoid(W_xz x_t + b_z + W_hz h_{t-1} + d_z)       update
         r_t = sigmoid(W_xr x_t + b_r + W_hr h_{t-1} + d_r)       reset
 
-        g_t = tanh(W_xh x_t + b_h + r_t * (W_hh h_{t-1} + d_h))  with reset_after
+        g_t = tanh(W_xh x_t + b_h + r_t * (W_hh h_{t-1} + d_h))  with `reset_after`
         g_t = tanh(W_xh x_t + b_h + W_hh (r_t * h_{t-1}))        without
 
         h_t = z_t * h_{t-1} + (1 - z_t) * g_t
@@ -89,9 +89,9 @@ class LayerNormGRUCell(GatedCell):
         z, r = LN(W_xzr x_t; s_x) + LN(W_hzr h_{t-1}; s_h) + b, in two blocks
         g_t = tanh(LN(W_xh x_t; s_x) + b_h + sigmoid(r) * LN(W_hh h_{t-1}; s_h))
         h_t = sigmoid(z) * h_{t-1} + (1 - sigmoid(z)) * g_t
+        LN(v; s) = s * (v - mean(v)) / sqrt(variance(v) + 1e-5)
 
-    with LN(v; s) = s * (v - mean(v)) / sqrt(variance(v) + 1e-5), over the two gates together and
-    over the candidate by itself.
+    LN is over the two gates together, and over the candidate by itself.
 
     Symbols: x_t inputs `[batch, F]`, h_t state and output `[batch, U]`, sigmoid the
     `recurrent_activation`, tanh the `activation`, `*` element by element.
@@ -140,9 +140,10 @@ class LiGRUCell(GatedCell):
 
         z, g = LN(W_x x_t; s) + b + W_h h_{t-1}, in two blocks
         h_t = sigmoid(z) * h_{t-1} + (1 - sigmoid(z)) * relu(g)
+        LN(v; s) = s * (v - mean(v)) / sqrt(variance(v) + 1e-5)
 
-    with LN(v; s) = s * (v - mean(v)) / sqrt(variance(v) + 1e-5) over each block. The paper
-    normalises over the batch; over the units, no example depends on another, and a step on itself.
+    LN is over each block. The paper normalises over the batch; over the units, no example depends
+    on another, and a step on itself.
 
     Symbols: x_t inputs `[batch, F]`, h_t state and output `[batch, U]`, sigmoid the
     `recurrent_activation`, relu the `activation`, `*` element by element.

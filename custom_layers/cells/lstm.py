@@ -125,8 +125,9 @@ class LayerNormLSTMCell(ForgetGateCell):
         i, f, c, o = LN(W_x x_t; s_x) + LN(W_h h_{t-1}; s_h) + b, in four blocks
         c_t = sigmoid(f) * c_{t-1} + sigmoid(i) * tanh(c)
         h_t = sigmoid(o) * tanh(LN(c_t; s_c) + b_c)
+        LN(v; s) = s * (v - mean(v)) / sqrt(variance(v) + 1e-5)
 
-    with LN(v; s) = s * (v - mean(v)) / sqrt(variance(v) + 1e-5) over all the units of all blocks.
+    LN is over all the units of all blocks.
 
     Symbols: x_t inputs `[batch, F]`, h_t output and c_t memory `[batch, U]`, sigmoid the
     `recurrent_activation`, tanh the `activation`, `*` element by element.
