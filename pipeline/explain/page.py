@@ -146,7 +146,7 @@ def _numbers(explanation: Explanation) -> Markup:
         )
     ]
     heads = ["step", reading.noun, "the model says", name]
-    if len(explanation.dependence.gradients) == 1 and reading.read is None:
+    if len(explanation.dependence.gradients) == 1 and reading.source == reading.time:
         norms, pushes = explanation.dependence.norms[0], explanation.dependence.pushes[0]
         heads += ["norm of the gradient", "gradient times value"]
         for row, norm, push in zip(rows, norms, pushes, strict=True):
