@@ -307,6 +307,7 @@ def recurrent(*arguments: str | Path, **environment: str) -> subprocess.Popen[st
     )
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_the_command_builds_a_page_and_serves_it(tmp_path: Path) -> None:
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     hidden = GRU(models.UNITS)(keras.layers.Embedding(models.WORDS, models.FEATURES)(tokens))
@@ -332,7 +333,7 @@ def test_the_command_builds_a_page_and_serves_it(tmp_path: Path) -> None:
     with urllib.request.urlopen(f"{address}/index.html") as answer:
         assert b'src="text.mjs"' in answer.read()
     opening.send_signal(signal.SIGINT)
-    opening.communicate()
+    opening.communicate(timeout=60)
     assert opening.returncode == 130
 
     of_others = tmp_path / "others"

@@ -268,14 +268,6 @@ def postgresql() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Programs begun here hear SIGINT, which a shell lets what runs in its background ignore."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("interruptible")
 def test_two_processes_share_a_sweep(postgresql: str, tmp_path: Path) -> None:
