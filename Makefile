@@ -29,7 +29,7 @@ test: install clients ## every check that CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 FUZZ ?= 5000
 fuzz: install ## export FUZZ=5000 random models, and compare every number
