@@ -31,7 +31,7 @@ def write(run: Run[Any]) -> None:
         Section("How it was made", list(_origin(run))),
     ]
     title = f"{run.config.task}: {run.path.resolve().name}"
-    files.write(run.path / "report.html", page.render(title, _introduction(run), sections))
+    files.write(run.report, page.render(title, _introduction(run), sections))
 
 
 def _introduction(run: Run[Any]) -> str:

@@ -222,6 +222,11 @@ class Run(Generic[C]):
         return models.load(self.path / "model.keras", with_optimizer=False)
 
     @property
+    def report(self) -> Path:
+        """All that is known of the run, for a reader."""
+        return self.path / "report.html"
+
+    @property
     def exports(self) -> Path:
         """Where the artifact directory goes."""
         return self.path / "exports"

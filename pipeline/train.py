@@ -30,6 +30,8 @@ def train(run: Run[Any]) -> None:
             damaged or cannot be written.
         Diverged: the loss is no finite number any more.
     """
+    if run.finished and run.report.exists():
+        return
     for _ in epochs(run):
         pass
     report.write(run)

@@ -23,12 +23,12 @@ pytestmark = [
     ),
 ]
 
-# Gradients of every layer with holes in the mask; of two, all that there is; a user's own; and
+# Gradients of every layer with holes in the mask; of one, all that there is; a user's own; and
 # Bidirectional, Stack and trace.
 SELECTED = (
     "True-True-True-holes or chunks or test_own_cell or "
     "initial_states_go or states_of_a_stack or gates_are_those or "
-    "([LSTM or before) and not (equals_the_keras_layer or bidirectional or initializers)"
+    "[LSTM and not (equals_the_keras_layer or bidirectional or initializers)"
 )
 
 # What Keras itself imports is not held against the layers.

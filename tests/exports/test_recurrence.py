@@ -305,7 +305,7 @@ class ShiftCell(custom_layers.Cell):
     state = ("h",)
 
     def step(self, x: Any, h: Any, state: Any) -> Any:
-        return self.State(h=keras.ops.tanh(x.h + h.h - state.h))
+        return self.State(h=keras.ops.tanh(x.h + h.h - state.h / 2))
 
 
 def test_cell_of_ones_own_is_a_scan(tmp_path: Any) -> None:
@@ -313,7 +313,9 @@ def test_cell_of_ones_own_is_a_scan(tmp_path: Any) -> None:
     layer = custom_layers.Recurrent(ShiftCell(UNITS), return_sequences=True)
     both = custom_layers.Bidirectional(custom_layers.Recurrent(ShiftCell(UNITS)))
     masked = keras.layers.Masking()(steps)
-    converted = convert(models.randomized(keras.Model(steps, both(layer(masked)))), tmp_path)
+    # Small weights, because a model that grows chaotic differs from itself, one bit changed.
+    model = models.randomized(keras.Model(steps, both(layer(masked))), scale=0.2)
+    converted = convert(model, tmp_path)
     assert_scan(converted.graph, count=3)
 
     @few

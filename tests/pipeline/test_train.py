@@ -73,6 +73,8 @@ def test_a_finished_run_has_its_files(trained: Run[TextConfig]) -> None:
         "checkpoints",
         "checkpoints/epoch-0002.keras",
         "model.keras",
+        "environment.json",
+        "report.html",
     }
 
 
