@@ -18,10 +18,12 @@ from pipeline.explain import drawing, measure, runs
 from pipeline.explain.measure import Explanation, Walk
 from pipeline.explain.reading import choice
 from pipeline.run import Run
+from tests.clients.accessibility import faults
 from tests.pipeline.small import Outcome, small
 from tests.pipeline.small import trained as trained_run
 
 Command = Callable[..., Outcome]
+BYTES = 2_000_000
 SVG = "{http://www.w3.org/2000/svg}svg"
 TEXT = 'The film is <script>alert("$x$")</script> not bad & <b>good</b>, said nobody'
 WORDS = [
@@ -55,12 +57,18 @@ def explanation(both: Run[TextConfig]) -> Explanation:
 
 
 @pytest.fixture(scope="module")
-def page(both: Run[TextConfig], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The page, parsed; what is no HTML5 is an error."""
+def file(both: Run[TextConfig], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of two runs."""
     path = tmp_path_factory.mktemp("pages") / "page.html"
     runs.explain([both, both], TEXT, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(file: Path) -> Any:
+    """The page, parsed; what is no HTML5 is an error."""
     parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
-    return parser.parse(path.read_text(encoding="utf-8"))
+    return parser.parse(file.read_text(encoding="utf-8"))
 
 
 def explained(run: Run[Any], subject: str) -> Explanation:
@@ -68,6 +76,11 @@ def explained(run: Run[Any], subject: str) -> Explanation:
     reading = run.task.reading(run, model, subject)
     assert reading is not None
     return measure.explain("model", model, run.config, reading)
+
+
+def test_everyone_can_read_it_from_disk(file: Path) -> None:
+    assert file.stat().st_size < BYTES
+    assert faults(file) == []
 
 
 def text(element: Any) -> str:
