@@ -1,7 +1,7 @@
 """The kinds of pages, and which one a model gets: what it takes and gives decides."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import onnx
@@ -59,17 +59,14 @@ def kind_of(exported: Artifact) -> Kind:
 
 def text(exported: Artifact) -> Kind | None:
     """Raw text in, one number for each label out: the text is typed, and read word by word."""
-    labels, output = exported.labels, exported.signature.outputs[0]
-    if exported.config["text"] is None or not labels or output.shape != (None, len(labels)):
+    if exported.config["text"] is None or not _scores_labels(exported):
         return None
     model, states = graphs.watched(_read(exported, artifact.ONNX))
     facts = {
-        "labels": labels,
-        "input": exported.signature.inputs[0].name,
-        "output": output.name,
+        **_facts(exported, states),
+        "labels": exported.labels,
         "unknown": graphs.UNKNOWN,
         "most": exported.config["text"]["max_length"],
-        "states": [state._asdict() for state in states],
     }
     reader = graphs.reader(_read(exported, artifact.TEXT_ONNX))
     return Kind(
@@ -91,11 +88,9 @@ def writing(exported: Artifact) -> Kind | None:
         )
     step = _read(exported, artifact.STEP)
     facts = {
+        **_facts(exported, exported.states),
         "labels": labels,
         "never": [place for place, label in enumerate(labels) if len(label) != 1],
-        "input": first.name,
-        "output": output[0].name,
-        "states": [state._asdict() for state in exported.states],
     }
     reader = graphs.letters(labels, _IDS[first.dtype])
     return Kind("writing", _title(step), {"reader.onnx": reader, "step.onnx": step}, facts)
@@ -103,31 +98,23 @@ def writing(exported: Artifact) -> Kind | None:
 
 def throwing(exported: Artifact) -> Kind | None:
     """Positions in, and where the ball will be out: it is thrown, and followed as it flies."""
-    motion, output = exported.config.get("motion"), exported.signature.outputs[0]
+    motion = exported.config.get("motion")
     if motion is None:
         return None
     model, states = graphs.watched(_read(exported, artifact.ONNX))
-    facts = {
-        **motion,
-        "input": exported.signature.inputs[0].name,
-        "output": output.name,
-        "states": [state._asdict() for state in states],
-    }
+    facts = {**_facts(exported, states), **motion}
     return Kind("throwing", _title(model), {"model.onnx": model}, facts)
 
 
 def hearing(exported: Artifact) -> Kind | None:
     """Sound in, one number for each label out: it is recorded or read, and heard frame by frame."""
-    labels, output = exported.labels, exported.signature.outputs[0]
-    if not exported.config.get("hearing") or not labels or output.shape != (None, len(labels)):
+    if not exported.config.get("hearing") or not _scores_labels(exported):
         return None
     model, states = graphs.watched(_read(exported, artifact.ONNX))
     facts = {
+        **_facts(exported, states),
         **exported.config["hearing"],
-        "labels": labels,
-        "input": exported.signature.inputs[0].name,
-        "output": output.name,
-        "states": [state._asdict() for state in states],
+        "labels": exported.labels,
     }
     files = {"sound.onnx": _read(exported, artifact.SOUND), "model.onnx": model}
     return Kind("hearing", _title(model), files, facts, ("replay.mjs",))
@@ -136,6 +123,21 @@ def hearing(exported: Artifact) -> Kind | None:
 _KINDS: tuple[Callable[[Artifact], Kind | None], ...] = (text, writing, hearing, throwing)
 _IDS = {"int32": onnx.TensorProto.INT32, "int64": onnx.TensorProto.INT64}
 _NO_LETTERS = ("", "[UNK]")  # padding, and what stands for every unknown letter
+
+
+def _scores_labels(exported: Artifact) -> bool:
+    """Whether the first output is one number for each label."""
+    labels, output = exported.labels or [], exported.signature.outputs[0]
+    return bool(labels) and output.shape == (None, len(labels))
+
+
+def _facts(exported: Artifact, states: Iterable[Any]) -> dict[str, Any]:
+    """Return what the page of any kind must know: where numbers go in and come out."""
+    return {
+        "input": exported.signature.inputs[0].name,
+        "output": exported.signature.outputs[0].name,
+        "states": [state._asdict() for state in states],
+    }
 
 
 def _is_letter(label: str) -> bool:
