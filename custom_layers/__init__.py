@@ -36,7 +36,7 @@ from custom_layers.layers import (
 )
 from custom_layers.linear_cell import LinearCell
 from custom_layers.recurrent import Recurrent
-from custom_layers.trace import Trace, trace
+from custom_layers.trace import Trace, Tracer, trace
 
 __all__ = [
     "GRU",
@@ -77,5 +77,6 @@ __all__ = [
     "Recurrent",
     "Stack",
     "Trace",
+    "Tracer",
     "trace",
 ]

@@ -1,9 +1,8 @@
 """What a learner asks of a recurrent layer: its states, its gates and dL/dstate, at every step."""
 
 import contextlib
-import functools
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import keras
 from keras import ops
@@ -50,42 +49,76 @@ def trace(
     Raises:
         ValueError: if there is no `Recurrent` in it.
     """
-    layers = [each for each in model._flatten_layers() if isinstance(each, Recurrent)]
-    if not layers:
-        raise ValueError(f"{model.name!r} has no recurrent layer of custom_layers to trace.")
-    with contextlib.ExitStack() as stack:
-        watchers = [stack.enter_context(_watching(layer)) for layer in layers]
+    return Tracer(model, loss)(inputs)
 
-        def begin() -> Any:
-            model(inputs)
-            return [(watcher.first, watcher.states) for watcher in watchers]
+
+@final
+class Tracer:
+    """A function that gives what `trace` gives, and is made once for many inputs or weights."""
+
+    def __init__(
+        self, model: keras.layers.Layer, loss: Callable[[Any], Tensor] | None = None
+    ) -> None:
+        """Take what `trace` takes, and raise what it raises."""
+        layers = [each for each in model._flatten_layers() if isinstance(each, Recurrent)]
+        if not layers:
+            raise ValueError(f"{model.name!r} has no recurrent layer of custom_layers to trace.")
+        self._model, self._loss = model, loss or _sum
+        self._watchers = [_Watcher(layer) for layer in layers]
+        self._walked = engine.as_graph(self._walk)
+        self._differentiated = engine.as_graph(self._differentiate)
+
+    def __call__(self, inputs: Any) -> dict[str, Trace]:
+        """Return, for the name of each recurrent layer, a `Trace` of its last call."""
+        inputs = keras.tree.map_structure(ops.convert_to_tensor, inputs)
+        with contextlib.ExitStack() as stack:
+            for watcher in self._watchers:
+                stack.enter_context(_watching(watcher))
+            firsts, states = zip(*self._walked(inputs), strict=True)
+            probes = [ops.zeros_like(each) for layer_states in states for each in layer_states]
+            seen, gradients = self._differentiated(inputs, probes)
+            names = [
+                watcher.gate_names(*first)
+                for watcher, first in zip(self._watchers, firsts, strict=True)
+            ]
+        remaining = iter(gradients)
+        return {
+            watcher.layer.name: Trace(
+                states=dict(zip(watcher.cell.state, states, strict=True)),
+                gates={
+                    name: values
+                    for name, values in zip(gates, heard, strict=True)
+                    if name is not None
+                },
+                gradients={name: ops.norm(next(remaining), axis=-1) for name in watcher.cell.state},
+                real=real,
+            )
+            for watcher, gates, (states, heard, real) in zip(
+                self._watchers, names, seen, strict=True
+            )
+        }
+
+    def _walk(self, inputs: Any) -> list[Any]:
+        """Return first inputs and states of each layer, and its states after every step."""
+        for watcher in self._watchers:
+            watcher.probes = None
+        self._model(inputs)
+        return [(watcher.first, watcher.states) for watcher in self._watchers]
+
+    def _differentiate(self, inputs: Any, probes: list[Tensor]) -> tuple[Any, list[Tensor]]:
+        """Return what each layer did, and the gradients of L by `probes`.
+
+        What is added to a state has the gradient of the state.
+        """
 
         def run(probes: list[Tensor]) -> tuple[Tensor, Any]:
             remaining = iter(probes)
-            for watcher in watchers:
+            for watcher in self._watchers:
                 watcher.probes = [next(remaining) for _ in watcher.cell.state]
-            value = (loss or _sum)(model(inputs))
-            seen = [(watcher.states, watcher.heard, watcher.real) for watcher in watchers]
-            return value, seen
+            value = self._loss(self._model(inputs))
+            return value, [(each.states, each.heard, each.real) for each in self._watchers]
 
-        firsts, states = zip(*engine.as_graph(begin)(), strict=True)
-        probes = [ops.zeros_like(each) for layer_states in states for each in layer_states]
-        # What is added to a state has the gradient of the state.
-        seen, gradients = engine.as_graph(functools.partial(engine.gradient, run))(probes)
-        pairs = zip(watchers, firsts, strict=True)
-        names = [watcher.gate_names(*first) for watcher, first in pairs]
-    remaining = iter(gradients)
-    return {
-        watcher.layer.name: Trace(
-            states=dict(zip(watcher.cell.state, states, strict=True)),
-            gates={
-                name: values for name, values in zip(gates, heard, strict=True) if name is not None
-            },
-            gradients={name: ops.norm(next(remaining), axis=-1) for name in watcher.cell.state},
-            real=real,
-        )
-        for watcher, gates, (states, heard, real) in zip(watchers, names, seen, strict=True)
-    }
+        return engine.gradient(run, probes)
 
 
 def _sum(outputs: Any) -> Tensor:
@@ -93,14 +126,13 @@ def _sum(outputs: Any) -> Tensor:
 
 
 @contextlib.contextmanager
-def _watching(layer: Recurrent) -> Iterator["_Watcher"]:
-    """Let `layer` walk step by step under the eyes of a watcher."""
-    watcher = _Watcher(layer)
-    layer.walk = watcher.walk  # type: ignore[method-assign]
+def _watching(watcher: "_Watcher") -> Iterator[None]:
+    """Let the watcher's layer walk step by step under its eyes."""
+    watcher.layer.walk = watcher.walk  # type: ignore[method-assign]
     try:
-        yield watcher
+        yield
     finally:
-        del layer.walk
+        del watcher.layer.walk
 
 
 class _Watcher:

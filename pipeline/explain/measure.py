@@ -1,7 +1,8 @@
 """What a model makes of one subject, as arrays: answers, gradients, states and gates."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import custom_layers
-from custom_layers import Recurrent
+from custom_layers import Recurrent, Trace, Tracer
 from exports.traced import replaced
 from pipeline import batches
 from pipeline.config import Config
@@ -98,16 +98,21 @@ class Explanation:
 
 def explain(name: str, model: keras.Model, config: Config, reading: Reading) -> Explanation:
     """Ask `model` about a subject, and look at what it depends on and at what is remembered."""
+    drawn_anew = untrained(model, config.seed)  # first: setting a seed drops compiled graphs
     answers = reading.running(batches.compute(model), reading)
     explained = reading.explain(answers)
+    walks = functools.partial(_walks, Tracer(model, _total(explained.score)), model, reading.inputs)
+    trained = walks()
+    with _weights(model, drawn_anew):
+        before = walks()
     return Explanation(
         name,
         reading,
         answers,
         explained,
         dependence(model, reading.inputs, reading.source, explained.score),
-        walks(model, reading.inputs, explained.score),
-        walks(untrained(model, config.seed), reading.inputs, explained.score),
+        trained,
+        before,
     )
 
 
@@ -155,17 +160,17 @@ def _then(call: Callable[..., Tensor], watched: Callable[[Tensor], Tensor]) -> A
     return both
 
 
-def walks(model: keras.Model, inputs: Inputs, score: Callable[[Tensor], Tensor]) -> list[Walk]:
-    """Trace the recurrent layers of `model`; L is the sum of the scores."""
-    tensors = {name: tf.constant(values) for name, values in inputs.items()}
-    traced = custom_layers.trace(
-        model, given(tensors), loss=lambda outputs: tf.reduce_sum(score(outputs))
-    )
+def _total(score: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return L, the sum of the scores."""
+    return lambda outputs: tf.reduce_sum(score(outputs))
+
+
+def _walks(tracer: Tracer, model: keras.Model, inputs: Inputs) -> list[Walk]:
     layers = {each.name: each for each in model._flatten_layers() if isinstance(each, Recurrent)}
-    return [_walk(layers[name], trace) for name, trace in traced.items()]
+    return [_walk(layers[name], trace) for name, trace in tracer(given(inputs)).items()]
 
 
-def _walk(layer: Recurrent, trace: custom_layers.Trace) -> Walk:
+def _walk(layer: Recurrent, trace: Trace) -> Walk:
     def ordered(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
         arrays = {name: tensor[0].numpy() for name, tensor in tensors.items()}
         return {name: each[::-1] if layer.go_backwards else each for name, each in arrays.items()}
@@ -182,10 +187,22 @@ def _walk(layer: Recurrent, trace: custom_layers.Trace) -> Walk:
     )
 
 
-def untrained(model: keras.Model, seed: int) -> keras.Model:
-    """Return a model like `model` whose weights its layers draw anew, by `seed`."""
+def untrained(model: keras.Model, seed: int) -> list[Array]:
+    """Return the weights that the layers of a model like `model` draw by `seed`."""
     keras.utils.set_random_seed(seed)
-    return keras.models.clone_model(model)
+    weights: list[Array] = keras.models.clone_model(model).get_weights()
+    return weights
+
+
+@contextmanager
+def _weights(model: keras.Model, weights: list[Array]) -> Iterator[None]:
+    """Let `model` have other weights for a while."""
+    own = model.get_weights()
+    model.set_weights(weights)
+    try:
+        yield
+    finally:
+        model.set_weights(own)
 
 
 def order(activity: Array) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
+from pipeline import batches
 from pipeline.task import Compute
 
 Array = npt.NDArray[Any]
@@ -89,8 +90,8 @@ class Reading:
         time: name of the input whose second axis is the steps.
         steps: what each step is, in a word.
         noun: what the steps are called.
-        running: gives what the model, a function, answers after each step: `after_prefixes` or
-            `at_every_step`.
+        running: gives what the model, a function, answers after each step: `after_prefixes`,
+            `after_prefixes_one_by_one` or `at_every_step`.
         explain: says what of these answers is explained.
         view: what the subject looks like.
         source: name of the input on which the answer is seen to depend.
@@ -113,12 +114,17 @@ class Reading:
 
 
 def after_prefixes(compute: Compute, reading: Reading) -> Array:
-    """Ask anew about each beginning of the subject, of one step, of two, and so on."""
-    inputs, time = reading.inputs, reading.time
-    beginnings = (
-        {**inputs, time: inputs[time][:, :length]} for length in range(1, 1 + len(reading.steps))
-    )
-    return np.concatenate([compute(given(beginning)) for beginning in beginnings])
+    """Ask a model that takes zeros for padding about each beginning, of one step, of two, ..."""
+    (rows,) = reading.inputs[reading.time]
+    lengths = np.arange(1, 1 + len(rows))
+    return batches.mapped(compute, batches.frames([rows[:each] for each in lengths], lengths))
+
+
+def after_prefixes_one_by_one(compute: Compute, reading: Reading) -> Array:
+    """Ask a model that knows no padding about each beginning, of one step, of two, and so on."""
+    inputs = reading.inputs[reading.time]
+    lengths = range(1, 1 + inputs.shape[1])
+    return np.concatenate([compute(inputs[:, :length]) for length in lengths])
 
 
 def at_every_step(compute: Compute, reading: Reading) -> Array:

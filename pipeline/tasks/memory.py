@@ -230,7 +230,8 @@ class Memory(Task[MemoryConfig, MemoryData]):
     def reading(self, run: Run[MemoryConfig], model: keras.Model, subject: str) -> Reading | None:
         """Read step by step, if a label is asked for."""
         from pipeline.data import remembering
-        from pipeline.explain.reading import Reading, Text, Vectors, View, after_prefixes, choice
+        from pipeline.explain import reading
+        from pipeline.explain.reading import Reading, Text, Vectors, View, choice
         from pipeline.problems import Choice
 
         problem = _problem(run.config)
@@ -241,9 +242,11 @@ class Memory(Task[MemoryConfig, MemoryData]):
         if asked.inputs.ndim == 1:
             steps = [remembering.WORDS[each] for each in asked.inputs]
             name, view = " ".join(steps), Text(steps)
+            running = reading.after_prefixes
         else:
             steps = [str(row) for row in range(1, 1 + len(asked.inputs))]
             name, view = asked.name, Vectors(asked.inputs, "column")
+            running = reading.after_prefixes_one_by_one
         (symbolic,) = model.inputs
         return Reading(
             name=name,
@@ -251,7 +254,7 @@ class Memory(Task[MemoryConfig, MemoryData]):
             time=symbolic.name,
             steps=steps,
             noun="words" if asked.inputs.ndim == 1 else "rows",
-            running=after_prefixes,
+            running=running,
             explain=choice(problem.goal.labels),
             view=view,
             source=symbolic.name,

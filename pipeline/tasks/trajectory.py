@@ -193,7 +193,7 @@ class Trajectory(Task[TrajectoryConfig, Data]):
     def reading(self, run: Run[TrajectoryConfig], model: keras.Model, subject: str) -> Reading:
         """Follow the ball position by position."""
         from pipeline.data.bouncing_ball import RATE
-        from pipeline.explain.reading import Path, Reading, after_prefixes
+        from pipeline.explain.reading import Path, Reading, after_prefixes_one_by_one
 
         (followed,) = _subjects(run.config, [subject])
         past = followed.past
@@ -203,7 +203,7 @@ class Trajectory(Task[TrajectoryConfig, Data]):
             time="positions",
             steps=[f"{each / RATE:.2f} s" for each in range(1 - len(past), 1)],
             noun="positions",
-            running=after_prefixes,
+            running=after_prefixes_one_by_one,
             explain=_explained,
             view=Path(past, RATE, followed.future),
             source="positions",
