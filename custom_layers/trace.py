@@ -77,26 +77,17 @@ class Tracer:
             firsts, states = zip(*self._walked(inputs), strict=True)
             probes = [ops.zeros_like(each) for layer_states in states for each in layer_states]
             seen, gradients = self._differentiated(inputs, probes)
-            names = [
-                watcher.gate_names(*first)
-                for watcher, first in zip(self._watchers, firsts, strict=True)
-            ]
         remaining = iter(gradients)
-        return {
-            watcher.layer.name: Trace(
+        traces = {}
+        for watcher, first, (states, heard, real) in zip(self._watchers, firsts, seen, strict=True):
+            gates = zip(watcher.gate_names(*first), heard, strict=True)
+            traces[watcher.layer.name] = Trace(
                 states=dict(zip(watcher.cell.state, states, strict=True)),
-                gates={
-                    name: values
-                    for name, values in zip(gates, heard, strict=True)
-                    if name is not None
-                },
+                gates={name: values for name, values in gates if name is not None},
                 gradients={name: ops.norm(next(remaining), axis=-1) for name in watcher.cell.state},
                 real=real,
             )
-            for watcher, gates, (states, heard, real) in zip(
-                self._watchers, names, seen, strict=True
-            )
-        }
+        return traces
 
     def _walk(self, inputs: Any) -> list[Any]:
         """Return first inputs and states of each layer, and its states after every step."""

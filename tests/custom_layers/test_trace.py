@@ -163,3 +163,18 @@ def test_there_must_be_something_to_trace() -> None:
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="flat")
     with pytest.raises(ValueError, match="'flat' has no recurrent layer of custom_layers"):
         trace(model, np.zeros((1, 3)))
+
+
+def test_a_tracer_follows_other_inputs_and_other_weights() -> None:
+    layer = built(custom_layers.GRU(UNITS, name="memory"))
+    randomize(layer)
+    tracer = custom_layers.Tracer(layer)
+    tracer(inputs())
+    layer.set_weights([weights / 2 for weights in layer.get_weights()])
+    longer = np.concatenate([inputs(), inputs()], axis=1)
+    (seen,), (expected,) = tracer(longer).values(), trace(layer, longer).values()
+    for part, values in zip(seen[:3], expected[:3], strict=True):
+        assert set(part) == set(values)
+        for name in values:
+            np.testing.assert_allclose(arrays(part[name]), arrays(values[name]), atol=1e-6)
+    assert "walk" not in vars(layer)
