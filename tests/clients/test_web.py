@@ -294,7 +294,7 @@ def test_a_ball_is_thrown_and_followed(tmp_path: Path, visit: Visit) -> None:
 def test_the_page_runs_on_what_the_tests_run_on() -> None:
     lock = json.loads((HERE / "package-lock.json").read_text(encoding="utf-8"))
     locked = lock["packages"][f"node_modules/{RUNTIME.name}"]
-    assert (locked["version"], locked["integrity"]) == (RUNTIME.version, RUNTIME.integrity)
+    assert (locked["version"], locked["integrity"]) == (RUNTIME.version, RUNTIME.digest)
 
 
 def recurrent(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:

