@@ -19,6 +19,7 @@ from pipeline.errors import PipelineError
 
 _MEASURED = 1000  # training recordings that show which numbers are usual
 _STILL = 0.1  # spread of the energy in a band; what is below is not brought to 1
+_SCALE = "scale"  # the layer that takes what is heard
 _LOWEST, _HIGHEST = -(2**15), 2**15 - 1
 
 
@@ -36,6 +37,22 @@ class Heard(NamedTuple):
     real: Any
 
 
+class Framed(NamedTuple):
+    """A recording in frames, and what hears them.
+
+    Attributes:
+        model: the part of a model that takes frames.
+        frames: those that the model hears, `[frames, features]`.
+        seconds: when each is.
+        feature: what each of its numbers is.
+    """
+
+    model: keras.Model
+    frames: npt.NDArray[Any]
+    seconds: npt.NDArray[Any]
+    feature: str
+
+
 class Ear(ABC):
     """One form that recordings have.
 
@@ -48,6 +65,10 @@ class Ear(ABC):
     @abstractmethod
     def hear(self, train: Examples) -> Heard:
         """Begin a model. Its scale is that of the recordings in `train`."""
+
+    @abstractmethod
+    def framed(self, model: keras.Model, given: Sound) -> Framed:
+        """Cut a recording into the frames that `model`, which begins as `hear` says, hears."""
 
     @abstractmethod
     def read(self, path: Path) -> Sound:
@@ -88,6 +109,10 @@ class Coefficients(Ear):
         frames = keras.Input((None, known.shape[-1]), dtype="float32", name="mfcc")
         real = ops.any(ops.not_equal(frames, 0.0), axis=-1)
         return Heard(frames, _scaled(frames, known.mean(0), known.std(0)), real)
+
+    def framed(self, model: keras.Model, given: Sound) -> Framed:
+        """Take the frames as they are."""
+        return Framed(model, given, sound.seconds(len(given)), "coefficient")
 
     def read(self, path: Path) -> Sound:
         """Read the sound in a `.wav` file, or the frames in a `.npy` file."""
@@ -137,6 +162,16 @@ class Waveforms(Ear):
         spread = np.maximum(np.sqrt(means.var(0) + np.square(spreads).mean(0)), _STILL)
         return Heard(waveform, _scaled(frames, means.mean(0), spread), real)
 
+    def framed(self, model: keras.Model, given: Sound) -> Framed:
+        """Split the model behind its log-mel frames; to the rest, frames of zeros are padding."""
+        hidden = [model.get_layer(_SCALE).input, model.get_layer(log_mel.REAL).output]
+        heard, real = (each[0].numpy() for each in keras.Model(model.input, hidden)(given[None]))
+        rest = keras.Model(hidden, model.output)
+        frames = keras.Input((None, heard.shape[-1]), name="frames")
+        begun = ops.any(ops.not_equal(frames, 0.0), axis=-1)
+        whole = keras.Model(frames, rest([frames, begun]))
+        return Framed(whole, heard[real], log_mel.seconds(real.sum(), self.rate), "mel band")
+
     def read(self, path: Path) -> Sound:
         """Read the sound in a `.wav` file."""
         if path.suffix.lower() != ".wav" or not path.is_file():
@@ -170,7 +205,7 @@ def pool(frames: Any, real: Any) -> Any:
 
 
 def _scaled(frames: Any, mean: npt.NDArray[Any], spread: npt.NDArray[Any]) -> Any:
-    layer = keras.layers.Rescaling((1 / spread).tolist(), (-mean / spread).tolist(), name="scale")
+    layer = keras.layers.Rescaling((1 / spread).tolist(), (-mean / spread).tolist(), name=_SCALE)
     return layer(frames)
 
 

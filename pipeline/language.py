@@ -281,6 +281,7 @@ class Language(Generator[LanguageConfig, LanguageData]):
         before = ["", *tokens[:-1]]
         pieces = [self.spelled(*pair) for pair in zip(tokens, before, strict=True)]
         return Reading(
+            model=model,
             name=subject,
             inputs={"tokens": ids[None]},
             time="tokens",

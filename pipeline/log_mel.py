@@ -4,11 +4,14 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from keras import ops
 
 from pipeline import sound
 
 Tensor = Any
+
+REAL = "real"  # the layer that puts out which frames are no padding
 
 _BANDS = 40
 _WINDOW, _HOP = 0.025, 0.010  # seconds
@@ -41,7 +44,14 @@ def log_mel(waveform: Tensor, rate: int) -> tuple[Tensor, Tensor]:
     places = ops.cumsum(ops.ones_like(samples, dtype="int32"), axis=1)
     length = ops.max(ops.where(ops.equal(samples, 0.0), 0, places), axis=1, keepdims=True)
     begins = hop * (ops.cumsum(ops.ones_like(powers[:, :, 0], dtype="int32"), axis=1) - 1)
-    return ops.log(powers + _FLOOR), ops.less(begins, length)
+    real = keras.layers.Identity(name=REAL)(ops.less(begins, length))
+    return ops.log(powers + _FLOOR), real
+
+
+def seconds(frames: int, rate: int) -> npt.NDArray[np.floating[Any]]:
+    """Return when the middle of each frame is."""
+    window, hop = _samples(rate)
+    return (hop * np.arange(frames) + window / 2) / rate
 
 
 def definition(rate: int) -> str:

@@ -6,6 +6,7 @@ A problem puts together what its steps are, `Inputs`, and what is asked for at t
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple, final
 
 import keras
@@ -16,7 +17,10 @@ from pipeline import batches
 from pipeline.batches import Examples
 from pipeline.data import handwritten, remembering
 from pipeline.errors import PipelineError
+from pipeline.explain import reading
+from pipeline.explain.reading import Explained
 from pipeline.marks import Choices, Marks, Mistake, Picture, of_choices
+from pipeline.task import Compute
 
 Array = npt.NDArray[Any]
 Example = Callable[[int], str | Picture]
@@ -39,6 +43,10 @@ class Inputs(ABC):
     def enter(self, units: int) -> tuple[Tensor, Tensor]:
         """Return the model's input, and the `[batch, steps, features]` made of it."""
 
+    @abstractmethod
+    def running(self, compute: Compute, whole: reading.Reading) -> Array:
+        """Give what a model, a function, answers after each step."""
+
 
 @final
 class Words(Inputs):
@@ -56,6 +64,10 @@ class Words(Inputs):
         ids = keras.Input((None,), dtype="int32", name="tokens")
         return ids, keras.layers.Embedding(self.size, units, mask_zero=True, name="words")(ids)
 
+    def running(self, compute: Compute, whole: reading.Reading) -> Array:
+        """Ask about all beginnings at once, padded."""
+        return reading.after_prefixes(compute, whole)
+
 
 @final
 class Vectors(Inputs):
@@ -72,6 +84,10 @@ class Vectors(Inputs):
         """Take the vectors as they are."""
         vectors = keras.Input((None, self.features), dtype="float32", name="vectors")
         return vectors, vectors
+
+    def running(self, compute: Compute, whole: reading.Reading) -> Array:
+        """Ask about each beginning, as no vector is padding."""
+        return reading.after_prefixes_one_by_one(compute, whole)
 
 
 # What is asked at the end.
@@ -107,6 +123,14 @@ class Goal(ABC):
         """Say whether `answer` is that for `target`."""
 
     @abstractmethod
+    def explain(self, target: Any) -> Callable[[Array], Explained]:
+        """Say what is explained of answers to which `target` would be right."""
+
+    def reading(self, whole: reading.Reading, target: Any) -> reading.Reading:
+        """Say after which steps of `whole` there is an answer: here, after each."""
+        return whole
+
+    @abstractmethod
     def text(self, answer: Array) -> str:
         """Write an answer for a reader."""
 
@@ -137,6 +161,10 @@ class Choice(Goal):
     def right(self, answer: Array, target: Any) -> bool:
         """Say whether the most probable label is `target`."""
         return bool(answer.argmax() == target)
+
+    def explain(self, target: Any) -> Callable[[Array], Explained]:
+        """Explain the most probable label."""
+        return reading.choice(self.labels)
 
     def text(self, answer: Array) -> str:
         """Name the most probable label and its probability."""
@@ -173,6 +201,17 @@ class Recall(Goal):
         """Say whether all symbols are right."""
         return bool((answer.argmax(-1) == target).all())
 
+    def explain(self, target: Any) -> Callable[[Array], Explained]:
+        """Explain how probable each right symbol is."""
+        names = [str(symbol) for symbol in range(self.symbols)]
+        return reading.each_of(target, names, "right symbol", self.text)
+
+    def reading(self, whole: reading.Reading, target: Any) -> reading.Reading:
+        """Take the last steps, one for each symbol, which depend on all that is read."""
+        steps = [str(symbol) for symbol in target]
+        running = reading.at_every_step
+        return replace(whole, steps=steps, noun="symbols", running=running, read=whole.steps)
+
     def text(self, answer: Array) -> str:
         """List the most probable symbols."""
         return self.name(answer.argmax(-1))
@@ -205,6 +244,10 @@ class Amount(Goal):
     def right(self, answer: Array, target: Any) -> bool:
         """Say whether the number is near `target`."""
         return bool(abs(answer[0] - target) < NEAR)
+
+    def explain(self, target: Any) -> Callable[[Array], Explained]:
+        """Explain the number."""
+        return reading.amount
 
     def text(self, answer: Array) -> str:
         """Write the number."""
@@ -250,16 +293,26 @@ class Problem(ABC):
     Attributes:
         inputs: what the steps of its sequences are.
         goal: what their end asks for.
+        noun: what the steps are called.
         shortest: the smallest gap that there is.
     """
 
     inputs: ClassVar[Inputs]
     goal: ClassVar[Goal]
+    noun: ClassVar[str]
     shortest: ClassVar[int] = 0
 
     @abstractmethod
     def shown(self, inputs: Array, name: str) -> str | Picture:
         """Write or draw a sequence called `name` for a reader."""
+
+    @abstractmethod
+    def steps(self, inputs: Array) -> Sequence[str]:
+        """Name each step of a sequence."""
+
+    @abstractmethod
+    def view(self, inputs: Array) -> reading.View:
+        """Say what a sequence looks like."""
 
     def read(self, text: str) -> Reading:
         """Make inputs of what the user types.
@@ -278,11 +331,20 @@ class Country(Problem):
 
     inputs = Words(len(remembering.WORDS))
     goal = Choice(tuple(remembering.LANGUAGES.values()))
+    noun = "words"
     shortest = remembering.SHORTEST
 
     def shown(self, inputs: Array, name: str) -> str:
         """Write the words."""
-        return f"{name}: {' '.join(remembering.WORDS[each] for each in inputs)}"
+        return f"{name}: {' '.join(self.steps(inputs))}"
+
+    def steps(self, inputs: Array) -> Sequence[str]:
+        """Name the words."""
+        return [remembering.WORDS[each] for each in inputs]
+
+    def view(self, inputs: Array) -> reading.View:
+        """Show the words."""
+        return reading.Text(self.steps(inputs))
 
     def read(self, text: str) -> Reading:
         """Look up the words, in any case; those that are unknown are left out, with a note."""
@@ -303,6 +365,7 @@ class Adding(Problem):
 
     inputs = Vectors(2)
     goal = Amount()
+    noun = "numbers"
     shortest = 2
 
     def shown(self, inputs: Array, name: str) -> str:
@@ -312,6 +375,15 @@ class Adding(Problem):
         told = " and ".join(f"{numbers[place]:.3f} at step {place + 1}" for place in places)
         return f"{name}: {told} of {len(inputs)}"
 
+    def steps(self, inputs: Array) -> Sequence[str]:
+        """Write the numbers."""
+        return [f"{number:.3f}{', marked' if mark else ''}" for number, mark in inputs]
+
+    def view(self, inputs: Array) -> reading.View:
+        """Show numbers and marks."""
+        numbers, marks = inputs.T
+        return reading.Numbers(numbers, marks == 1)
+
 
 @final
 class Copying(Problem):
@@ -319,11 +391,20 @@ class Copying(Problem):
 
     inputs = Words(remembering.SIGNS)
     goal = Recall(remembering.COPIED, remembering.SYMBOLS)
+    noun = "signs"
 
     def shown(self, inputs: Array, name: str) -> str:
         """Name the symbols and what follows."""
         symbols = self.goal.name(inputs[: remembering.COPIED] - 1)
         return f"{name}: {symbols}, and {len(inputs) - remembering.COPIED} steps more"
+
+    def steps(self, inputs: Array) -> Sequence[str]:
+        """Name the signs."""
+        return [remembering.NAMES[each] for each in inputs]
+
+    def view(self, inputs: Array) -> reading.View:
+        """Show the signs."""
+        return reading.Text(self.steps(inputs))
 
 
 @final
@@ -332,11 +413,20 @@ class Rows(Problem):
 
     inputs = Vectors(handwritten.SIZE)
     goal = Choice(handwritten.LABELS)
+    noun = "rows"
 
     def shown(self, inputs: Array, name: str) -> Picture:
         """Draw the picture, without the rows of nothing after it."""
         pixels = inputs[: handwritten.SIZE]
         return Picture((255 * pixels).astype(np.uint8), name)
+
+    def steps(self, inputs: Array) -> Sequence[str]:
+        """Number the rows."""
+        return [str(row) for row in range(1, 1 + len(inputs))]
+
+    def view(self, inputs: Array) -> reading.View:
+        """Show the rows."""
+        return reading.Vectors(inputs, "column")
 
 
 BY_DATASET: dict[str, Problem] = {

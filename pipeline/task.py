@@ -149,15 +149,13 @@ class Task(ABC, Generic[C, D]):
             PipelineError: the run has no model, or one of `subjects` cannot be understood.
         """
 
-    def reading(self, run: Run[C], model: keras.Model, subject: str) -> Reading | None:
+    @abstractmethod
+    def reading(self, run: Run[C], model: keras.Model, subject: str) -> Reading:
         """Say how `model`, that of `run`, reads `subject` step by step, for `recurrent explain`.
-
-        Here it is not known how.
 
         Raises:
             PipelineError: `subject` cannot be understood.
         """
-        return None
 
     @abstractmethod
     def artifact(self, run: Run[C]) -> Mapping[str, Any]:

@@ -122,7 +122,8 @@ def adding(random: Random, gap: int) -> Episode:
 COPIED = 10
 SYMBOLS = 8
 _BLANK, _GO = SYMBOLS + 1, SYMBOLS + 2
-SIGNS = SYMBOLS + 3  # with padding
+NAMES = ("", *map(str, range(SYMBOLS)), "blank", "go")  # 0 is padding
+SIGNS = len(NAMES)
 
 
 def copying(random: Random, gap: int) -> Episode:

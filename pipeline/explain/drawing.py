@@ -1,6 +1,6 @@
 """What was measured of a subject, as figures."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,14 +8,18 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 
 from pipeline.explain import measure
+from pipeline.explain.common import Common
 from pipeline.explain.measure import Explanation, Walk
-from pipeline.explain.reading import Array, Path, Picture, Reading, Vectors
+from pipeline.explain.reading import Array, Numbers, Path, Picture, Reading, Strip, Vectors
 from pipeline.pages import figures
 from pipeline.pages.figures import COLOURS, INK, PANEL
+
+Draw = Callable[[Any], None]  # on axes
 
 _WIDE = 5.6  # inches; two stand side by side on a wide page
 _NAMED = 48  # steps that have room for their names
 _COMMON = 0.99  # of the values are within the scale of a map
+_USUAL = 0.9  # of the numbers of a feature are within its own scale
 _LABELS = 6  # curves that are told apart
 
 # Zero is the page's own ground, so that a map is seen on a light page and on a dark one.
@@ -35,27 +39,29 @@ class Drawn(NamedTuple):
     figure: Figure
 
 
-def course(explanations: Sequence[Explanation]) -> Drawn:
-    """Draw what the models say after each step: one model all it says, several the first of it."""
-    first = explanations[0]
-    if len(explanations) == 1:
-        curves = dict(list(first.explained.curves.items())[:_LABELS])
-    else:
-        curves = {
-            f"{each.name}: {name}": values
-            for each in explanations
-            for name, values in list(each.explained.curves.items())[:1]
-        }
+def course(explanations: Sequence[Explanation], together: Common) -> Drawn:
+    """Draw what each model says after each step, one below the other, over common steps."""
+    first, count = explanations[0], len(together.steps)
+    curves = [_first(each.explained.curves) for each in explanations]
+    names = list(dict.fromkeys(name for each in curves for name in each))
 
-    def draw(axes: Any) -> None:
-        _curves(axes, curves, first.explained.quantity)
-        _name_steps(axes, first.reading.steps, first.reading.noun)
+    def drawing(explanation: Explanation, said: Mapping[str, Array], places: Array) -> Draw:
+        def draw(axes: Any) -> None:
+            placed = {name: _placed(values, places, count) for name, values in said.items()}
+            _curves(axes, placed, names, explanation.explained.quantity)
+            _hatch(axes, np.isin(np.arange(count), places))
+            axes.set_title(explanation.name, loc="left", parse_math=False)
 
-    ends = ", ".join(f"{name} {values[-1]:.3g}" for name, values in curves.items())
+        return draw
+
+    rows = list(map(drawing, explanations, curves, together.places))
+    figure = _stacked(rows, [1.9] * len(rows), together.steps, first.reading.noun)
     title = f"{first.explained.quantity.capitalize()} after each step"
-    return Drawn(
-        "course", title, f"Curves by step. After the last: {ends}.", _stacked([draw], [1.9])
+    ends = "; ".join(
+        f"{each.name}: {', '.join(f'{name} {values[-1]:.3g}' for name, values in said.items())}"
+        for each, said in zip(explanations, curves, strict=True)
     )
+    return Drawn("course", title, f"Curves by step. After the last: {ends}.", figure)
 
 
 def gates(explanation: Explanation, walk: Walk) -> Drawn:
@@ -66,13 +72,12 @@ def gates(explanation: Explanation, walk: Walk) -> Drawn:
     units = measure.order(np.where(walk.real[:, None], state, 0))
     maps = {**{f"gate {name}": each for name, each in walk.gates.items()}, **walk.states}
 
-    def drawing(name: str, values: Array) -> Callable[[Any], None]:
+    def drawing(name: str, values: Array) -> Draw:
         def draw(axes: Any) -> None:
             shown = np.where(real[:, None], aligned(values[:, units], steps), np.nan)
             _heat(axes, shown.T)
             _hatch(axes, real)
             axes.set(ylabel=name, yticks=[])
-            _name_steps(axes, steps, "")
 
         return draw
 
@@ -86,6 +91,8 @@ def gates(explanation: Explanation, walk: Walk) -> Drawn:
     figure = _stacked(
         [drawing(name, values) for name, values in maps.items()],
         [max(0.7, min(1.3, 0.04 * len(units)))] * len(maps),
+        steps,
+        "",
     )
     title = f"{explanation.name}: {walk.layer}"
     return Drawn(f"gates-{_slug(explanation.name)}-{_slug(walk.layer)}", title, description, figure)
@@ -123,36 +130,59 @@ def lags(explanation: Explanation) -> Drawn:
     return Drawn(f"lags-{_slug(explanation.name)}", title, f"Curves by lag. {said}.", figure)
 
 
-def vectors(explanation: Explanation, view: Vectors) -> Drawn:
-    """Draw vectors over time, what the model says meanwhile, and what the answer depends on."""
+def strip(explanation: Explanation, view: Strip) -> Drawn:
+    """Draw along the steps what is read, what the model says, and what the answer depends on."""
     reading, explained = explanation.reading, explanation.explained
-    spread = view.values.std(0)
-    shown = (view.values - view.values.mean(0)) / np.where(spread > 0, spread, 1)
-    empty = (view.values == 0).all(-1)
-
-    def heat(axes: Any) -> None:
-        _heat(axes, np.where(empty[:, None], np.nan, shown).T)
-        _hatch(axes, ~empty)
-        axes.set(ylabel=view.feature)
-        axes.yaxis.get_major_locator().set_params(integer=True)
+    read, seen = _vectors(view) if isinstance(view, Vectors) else _numbers(view)
 
     def says(axes: Any) -> None:
-        _curves(axes, dict(list(explained.curves.items())[:_LABELS]), explained.quantity)
+        curves = _first(explained.curves)
+        _curves(axes, curves, list(curves), explained.quantity)
 
     def depends(axes: Any) -> None:
         axes.bar(range(len(reading.steps)), explanation.dependence.norms[0], color=COLOURS[0])
         axes.set(ylabel="|gradient|")
-        _name_steps(axes, reading.steps, reading.noun)
 
     strongest = int(explanation.dependence.norms[0].argmax())
     description = (
-        f"Above, {len(shown)} {reading.noun} of {shown.shape[1]} numbers, each row on a scale of "
-        f"its own; below them the curves of what the model says after each; below those how much "
-        f"{explained.name} depends on each, most on {reading.steps[strongest]}."
+        f"Above, {len(reading.steps)} {reading.noun}, {seen}; below them the curves of what the "
+        f"model says after each; below those how much {explained.name} depends on each, most on "
+        f"{reading.steps[strongest]}, number {strongest + 1}."
     )
-    figure = _stacked([heat, says, depends], [1.6, 1.6, 1.0])
+    figure = _stacked([read, says, depends], [1.6, 1.6, 1.0], reading.steps, reading.noun)
     title = f"{explanation.name}: what is read, what it says meanwhile, what that depends on"
-    return Drawn(f"vectors-{_slug(explanation.name)}", title, description, figure)
+    return Drawn(f"strip-{_slug(explanation.name)}", title, description, figure)
+
+
+def _vectors(view: Vectors) -> tuple[Draw, str]:
+    centred = view.values - np.median(view.values, 0)
+    usual = np.quantile(np.abs(centred), _USUAL, axis=0)
+    shown = np.clip(centred / np.where(usual > 0, usual, 1), -1, 1)
+    empty = (view.values == 0).all(-1)
+
+    def draw(axes: Any) -> None:
+        _heat(axes, np.where(empty[:, None], np.nan, shown).T)
+        _hatch(axes, ~empty)
+        axes.set(ylabel=view.feature)
+        axes.invert_yaxis()
+        axes.yaxis.get_major_locator().set_params(integer=True)
+
+    return draw, f"each of {shown.shape[1]} rows on a scale of its own"
+
+
+def _numbers(view: Numbers) -> tuple[Draw, str]:
+    steps = np.arange(len(view.values))
+
+    def draw(axes: Any) -> None:
+        for chosen, options in (
+            (~view.marked, {"color": INK, "alpha": 0.5, "markersize": 2}),
+            (view.marked, {"color": COLOURS[1], "label": "marked", "markersize": 7}),
+        ):
+            axes.plot(steps[chosen], view.values[chosen], "o", **options)
+        axes.set(ylabel="number")
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+    return draw, f"as dots, the {view.marked.sum()} that are marked in another colour"
 
 
 def path(explanation: Explanation, view: Path) -> Drawn:
@@ -233,7 +263,8 @@ def matrix(explanation: Explanation) -> Drawn:
     read = reading.read or reading.steps
     shown = norms / np.maximum(norms.max(-1, keepdims=True), 1e-30)
     with figures.style():
-        size = (1.2 + 0.3 * len(read), 0.8 + 0.3 * len(reading.steps))
+        width = 0.3 * len(read) if len(read) <= _NAMED else _WIDE
+        size = (1.2 + width, 0.8 + 0.3 * len(reading.steps))
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
         _heat(axes, shown)
@@ -259,7 +290,9 @@ def aligned(values: Array, steps: Sequence[str]) -> Array:
     return np.concatenate([np.full((missing, *values.shape[1:]), np.nan), values])
 
 
-def _stacked(draws: Sequence[Callable[[Any], None]], heights: Sequence[float]) -> Figure:
+def _stacked(
+    draws: Sequence[Draw], heights: Sequence[float], steps: Sequence[str], noun: str
+) -> Figure:
     """Draw one above the other, over the same steps, which are named once, below."""
     with figures.style():
         size = (_WIDE, sum(heights) + 0.8)
@@ -267,12 +300,27 @@ def _stacked(draws: Sequence[Callable[[Any], None]], heights: Sequence[float]) -
         rows = figure.subplots(len(draws), sharex=True, height_ratios=heights, squeeze=False)[:, 0]
         for axes, draw in zip(rows, draws, strict=True):
             draw(axes)
+        _name_steps(rows[-1], steps, noun)
     return figure
 
 
-def _curves(axes: Any, curves: Any, quantity: str) -> None:
-    for place, (name, values) in enumerate(curves.items()):
-        axes.plot(values, ".-", color=COLOURS[place % len(COLOURS)], label=name, markersize=3)
+def _first(curves: Mapping[str, Array]) -> dict[str, Array]:
+    """Return as many curves as are told apart."""
+    return dict(list(curves.items())[:_LABELS])
+
+
+def _placed(values: Array, places: Array, count: int) -> Array:
+    """Put `values` at their places of `count`, not-a-number at the others."""
+    found = np.full(count, np.nan)
+    found[places] = values
+    return found
+
+
+def _curves(axes: Any, curves: Mapping[str, Array], names: Sequence[str], quantity: str) -> None:
+    """Draw curves, each in the colour that its place in `names` has."""
+    for name, values in curves.items():
+        colour = COLOURS[names.index(name) % len(COLOURS)]
+        axes.plot(values, ".-", color=colour, label=name, markersize=3)
     if quantity == "probability":
         axes.set_ylim(-0.02, 1.02)
     axes.set(ylabel=quantity)
@@ -330,8 +378,8 @@ def figures_of(explanations: Sequence[Explanation]) -> Iterator[Drawn]:
     """Draw every figure about the subject itself."""
     for each in explanations:
         view = each.reading.view
-        if isinstance(view, Vectors):
-            yield vectors(each, view)
+        if isinstance(view, Strip):
+            yield strip(each, view)
         elif isinstance(view, Path):
             yield path(each, view)
         elif isinstance(view, Picture):

@@ -8,9 +8,10 @@ from markupsafe import Markup
 
 from pipeline import files
 from pipeline.explain import drawing
+from pipeline.explain.common import Common, common
 from pipeline.explain.drawing import Drawn
 from pipeline.explain.measure import Explanation
-from pipeline.explain.reading import Array, Text, Vectors
+from pipeline.explain.reading import Array, Strip, Text
 from pipeline.pages import figures, page
 from pipeline.pages.page import Section, Token
 
@@ -37,12 +38,13 @@ def write(title: str, explanations: Sequence[Explanation], path: Path, folder: P
         return figures.picture(figure.figure, figure.title, figure.description)
 
     name = explanations[0].reading.name
+    together = common([each.reading.steps for each in explanations])
     sections = [
-        Section("What it says, step by step", list(_says(explanations, shown))),
+        Section("What it says, step by step", list(_says(explanations, together, shown))),
         Section("What the answer depends on", list(_depends(explanations, shown))),
         Section("Gates and states", list(_gates(explanations, shown))),
         Section("The gradient on its way back", list(_lags(explanations, shown))),
-        Section("Every step in numbers", list(map(_numbers, explanations))),
+        Section("Every step in numbers", list(map(_numbers, explanations, together.places))),
     ]
     introduction = f"“{_shortened(name, _QUOTED)}”. {_answers(explanations)}"
     heading = f"{title}: {_shortened(name, _TITLE)}"
@@ -59,13 +61,19 @@ def _answers(explanations: Sequence[Explanation]) -> str:
 
 
 def _says(
-    explanations: Sequence[Explanation], shown: Callable[[Drawn], Markup]
+    explanations: Sequence[Explanation], together: Common, shown: Callable[[Drawn], Markup]
 ) -> Iterator[Markup]:
-    reading = explanations[0].reading
+    reading, count = explanations[0].reading, len(together.steps)
     yield page.paragraph(
-        f"What the model says along the {len(reading.steps)} {reading.noun}; at none of them does "
-        "it know those after."
+        f"What the model says along the {count} {reading.noun}; at none of them does it know those "
+        "after."
     )
+    for each, places in zip(explanations, together.places, strict=True):
+        if len(places) < count:
+            yield page.paragraph(
+                f"{each.name} has {len(places)} of these {count} {reading.noun}; where it has "
+                "none, its part of the figure is hatched."
+            )
     for each in explanations:
         if isinstance(each.reading.view, Text) and each.reading.read is None:
             name, values = next(iter(each.explained.curves.items()))
@@ -74,8 +82,8 @@ def _says(
                 f"of {name}"
             )
             yield page.tokens(caption, _tokens(each, values, each.explained.said))
-    if len(explanations) > 1 or not isinstance(reading.view, Vectors):
-        yield shown(drawing.course(explanations))
+    if len(explanations) > 1 or not isinstance(reading.view, Strip):
+        yield shown(drawing.course(explanations, together))
         return
     yield page.paragraph("The curves stand below, beside what is read.")
 
@@ -119,10 +127,10 @@ def _lags(
 ) -> Iterator[Markup]:
     for each in explanations:
         yield shown(drawing.lags(each))
-    first = explanations[0]
+    summed = any(len(each.dependence.gradients) > 1 for each in explanations)
+    names = dict.fromkeys(each.explained.name for each in explanations)
     yield page.paragraph(
-        f"L is {first.explained.name}"
-        f"{', summed over the steps' if len(first.dependence.gradients) > 1 else ''}. "
+        f"L is {', or '.join(names)}{', summed over the steps' if summed else ''}. "
         "The lag is how many steps a layer walked after the state. A state that an output reads "
         "has a part of the gradient that comes to it directly. Untrained is the same model with "
         "weights that its layers draw anew, by the seed of the run."
@@ -135,18 +143,18 @@ def _lags(
         )
 
 
-def _numbers(explanation: Explanation) -> Markup:
-    """List every step: all that the colours say."""
+def _numbers(explanation: Explanation, places: Array) -> Markup:
+    """List every step, with its place among those of all models: all that the colours say."""
     reading, explained = explanation.reading, explanation.explained
     (name, values), *_ = explained.curves.items()
     rows = [
-        [place, step, said, "" if np.isnan(value) else f"{value:.4f}"]
-        for place, (step, said, value) in enumerate(
-            zip(reading.steps, explained.said, values, strict=True), start=1
+        [place + 1, step, said, "" if np.isnan(value) else f"{value:.4f}"]
+        for place, step, said, value in zip(
+            places, reading.steps, explained.said, values, strict=True
         )
     ]
     heads = ["step", reading.noun, "the model says", name]
-    if len(explanation.dependence.gradients) == 1 and reading.source == reading.time:
+    if reading.read is None and reading.source == reading.time:
         norms, pushes = explanation.dependence.norms[0], explanation.dependence.pushes[0]
         heads += ["norm of the gradient", "gradient times value"]
         for row, norm, push in zip(rows, norms, pushes, strict=True):

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from pipeline import batches
+from pipeline import batches, writing
 from pipeline.task import Compute
 
 Array = npt.NDArray[Any]
@@ -36,6 +37,14 @@ class Vectors:
 
 
 @dataclass(frozen=True, eq=False)
+class Numbers:
+    """Numbers `[steps]`, some of which are `marked`."""
+
+    values: Array
+    marked: Array
+
+
+@dataclass(frozen=True, eq=False)
 class Path:
     """Positions `[steps, 3]` in metres, `rate` a second, and where they went on if it is known.
 
@@ -54,7 +63,8 @@ class Picture:
     pixels: Array
 
 
-View = Text | Vectors | Path | Picture
+Strip = Vectors | Numbers  # what is drawn along the steps
+View = Text | Strip | Path | Picture
 
 
 # What of the answer is explained.
@@ -85,9 +95,10 @@ class Reading:
     """How a subject is read.
 
     Attributes:
+        model: what reads it: the model of a run, or all of it that comes after these inputs.
         name: what the subject is called.
         inputs: the subject, a batch of its own, by the names of the model's inputs.
-        time: name of the input whose second axis is the steps.
+        time: name of the input whose second axis is the steps, or ends with them.
         steps: what each step is, in a word.
         noun: what the steps are called.
         running: gives what the model, a function, answers after each step: `after_prefixes`,
@@ -95,9 +106,10 @@ class Reading:
         explain: says what of these answers is explained.
         view: what the subject looks like.
         source: name of the input on which the answer is seen to depend.
-        read: what each step of `source` is, if it is another input than `time`.
+        read: what each step of `source` is, if the answers are not given after each of these.
     """
 
+    model: keras.Model
     name: str
     inputs: Inputs
     time: str
@@ -161,10 +173,24 @@ def choice(labels: Sequence[str]) -> Callable[[Array], Explained]:
     return explain
 
 
-def written(
-    symbols: Sequence[int], names: Sequence[str], what: str
+def amount(answers: Array) -> Explained:
+    """Explain the number that is answered."""
+    (numbers,) = answers.T
+    said = [f"{each:.3f}" for each in numbers]
+    return Explained(
+        "the answer",
+        lambda outputs: outputs[:, 0],
+        {"the answer": numbers},
+        "answer",
+        said,
+        answer=said[-1],
+    )
+
+
+def each_of(
+    symbols: Sequence[int], names: Sequence[str], what: str, answer: Callable[[Array], str]
 ) -> Callable[[Array], Explained]:
-    """Explain how probable each of `symbols` is once those before it are written."""
+    """Explain how probable each of `symbols` is, one at each step."""
     steps = np.arange(len(symbols))
 
     def explain(answers: Array) -> Explained:
@@ -173,10 +199,10 @@ def written(
             lambda outputs: ops.log(
                 ops.take_along_axis(outputs[0], ops.convert_to_tensor(symbols)[:, None], axis=-1)
             )[:, 0],
-            {f"the {what} that is written": answers[steps, symbols]},
+            {f"the {what}": answers[steps, symbols]},
             "probability",
             [f"{names[row.argmax()]} {row.max():.3f}" for row in answers],
-            answer=" ".join(names[each] for each in symbols[:-1]),
+            answer(answers),
         )
 
     return explain
@@ -205,3 +231,46 @@ def _log_odds(chosen: Tensor, probabilities: Tensor, place: int) -> Tensor:
     """Return log p / (1 - p), exact for any p."""
     others = ops.concatenate([probabilities[:, :place], probabilities[:, place + 1 :]], axis=-1)
     return ops.log(chosen) - ops.log(ops.sum(others, axis=-1))
+
+
+# How several tasks read.
+
+
+def written(
+    model: keras.Model,
+    name: str,
+    given: Inputs,
+    symbols: Sequence[int],
+    names: Sequence[str],
+    noun: str,
+    view: View | None = None,
+    read: Sequence[str] | None = None,
+) -> Reading:
+    """Read what is `given` to a model that then writes `symbols`, one after the other.
+
+    Args:
+        model: takes what is given, and the symbols that are `previous`.
+        name: what the subject is called.
+        given: one input.
+        symbols: what it writes, without the boundaries.
+        names: of all symbols.
+        noun: what a symbol is called.
+        view: what the subject looks like; None: as the symbols do.
+        read: what each step of the input is, if it has steps.
+    """
+    (source,) = given
+    told = [*symbols, writing.BOUNDARY]
+    steps = [names[each] for each in told]
+    return Reading(
+        model=model,
+        name=name,
+        inputs={**given, "previous": np.array([[writing.BOUNDARY, *symbols]], np.int32)},
+        time="previous",
+        steps=steps,
+        noun=f"{noun}s",
+        running=at_every_step,
+        explain=each_of(told, names, f"{noun} that is written", lambda _: " ".join(steps[:-1])),
+        view=view or Text(steps),
+        source=source,
+        read=read,
+    )

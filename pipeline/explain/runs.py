@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.errors import PipelineError
 from pipeline.explain import measure, page
 from pipeline.explain.measure import Explanation
+from pipeline.explain.reading import Reading
 from pipeline.run import Run
 
 
@@ -20,8 +21,8 @@ def explain(runs: Sequence[Run[Any]], subject: str, path: Path, folder: Path | N
         folder: where to put the figures for papers, too, if wanted.
 
     Raises:
-        PipelineError: the runs are of several tasks, of one whose answers have no such page, or
-            without a model; `subject` cannot be understood; or a file cannot be written.
+        PipelineError: the runs are of several tasks, or without a model; `subject` cannot be
+            understood, or is not the same to all of them; or a file cannot be written.
     """
     first = runs[0].config.task
     for run in runs:
@@ -30,13 +31,16 @@ def explain(runs: Sequence[Run[Any]], subject: str, path: Path, folder: Path | N
                 f"{run.path} is a run of {run.config.task}, and {runs[0].path} one of {first}: "
                 "give runs of one task"
             )
-    page.write(first, [_explained(run, subject) for run in runs], path, folder)
+    readings = [run.task.reading(run, run.model(), subject) for run in runs]
+    for run, reading in zip(runs, readings, strict=True):
+        if reading.name != readings[0].name:
+            raise PipelineError(
+                f"{subject!r} is something else to {run.path} than to {runs[0].path}: give a "
+                "subject that is the same to both"
+            )
+    page.write(first, list(map(_explained, runs, readings)), path, folder)
 
 
-def _explained(run: Run[Any], subject: str) -> Explanation:
-    model = run.model()
-    reading = run.task.reading(run, model, subject)
-    if reading is None:
-        raise PipelineError(f"what {run.path} answers cannot be explained step by step")
+def _explained(run: Run[Any], reading: Reading) -> Explanation:
     name = f"{run.path.resolve().name} ({run.config.cell}, {run.config.units} units)"
-    return measure.explain(name, model, run.config, reading)
+    return measure.explain(name, reading.model, run.config, reading)

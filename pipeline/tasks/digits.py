@@ -12,6 +12,7 @@ from pydantic import Field
 
 from pipeline import subjects
 from pipeline.config import Config
+from pipeline.errors import PipelineError
 from pipeline.space import Linear
 from pipeline.task import Answer, Baseline, Data, Figures, Fit, Task
 
@@ -175,24 +176,27 @@ class Digits(Task[DigitsConfig, DigitsData]):
             for each, row in zip(heard, probabilities, strict=True)
         ]
 
-    def reading(self, run: Run[DigitsConfig], model: keras.Model, subject: str) -> Reading | None:
-        """Hear frame by frame, if the model is given frames; waveforms have too many steps."""
-        from pipeline import hearing, sound
+    def reading(self, run: Run[DigitsConfig], model: keras.Model, subject: str) -> Reading:
+        """Hear frame by frame, also the frames that the model itself makes of a waveform."""
+        from pipeline import hearing
         from pipeline.explain.reading import Reading, Vectors, after_prefixes, choice
 
-        (heard,) = _subjects(run, hearing.ear(run.config.dataset), [subject])
-        (symbolic,) = model.inputs
-        if heard.sound.ndim != 2:
-            return None
+        ear = hearing.ear(run.config.dataset)
+        (asked,) = _subjects(run, ear, [subject])
+        heard = ear.framed(model, asked.sound)
+        if not heard.frames.any():
+            raise PipelineError(f"{asked.name} is silent, and the model hears nothing of it")
+        (symbolic,) = heard.model.inputs
         return Reading(
-            name=heard.name,
-            inputs={symbolic.name: heard.sound[None]},
+            model=heard.model,
+            name=asked.name,
+            inputs={symbolic.name: heard.frames[None]},
             time=symbolic.name,
-            steps=[f"{each:.2f} s" for each in sound.seconds(len(heard.sound))],
+            steps=[f"{each:.2f} s" for each in heard.seconds],
             noun="frames",
             running=after_prefixes,
             explain=choice(_labels(run.config)),
-            view=Vectors(heard.sound, "coefficient"),
+            view=Vectors(heard.frames, heard.feature),
             source=symbolic.name,
         )
 

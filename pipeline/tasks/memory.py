@@ -227,38 +227,27 @@ class Memory(Task[MemoryConfig, MemoryData]):
         answers = batches.outputs(model, examples)
         return [_answer(problem, *pair) for pair in zip(asked, answers, strict=True)]
 
-    def reading(self, run: Run[MemoryConfig], model: keras.Model, subject: str) -> Reading | None:
-        """Read step by step, if a label is asked for."""
-        from pipeline.data import remembering
-        from pipeline.explain import reading
-        from pipeline.explain.reading import Reading, Text, Vectors, View, choice
-        from pipeline.problems import Choice
+    def reading(self, run: Run[MemoryConfig], model: keras.Model, subject: str) -> Reading:
+        """Read step by step; the goal says which steps answer."""
+        from pipeline.explain.reading import Reading
 
         problem = _problem(run.config)
-        if not isinstance(problem.goal, Choice):
-            return None
         (asked,) = _asked(run.config, [subject])
-        view: View
-        if asked.inputs.ndim == 1:
-            steps = [remembering.WORDS[each] for each in asked.inputs]
-            name, view = " ".join(steps), Text(steps)
-            running = reading.after_prefixes
-        else:
-            steps = [str(row) for row in range(1, 1 + len(asked.inputs))]
-            name, view = asked.name, Vectors(asked.inputs, "column")
-            running = reading.after_prefixes_one_by_one
+        shown = problem.shown(asked.inputs, asked.name)
         (symbolic,) = model.inputs
-        return Reading(
-            name=name,
+        whole = Reading(
+            model=model,
+            name=shown if isinstance(shown, str) else shown.text,
             inputs={symbolic.name: asked.inputs[None].astype(symbolic.dtype)},
             time=symbolic.name,
-            steps=steps,
-            noun="words" if asked.inputs.ndim == 1 else "rows",
-            running=running,
-            explain=choice(problem.goal.labels),
-            view=view,
+            steps=problem.steps(asked.inputs),
+            noun=problem.noun,
+            running=problem.inputs.running,
+            explain=problem.goal.explain(asked.target),
+            view=problem.view(asked.inputs),
             source=symbolic.name,
         )
+        return problem.goal.reading(whole, asked.target)
 
     def artifact(self, run: Run[MemoryConfig]) -> Mapping[str, Any]:
         """Compare on the test split; put the labels beside the model, if it tells one of them."""

@@ -196,27 +196,19 @@ class Pronounce(Task[PronounceConfig, PronounceData]):
 
     def reading(self, run: Run[PronounceConfig], model: keras.Model, subject: str) -> StepByStep:
         """Write phoneme by phoneme what the search finds, reading the letters."""
-        from pipeline import batches, writing
+        from pipeline import batches
         from pipeline.explain import reading
 
         word = _spelling(subject)
         letters = _ids(word)
         ((best, *_),) = self.answers(batches.compute(model), _paired([letters], [()]))
-        written = [*best.symbols, writing.BOUNDARY]
-        steps = [_symbols()[each] for each in written]
-        return reading.Reading(
+        return reading.written(
+            model,
             name=word,
-            inputs={
-                "letters": np.array([letters], np.int32),
-                "previous": np.array([[writing.BOUNDARY, *best.symbols]], np.int32),
-            },
-            time="previous",
-            steps=steps,
-            noun="phonemes",
-            running=reading.at_every_step,
-            explain=reading.written(written, _symbols(), "phoneme"),
-            view=reading.Text(steps),
-            source="letters",
+            given={"letters": np.array([letters], np.int32)},
+            symbols=best.symbols,
+            names=_symbols(),
+            noun="phoneme",
             read=list(word),
         )
 

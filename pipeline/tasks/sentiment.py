@@ -231,6 +231,7 @@ class Sentiment(Task[TextConfig, ReviewData]):
         if not words:
             raise PipelineError("there is no word in the text to be explained")
         return Reading(
+            model=model,
             name=subject,
             inputs={"tokens": ids[None, :limit]},
             time="tokens",

@@ -255,21 +255,14 @@ class Spell(Task[SpellConfig, SpellData]):
         examples = _examples([Captioned(seen.picture, "")])
         compute = batches.compute(model)
         ((best, *_),) = writing.search(compute, examples, width=_WIDTH, longest=_LONGEST)
-        names = ["padding", "end", *LETTERS]
-        written = [*best.symbols, writing.BOUNDARY]
-        return reading.Reading(
+        return reading.written(
+            model,
             name=seen.name,
-            inputs={
-                "picture": seen.picture[None],
-                "previous": np.array([[writing.BOUNDARY, *best.symbols]], np.int32),
-            },
-            time="previous",
-            steps=[names[each] for each in written],
-            noun="letters",
-            running=reading.at_every_step,
-            explain=reading.written(written, names, "letter"),
+            given={"picture": seen.picture[None]},
+            symbols=best.symbols,
+            names=["padding", "end", *LETTERS],
+            noun="letter",
             view=reading.Picture(seen.picture),
-            source="picture",
         )
 
     def artifact(self, run: Run[SpellConfig]) -> Mapping[str, Any]:

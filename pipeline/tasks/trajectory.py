@@ -198,6 +198,7 @@ class Trajectory(Task[TrajectoryConfig, Data]):
         (followed,) = _subjects(run.config, [subject])
         past = followed.past
         return Reading(
+            model=model,
             name=followed.name,
             inputs={"positions": past[None]},
             time="positions",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.data.loading import Splits
     from pipeline.data.translations import Translated, Words
     from pipeline.decoding import Hypothesis
+    from pipeline.explain.reading import Reading
     from pipeline.marks import Marks
     from pipeline.run import Run
 
@@ -184,18 +185,32 @@ class Translate(Task[TranslateConfig, TranslateData]):
         """
         from pipeline import batches
 
-        model, vocabulary = run.model(), run.vocabulary or []
-        if len(vocabulary) != model.output_shape[-1]:
-            raise PipelineError(
-                f"{run.path / 'vocabulary.txt'} is damaged: it has {len(vocabulary)} words, and "
-                f"the model knows {model.output_shape[-1]}"
-            )
-        asked = _subjects(run, subjects)
+        model = run.model()
+        vocabulary, asked = _known(run, model), _subjects(run, subjects)
         examples = _examples([each.translated for each in asked], vocabulary)
         found = _search(batches.compute(model), examples)
         return [
             _answer(each, best, vocabulary) for each, (best, *_) in zip(asked, found, strict=True)
         ]
+
+    def reading(self, run: Run[TranslateConfig], model: keras.Model, subject: str) -> Reading:
+        """Write word by word what the search finds, reading the sentence."""
+        from pipeline import batches
+        from pipeline.explain import reading
+
+        vocabulary = _known(run, model)
+        (asked,) = _subjects(run, [subject])
+        examples = _examples([asked.translated], vocabulary)
+        ((best, *_),) = _search(batches.compute(model), examples)
+        return reading.written(
+            model,
+            name=asked.name,
+            given={"words": examples.inputs["words"].numpy()},
+            symbols=best.symbols,
+            names=vocabulary,
+            noun="word",
+            read=asked.translated.sentence,
+        )
 
     def artifact(self, run: Run[TranslateConfig]) -> Mapping[str, Any]:
         """Put the words beside the model; compare on sentences of the test split."""
@@ -263,6 +278,17 @@ def _most_frequent(sentences: Iterable[Translated], size: int) -> list[str]:
     counts = Counter(word for each in sentences for words in each for word in words)
     ordered = sorted(counts, key=lambda word: (-counts[word], word))
     return [*_SPECIAL, *ordered][:size]
+
+
+def _known(run: Run[TranslateConfig], model: keras.Model) -> Sequence[str]:
+    """The vocabulary of `run`, which must be that of `model`."""
+    vocabulary = run.vocabulary or []
+    if len(vocabulary) != model.output_shape[-1]:
+        raise PipelineError(
+            f"{run.path / 'vocabulary.txt'} is damaged: it has {len(vocabulary)} words, and the "
+            f"model knows {model.output_shape[-1]}"
+        )
+    return vocabulary
 
 
 def _examples(split: Sequence[Translated], vocabulary: Sequence[str]) -> Examples:

