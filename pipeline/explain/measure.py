@@ -96,8 +96,9 @@ class Explanation:
     untrained: Sequence[Walk]
 
 
-def explain(name: str, model: keras.Model, config: Config, reading: Reading) -> Explanation:
-    """Ask `model` about a subject, and look at what it depends on and at what is remembered."""
+def explain(name: str, config: Config, reading: Reading) -> Explanation:
+    """Ask a model about a subject, and look at what it depends on and at what is remembered."""
+    model = reading.model
     drawn_anew = untrained(model, config.seed)  # first: setting a seed drops compiled graphs
     answers = reading.running(batches.compute(model), reading)
     explained = reading.explain(answers)

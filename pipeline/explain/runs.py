@@ -43,4 +43,4 @@ def explain(runs: Sequence[Run[Any]], subject: str, path: Path, folder: Path | N
 
 def _explained(run: Run[Any], reading: Reading) -> Explanation:
     name = f"{run.path.resolve().name} ({run.config.cell}, {run.config.units} units)"
-    return measure.explain(name, reading.model, run.config, reading)
+    return measure.explain(name, run.config, reading)

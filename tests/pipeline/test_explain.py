@@ -100,7 +100,7 @@ def parsed(file: Path) -> Any:
 def explained(run: Run[Any], subject: str) -> Explanation:
     model = run.model()
     reading = run.task.reading(run, model, subject)
-    return measure.explain("model", reading.model, run.config, reading)
+    return measure.explain("model", run.config, reading)
 
 
 def test_everyone_can_read_it_from_disk(file: Path) -> None:
