@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ _SURE = 0.9  # a probability from which the next candidate is not worth a word
 _LONGEST = 100  # letters of a spelling, at most
 _WIDTH = 4  # spellings that the search follows at a time
 
+_CONVOLUTIONS = 2  # before the picture is halved
 _SMALLEST = 4  # height of the picture that the last convolution leaves, at most
 _THUMBNAIL = (16, 16)  # width and height at which nearest pictures are looked for
 
@@ -340,14 +341,19 @@ def _text(ids: Sequence[int]) -> str:
 
 
 def _examples(split: Sequence[Captioned]) -> Examples:
-    """A picture leads to the letters of its caption."""
+    """A picture leads to the letters of its caption.
+
+    They count as of one length: batches of words of one length would show few kinds of picture at
+    a time, and batch normalization would measure those alone.
+    """
     import tensorflow as tf
 
     from pipeline import writing
 
     pictures = tf.constant(np.stack([each.picture for each in split]))
     spellings = [_ids(each.caption)[:_LONGEST] for each in split]
-    return writing.examples({"picture": pictures}, spellings)
+    examples = writing.examples({"picture": pictures}, spellings)
+    return replace(examples, lengths=np.ones(len(split), int))
 
 
 def _seen(config: SpellConfig, data: SpellData) -> tuple[Any, Any, Any]:
@@ -362,9 +368,11 @@ def _seen(config: SpellConfig, data: SpellData) -> tuple[Any, Any, Any]:
         seen = vary(seen)
     filters = config.filters
     while seen.shape[1] > _SMALLEST:
-        seen = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False)(seen)
-        seen = keras.layers.BatchNormalization(momentum=0.9)(seen)
-        seen = keras.layers.MaxPooling2D()(keras.layers.Activation("relu")(seen))
+        for _ in range(_CONVOLUTIONS):
+            seen = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False)(seen)
+            seen = keras.layers.BatchNormalization(momentum=0.9)(seen)
+            seen = keras.layers.Activation("relu")(seen)
+        seen = keras.layers.MaxPooling2D()(seen)
         filters *= 2
     seen = keras.layers.Dropout(config.dropout)(keras.layers.Flatten()(seen))
     seen = keras.layers.Dense(config.units, activation="relu", name="seen")(seen)
