@@ -77,8 +77,8 @@ def digits() -> SpellConfig:
         task="spell",
         dataset="mnist_5k",
         units=64,
-        dropout=0.3,
-        epochs=20,
+        dropout=0.1,
+        epochs=30,
         learning_rate=3e-3,
         weight_decay=0.01,
     )
