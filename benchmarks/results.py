@@ -93,7 +93,6 @@ ENTRIES = (
         "spell",
         "digits",
         "98 % of words exact",
-        seeds=2,
     ),
     Entry(
         "spell",

@@ -75,6 +75,12 @@ def test_it_learns_and_is_measured_beside_the_nearest_picture(
     assert results["baselines"]["nearest picture"]["exact"] > 0.75
 
 
+def test_every_batch_has_words_of_all_lengths(data: SpellData) -> None:
+    for batch in batches.shuffled(data.train.lengths, 50, seed=0, epoch=0):
+        words = [data.captioned.train[place].caption for place in batch]
+        assert set(map(len, words)) == {3, 4, 5}
+
+
 def test_a_spelling_is_as_probable_as_its_letters_one_after_another(
     literate: Run[SpellConfig], model: keras.Model, test_split: list[Captioned]
 ) -> None:
