@@ -8,6 +8,23 @@ import pytest
 
 # Before TensorFlow is loaded: its native log goes to stderr, where tests look for one line.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# And of several processes of tests each keeps to one core: its threads would spin on the others'.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest that would come last, so that all processes end together."""
+    items.sort(key=lambda item: item.path.name != "test_wheel.py")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _timed_briefly() -> Iterator[None]:
+    """Let an export time few calls: tests ask whether it says how long they took, not how long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("exports.latency._ROUNDS", 3)
+        yield
 
 
 @pytest.fixture

@@ -117,13 +117,22 @@ def test_outputs_follow_the_equations(case: Case, mask: np.ndarray | None) -> No
     assert_all_close(final, list(state))
 
 
-@masks
+# Each value of each together with each of the others.
 @pytest.mark.parametrize(
-    ("go_backwards", "return_sequences", "training"),
-    [(False, False, True), (False, True, False), (True, True, True), (True, False, False)],
+    ("go_backwards", "return_sequences", "training", "mask"),
+    [
+        (False, False, True, "none"),
+        (True, True, False, "none"),
+        (False, True, True, "right"),
+        (True, False, False, "right"),
+        (True, False, True, "left"),
+        (False, True, False, "left"),
+        (True, True, True, "holes"),
+        (False, False, False, "holes"),
+    ],
 )
 def test_equals_the_keras_layer(
-    case: Case, mask: np.ndarray | None, go_backwards: bool, return_sequences: bool, training: bool
+    case: Case, go_backwards: bool, return_sequences: bool, training: bool, mask: str
 ) -> None:
     options = {
         "go_backwards": go_backwards,
@@ -133,7 +142,7 @@ def test_equals_the_keras_layer(
     ours, reference = built(case.make(**options)), built(case.make_keras(**options))
     randomize(ours)
     reference.set_weights(ours.get_weights())
-    arguments = inputs(), comparable_states(ours), mask, training
+    arguments = inputs(), comparable_states(ours), MASKS[mask], training
     assert_all_close(
         outputs_and_gradients(ours, *arguments), outputs_and_gradients(reference, *arguments)
     )
@@ -151,8 +160,8 @@ def test_equals_keras_rnn_around_the_cell(name: str, mask: np.ndarray | None) ->
     )
 
 
-@masks
-def test_equals_keras_inside_bidirectional(case: Case, mask: np.ndarray | None) -> None:
+@pytest.mark.parametrize("mask", ["none", "holes"])
+def test_equals_keras_inside_bidirectional(case: Case, mask: str) -> None:
     options = {"return_sequences": True, "return_state": True}
     ours, reference = (
         built(keras.layers.Bidirectional(layer))
@@ -161,8 +170,8 @@ def test_equals_keras_inside_bidirectional(case: Case, mask: np.ndarray | None) 
     randomize(ours)
     reference.set_weights(ours.get_weights())
     assert_all_close(
-        outputs_and_gradients(ours, inputs(), mask=mask),
-        outputs_and_gradients(reference, inputs(), mask=mask),
+        outputs_and_gradients(ours, inputs(), mask=MASKS[mask]),
+        outputs_and_gradients(reference, inputs(), mask=MASKS[mask]),
     )
 
 
@@ -213,16 +222,17 @@ def test_any_mask_of_any_shape_equals_keras(data: st.DataObject) -> None:
     )
 
 
-@pytest.mark.parametrize("mask", ["right", "left", "holes"])
 @pytest.mark.parametrize("training", [False, True])
-def test_nan_in_padding_never_leaks(case: Case, mask: str, training: bool) -> None:
+def test_nan_in_padding_never_leaks(case: Case, training: bool) -> None:
+    """Neither of a row without a step, nor out of gaps at the beginning, between and at the end."""
+    mask = MASKS["holes"] & (np.arange(BATCH) > 0)[:, None]
     layer = built(case.make(return_sequences=True, return_state=True))
     randomize(layer)
-    clean = np.where(MASKS[mask][..., None], inputs(), 0)
-    dirty = np.where(MASKS[mask][..., None], inputs(), np.nan)
+    clean = np.where(mask[..., None], inputs(), 0)
+    dirty = np.where(mask[..., None], inputs(), np.nan)
     assert_all_close(
-        outputs_and_gradients(layer, dirty, states(layer), MASKS[mask], training),
-        outputs_and_gradients(layer, clean, states(layer), MASKS[mask], training),
+        outputs_and_gradients(layer, dirty, states(layer), mask, training),
+        outputs_and_gradients(layer, clean, states(layer), mask, training),
         atol=0,
     )
 
@@ -251,10 +261,17 @@ def test_unrolled_equals_the_loop(case: Case) -> None:
 
 @tensorflow_only
 @pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("training", [False, True])
-def test_a_compiled_step_equals_the_eager_one(
-    case: Case, jit_compile: bool, training: bool
-) -> None:
+def test_a_compiled_step_equals_the_eager_one(case: Case, jit_compile: bool) -> None:
+    assert_compiled_equals_eager(case, jit_compile, training=jit_compile)
+
+
+@tensorflow_only
+@pytest.mark.parametrize("name", ["LSTM", "LRU"])
+def test_xla_takes_the_gradient_of_a_loop_that_is_no_training(name: str) -> None:
+    assert_compiled_equals_eager(CASES[name], jit_compile=True, training=False)
+
+
+def assert_compiled_equals_eager(case: Case, jit_compile: bool, training: bool) -> None:
     layer = built(case.make(return_sequences=True))
     randomize(layer)
     compiled = tf.function(
@@ -290,7 +307,7 @@ def test_one_trace_serves_every_batch_and_length(case: Case) -> None:
         traces.append(x.shape)
         return outputs_and_gradients_of(layer, x)
 
-    for batch, time in [(1, 1), (2, 9), (5, 4)]:
+    for batch, time in [(1, 1), (2, 10)]:
         x = inputs(time, batch)
         assert_all_close([np.asarray(each) for each in step(x)], outputs_and_gradients(layer, x))
     assert len(traces) == 1
@@ -301,12 +318,13 @@ def test_keras_trains_saves_and_loads_it(case: Case, tmp_path: Any) -> None:
         [keras.Input((None, FEATURES)), keras.layers.Masking(), case.make(), keras.layers.Dense(1)]
     )
     model.compile(keras.optimizers.Adam(0.03), "mse")
-    x, y = inputs(batch=32), inputs(batch=32)[:, :, :1].sum(axis=1)
-    losses = model.fit(x, y, epochs=20, verbose=0).history["loss"]
+    x = np.tile(inputs(batch=32), (20, 1, 1))  # one batch, 20 times
+    y = x[:, :, :1].sum(axis=1)
+    losses = model.fit(x, y, epochs=2, shuffle=False, verbose=0).history["loss"]
     assert losses[-1] < 0.8 * losses[0]
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    np.testing.assert_array_equal(arrays(loaded(x)), arrays(model(x)))
 
 
 def test_every_argument_is_in_the_config(case: Case) -> None:

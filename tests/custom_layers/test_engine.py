@@ -43,8 +43,17 @@ class Stepwise(keras.layers.Layer):
         return ops.stack(outputs, axis=1)
 
 
-@pytest.mark.parametrize("truncate", [1, 3, TIME + 1])
-def test_truncated_gradients_stop_after_so_many_steps(case: Case, truncate: int) -> None:
+def test_truncated_gradients_stop_after_so_many_steps(case: Case) -> None:
+    assert_truncated(case, 3)
+
+
+@pytest.mark.parametrize("truncate", [1, TIME + 1])
+@pytest.mark.parametrize("name", ["LSTM", "LRU"])
+def test_gradients_may_be_truncated_at_each_step_or_none(name: str, truncate: int) -> None:
+    assert_truncated(CASES[name], truncate)
+
+
+def assert_truncated(case: Case, truncate: int) -> None:
     layer = built(case.make(return_sequences=True, truncate=truncate))
     randomize(layer)
     reference = Stepwise(
@@ -199,12 +208,11 @@ def test_two_halves_of_a_batch_equal_the_whole(name: str, monkeypatch: pytest.Mo
     options = {"return_sequences": True, "return_state": True}
     layer = built(CASES[name].make(**options))
     randomize(layer)
-    arguments = (layer, inputs(), states(layer), MASKS["holes"])
-    whole = [outputs_and_gradients(*arguments, training) for training in (False, True)]
+    given = inputs(), states(layer), MASKS["holes"]
+    whole, trained = arrays(layer(*given)), outputs_and_gradients(layer, *given)
     monkeypatch.setattr(backend, "prefers_halves", lambda batch, weights: True)
-    halves = [outputs_and_gradients(*arguments, training) for training in (False, True)]
-    for one, other in zip(whole, halves, strict=True):
-        assert_all_close(one, other)
+    assert_all_close(arrays(layer(*given)), whole)
+    assert_all_close(outputs_and_gradients(layer, *given), trained)
 
 
 @pytest.mark.parametrize("name", LOOPED)

@@ -137,7 +137,9 @@ def test_a_run_killed_before_a_file_is_in_place_ends_the_same(
 
 
 @pytest.mark.slow
-def test_a_run_killed_by_the_system_ends_the_same(trained: Run[TextConfig], tmp_path: Path) -> None:
+def test_a_run_killed_by_the_system_ends_the_same(
+    trained: Run[TextConfig], tmp_path: Path, recurrent: Command
+) -> None:
     program = [sys.executable, "-m", "pipeline.cli", *arguments(tmp_path / "run")]
     with subprocess.Popen(program, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None and not (tmp_path / "run" / "metrics.jsonl").exists():
@@ -145,7 +147,7 @@ def test_a_run_killed_by_the_system_ends_the_same(trained: Run[TextConfig], tmp_
         process.send_signal(signal.SIGKILL)
     run = Run.open(tmp_path / "run")
     assert process.returncode == -signal.SIGKILL and len(run.metrics) == 1
-    subprocess.run(program, check=True, capture_output=True)
+    assert recurrent(*arguments(tmp_path / "run")).status == 0
     assert_same(run, trained)
 
 
@@ -234,8 +236,8 @@ def test_divergence_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert run.metrics == [] and not (run.path / "model.keras").exists()
 
 
-@pytest.mark.parametrize("cell", ["rnn", "irnn", "lstm", "GRU"])
-def test_every_layer_trains(tmp_path: Path, cell: str) -> None:
+@pytest.mark.parametrize("cell", ["irnn", "GRU"])
+def test_a_layer_is_found_by_its_name_in_either_case(tmp_path: Path, cell: str) -> None:
     run = Run.create(tmp_path / "run", small(cell=cell, epochs=1, bidirectional=True))
     train.train(run)
     assert run.finished and run.model().count_params()
