@@ -60,5 +60,5 @@ def _measure(name: str, batch: int, time: int, units: int, loop: bool) -> dict[s
 
 
 if __name__ == "__main__":
-    layer, *sizes, looped = sys.argv[1:]
-    print(json.dumps(_measure(layer, *map(int, sizes), looped == "1")))  # type: ignore[arg-type]
+    layer, batch, time, units, looped = sys.argv[1:]
+    print(json.dumps(_measure(layer, int(batch), int(time), int(units), looped == "1")))

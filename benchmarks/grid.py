@@ -22,9 +22,10 @@ from rich.progress import track
 import custom_layers
 from benchmarks import picture
 from benchmarks.timing import machine, medians, table
+from custom_layers.layers import CellLayer
 
 BATCHES, TIMES, UNITS, FEATURES = (32, 1, 256), (200, 50, 1000), (128, 512, 32), 64
-LAYERS: dict[str, tuple[type, type | None]] = {
+LAYERS: dict[str, tuple[type[CellLayer], type[keras.layers.Layer] | None]] = {
     "LSTM": (custom_layers.LSTM, keras.layers.LSTM),
     "GRU": (custom_layers.GRU, keras.layers.GRU),
     "RNN": (custom_layers.RNN, keras.layers.SimpleRNN),
@@ -51,7 +52,8 @@ products with the transposed matrix and the weight gradients.
 
 def main() -> None:
     """Measure the points that are missing, then write the page."""
-    kept = json.loads(FILE.read_text()) if FILE.exists() else {"machine": machine(), "points": []}
+    new: dict[str, Any] = {"machine": machine(), "points": []}
+    kept = json.loads(FILE.read_text()) if FILE.exists() else new
     done = {_key(point) for point in kept["points"]}
     wanted = [
         dict(zip(("layer", "pass", "batch", "time", "units"), each, strict=True))

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from rich.progress import track
 
@@ -56,7 +57,7 @@ def main() -> None:
             sizes = {"layer": layer, "batch": batch, "steps": time, "units": units}
             ratio = {"Keras / ours": theirs / ours}
             memory.append({**sizes, "ours, MB": ours, "Keras, MB": theirs, **ratio})
-    figures = {"machine": machine(), "lengths": lengths, "memory": memory}
+    figures: dict[str, Any] = {"machine": machine(), "lengths": lengths, "memory": memory}
     page = PAGE.format(
         machine=", ".join(f"{key} {value}" for key, value in figures["machine"].items()),
         features=footprint.FEATURES,

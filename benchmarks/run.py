@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -35,7 +36,7 @@ sides take turns of 40 calls (6 at batch 32), as a server runs one model again a
 
 def main() -> None:
     """Run all benchmarks."""
-    figures = {
+    figures: dict[str, Any] = {
         "machine": machine(),
         "training": list(track(training.rows(), "Training steps", 27)),
         "latency": list(track(latency.rows(), "ONNX Runtime", 16)),

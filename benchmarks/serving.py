@@ -90,7 +90,7 @@ def main() -> None:
         turns = track(loads * ROUNDS, "Loads")
         rounds = [(load, _measure(directory, load)) for load in turns]
         stops = [_stop(directory, loads[-1]._replace(kind=kind)) for kind in track(KINDS, "Stops")]
-    figures = {
+    figures: dict[str, Any] = {
         "machine": {**machine(), "uvicorn": version("uvicorn")},
         "loads": [_median(load, [row for each, row in rounds if each == load]) for load in loads],
         "stops": stops,

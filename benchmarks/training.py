@@ -17,7 +17,7 @@ PAIRS = {
     "RNN": (custom_layers.RNN, keras.layers.SimpleRNN),
 }
 # What Keras's `fit` runs, with a batch dimension that is free; the same with fixed shapes; XLA.
-MODES = {
+MODES: dict[str, dict[str, Any]] = {
     "graph": {"input_signature": [tf.TensorSpec([None, None, FEATURES])]},
     "graph, fixed shapes": {},
     "jit": {"jit_compile": True},

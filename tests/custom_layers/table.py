@@ -243,7 +243,7 @@ def nas(x: Array, state: State, weights: list[Array]) -> State:
     inputs = np.split(x @ kernel + bias, 8, axis=-1)
     hidden = np.split(h @ recurrent_kernel, 8, axis=-1)
     kinds = ["sigmoid", "relu", "sigmoid", "product", "tanh", "sigmoid", "tanh", "sigmoid"]
-    functions = {
+    functions: dict[str, Callable[[Array, Array], Array]] = {
         "sigmoid": lambda a, b: sigmoid(a + b),
         "relu": lambda a, b: np.maximum(a + b, 0),
         "product": lambda a, b: np.maximum(a * b, 0),

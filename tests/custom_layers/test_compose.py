@@ -64,9 +64,8 @@ def test_initial_states_go_to_their_direction() -> None:
     reference.set_weights(ours.get_weights())
     generator = np.random.default_rng(0)
     states = [generator.normal(size=(5, 4)).astype("float32") for _ in range(4)]
-    np.testing.assert_allclose(
-        *arrays([each(inputs(), initial_state=states) for each in (ours, reference)]), atol=1e-6
-    )
+    found, expected = (arrays(each(inputs(), initial_state=states)) for each in (ours, reference))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
     with pytest.raises(ValueError, match="`initial_state` holds 3 tensors instead of 4"):
         ours(inputs(), initial_state=states[:3])
 

@@ -16,7 +16,7 @@ from tests.custom_layers.table import CASES, Case, public_layers
 
 BATCH, TIME, FEATURES, UNITS = 5, 7, 3, 4
 
-MASKS = {
+MASKS: dict[str, Any] = {
     "none": None,
     "right": np.arange(TIME) < np.array([7, 4, 1, 0, 6])[:, None],
     "left": np.arange(TIME) >= np.array([0, 3, 6, 7, 1])[:, None],
@@ -430,7 +430,12 @@ def test_dropout_drops_whole_features_of_a_sequence(case: Case) -> None:
     x = np.ones((200, TIME, FEATURES), "float32")
     np.testing.assert_array_equal(arrays(layer(x)), arrays(layer(x, training=False)))
     seen = []
-    layer.walk = lambda _, sequences, state: (seen.append(arrays(sequences)), [sequences])
+
+    def watched(_: Any, sequences: Any, state: Any) -> Any:
+        seen.append(arrays(sequences))
+        return None, [sequences]
+
+    layer.walk = watched
     layer(x, training=True)
     (dropped,) = seen
     assert set(np.unique(dropped)) == {0.0, 2.0}

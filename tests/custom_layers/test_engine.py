@@ -89,9 +89,12 @@ def test_clipped_gradients_are_clipped_at_every_step(case: Case) -> None:
 @pytest.mark.parametrize("name", LOOPED)
 def test_no_matrix_is_kept_at_every_step(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     linearized, linearize = [], backend.linearize
-    monkeypatch.setattr(
-        backend, "linearize", lambda *given: linearized.append(linearize(*given)) or linearized[-1]
-    )
+
+    def watched(*given: Any) -> Any:
+        linearized.append(linearize(*given))
+        return linearized[-1]
+
+    monkeypatch.setattr(backend, "linearize", watched)
     layer = built(CASES[name].make())
     layer(inputs(), training=True)
     (step,) = linearized
@@ -152,7 +155,7 @@ def test_jax_transforms_it_as_any_function(name: str) -> None:
     def twice(loss: Any) -> Any:
         return jax.jit(jax.grad(lambda *given: ops.sum(ops.sin(jax.grad(loss)(*given)[1]))))
 
-    noise = {"dropout": 0.1, "zoneout": 0.3}
+    noise: dict[str, Any] = {"dropout": 0.1, "zoneout": 0.3}
     if CASES[name].has_product:
         noise["recurrent_dropout"] = 0.2
     layer = built(CASES[name].make(return_sequences=True, **noise))

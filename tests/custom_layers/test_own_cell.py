@@ -154,5 +154,5 @@ def test_names_that_are_no_tuple_are_named() -> None:
     with pytest.raises(TypeError, match=r"`gates` of Slip must be a tuple.*write \('h',\)"):
 
         class Slip(Cell):
-            gates = "h"
+            gates = "h"  # type: ignore[assignment]
             state = ("h",)

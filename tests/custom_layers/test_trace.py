@@ -10,7 +10,7 @@ import pytest
 import custom_layers
 from custom_layers import trace
 from tests.custom_layers.gradients import arrays, tensorflow_only
-from tests.custom_layers.table import CASES, Case, lstm, sigmoid
+from tests.custom_layers.table import CASES, Case, State, lstm, sigmoid
 from tests.custom_layers.test_conformance import (
     BATCH,
     FEATURES,
@@ -46,7 +46,7 @@ def test_gates_are_those_of_the_equations() -> None:
     randomize(layer)
     seen = traced(layer, inputs())
     kernel, recurrent_kernel, bias = layer.get_weights()
-    state = (np.zeros((BATCH, UNITS)), np.zeros((BATCH, UNITS)))
+    state: State = (np.zeros((BATCH, UNITS)), np.zeros((BATCH, UNITS)))
     for time in range(TIME):
         x = inputs()[:, time]
         i, f, g, o = np.split(x @ kernel + state[0] @ recurrent_kernel + bias, 4, axis=-1)
