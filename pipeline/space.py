@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 if TYPE_CHECKING:
-    from optuna import Trial
+    from optuna.trial import BaseTrial
     from pydantic import BaseModel
 
 
@@ -20,7 +20,7 @@ class Space(ABC):
     """The values that a setting may be tried with."""
 
     @abstractmethod
-    def draw(self, trial: Trial, name: str) -> Any:
+    def draw(self, trial: BaseTrial, name: str) -> Any:
         """Let `trial` choose a value for the setting called `name`."""
 
     @abstractmethod
@@ -36,7 +36,7 @@ class _Range(Space):
     high: float
     logarithmic: ClassVar[bool]
 
-    def draw(self, trial: Trial, name: str) -> float:
+    def draw(self, trial: BaseTrial, name: str) -> float:
         """Let `trial` choose."""
         if isinstance(self.low, int) and isinstance(self.high, int):
             return trial.suggest_int(name, self.low, self.high, log=self.logarithmic)
@@ -67,7 +67,7 @@ class Choice(Space):
 
     values: tuple[bool | int | float | str, ...]
 
-    def draw(self, trial: Trial, name: str) -> Any:
+    def draw(self, trial: BaseTrial, name: str) -> Any:
         """Let `trial` choose."""
         return trial.suggest_categorical(name, self.values)
 

@@ -37,7 +37,9 @@ def convert(model: keras.Model, directory: Any) -> Converted:
     )
 
 
-def assert_equal(converted: Converted, inputs: dict[str, np.ndarray], tolerance: float = 1e-5):
+def assert_equal(
+    converted: Converted, inputs: dict[str, np.ndarray], tolerance: float = 1e-5
+) -> None:
     expected, got = converted.keras(inputs), converted.onnx(inputs)
     assert list(expected) == list(got)
     for name, values in expected.items():

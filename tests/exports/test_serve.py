@@ -11,8 +11,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import keras
@@ -32,7 +33,8 @@ SLOW = {"inputs": {"tokens": [[2] * 400_000]}}
 COUNT = re.compile(r"^(\w+)(?:{(.*)})? (\S+)$", re.MULTILINE)
 
 
-class Server(NamedTuple):
+@dataclass(frozen=True)
+class Server:
     process: subprocess.Popen[str]
     address: str
     client: httpx.Client

@@ -23,7 +23,7 @@ from tests.exports import models
 WORDS, UNITS = 300, 48
 SMALL = ["float16", "int8"]
 ROWS = np.random.default_rng(1).integers(1, WORDS, (200, 12)).astype("int32")
-LAYERS = {
+LAYERS: dict[str, Callable[[], keras.layers.Layer]] = {
     "LSTM": lambda: keras.layers.Bidirectional(custom_layers.LSTM(UNITS)),
     "GRU": lambda: custom_layers.GRU(UNITS),
     "RNN": lambda: keras.layers.SimpleRNN(UNITS),
@@ -47,6 +47,10 @@ def judge_of(model: keras.Model) -> Callable[[Run], Mapping[str, float]]:
         return {"accuracy": float(np.mean(np.argmax(run({"tokens": ROWS})["label"], -1) == truth))}
 
     return judge
+
+
+def saying(label: np.ndarray) -> Run:
+    return lambda _: {"label": label}
 
 
 def sessions(directory: Path) -> dict[str, onnxruntime.InferenceSession]:
@@ -93,7 +97,7 @@ def test_what_is_reported_is_what_the_files_do(small: Artifact, made: keras.Mode
         form, (outputs,) = forms[name], session.run(None, {"tokens": ROWS})
         path = small.directory / {"float32": artifact.ONNX, **artifact.SMALL}[name]
         assert form["bytes"] == path.stat().st_size
-        accuracy = judge_of(made)(lambda _, outputs=outputs: {"label": outputs})["accuracy"]
+        accuracy = judge_of(made)(saying(outputs))["accuracy"]
         assert form["figures"] == {"accuracy": accuracy}
         drop = forms["float32"]["figures"]["accuracy"] - accuracy
         assert form["drops"]["accuracy"] == pytest.approx(drop)
@@ -157,7 +161,7 @@ def test_another_model_in_a_small_file_is_seen(small: Artifact, tmp_path: Path) 
             for each in other.graph.initializer
             if each.dims == [2] and each.data_type == onnx.TensorProto.FLOAT
         )
-        bias.CopyFrom(onnx.numpy_helper.from_array(np.float32([9, -9]), bias.name))
+        bias.CopyFrom(onnx.numpy_helper.from_array(np.array([9, -9], np.float32), bias.name))
         onnx.save(other, draft / artifact.SMALL["int8"])
     with pytest.raises(ExportError, match="int8 differs from float32 on recorded examples by 0"):
         verify(copy)

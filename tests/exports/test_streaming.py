@@ -67,7 +67,7 @@ def test_chunks_of_any_length_give_what_the_whole_sequence_gives(case: Any) -> N
     loaded = tf.saved_model.load(str(artifact.directory / "saved_model"))
     saved = loaded.signatures["serving_step"]
     names = [each.name for each in step.get_outputs()]
-    runs = {
+    runs: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "onnx": lambda feeds: dict(zip(names, step.run(names, feeds), strict=True)),
         "saved_model": lambda feeds: {
             name: output.numpy()
@@ -81,10 +81,8 @@ def test_chunks_of_any_length_give_what_the_whole_sequence_gives(case: Any) -> N
             outputs = run({"sequences": values[:, start:stop], **carried})
             carried = {state.name: outputs[state.next] for state in artifact.states}
             labels.append(outputs["labels"])
-        np.testing.assert_allclose(
-            np.concatenate(labels, 1), expected[0], atol=1e-5, err_msg=format
-        )
-        np.testing.assert_allclose(outputs["label"], expected[1], 0, 1e-5, kind)
+        np.testing.assert_allclose(np.concatenate(labels, 1), expected[0], atol=1e-5, err_msg=kind)
+        np.testing.assert_allclose(outputs["label"], expected[1], 0, 1e-5, err_msg=kind)
 
 
 def test_a_trace_has_the_states_and_outputs_of_keras_at_every_step(case: Any) -> None:

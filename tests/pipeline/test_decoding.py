@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from pipeline.decoding import beam_search
+from pipeline.decoding import Hypothesis, beam_search
 
 START, END, SYMBOLS, LONGEST = 0, 1, 5, 4
 Sequence = tuple[int, ...]
@@ -41,7 +41,7 @@ def all_sequences() -> Iterator[Sequence]:
         yield from itertools.product(range(2, SYMBOLS), repeat=length)
 
 
-def search(model: RandomModel, rows: list[int], width: int) -> list:
+def search(model: RandomModel, rows: list[int], width: int) -> list[list[Hypothesis]]:
     return beam_search(model, rows, start=START, end=END, width=width, longest=LONGEST)
 
 

@@ -186,20 +186,33 @@ def walk(**changes: Any) -> Walk:
     )
 
 
+def picture(axes: Any) -> Any:
+    (image,) = axes.images
+    return image.get_array()
+
+
+def hatched(axes: Any) -> list[tuple[float, float]]:
+    """Where something is hatched: its left edge, and its width."""
+    return [(patch.get_x(), patch.get_width()) for patch in axes.patches if patch.get_hatch()]
+
+
+def lines(axes: Any) -> dict[str, Any]:
+    return {line.get_label(): line for line in axes.lines}
+
+
 def test_a_heat_map_has_a_row_for_each_unit_by_when_it_is_most_active(
     explanation: Explanation,
 ) -> None:
     reading = replace(explanation.reading, steps=list("abcde"))
     drawn = drawing.gates(replace(explanation, reading=reading), walk())
     above, below, *_ = (axes for axes in drawn.figure.axes if axes.images)
-    (gate,), (state,) = above.images, below.images
+    gate, state = picture(above), picture(below)
     # Unit 1 is most active at the first step, units 0 and 2 at the third.
-    np.testing.assert_allclose(gate.get_array()[:, :3], walk().gates["z"][:3, [1, 0, 2]].T)
-    np.testing.assert_allclose(state.get_array()[:, :3], walk().states["h"][:3, [1, 0, 2]].T)
-    assert gate.get_array().mask[:, 3:].all() and gate.get_array().shape == (3, 5)
+    np.testing.assert_allclose(gate[:, :3], walk().gates["z"][:3, [1, 0, 2]].T)
+    np.testing.assert_allclose(state[:, :3], walk().states["h"][:3, [1, 0, 2]].T)
+    assert gate.mask[:, 3:].all() and gate.shape == (3, 5)
     for axes in (above, below):
-        (hatched,) = (patch for patch in axes.patches if patch.get_hatch())
-        assert (hatched.get_x(), hatched.get_width()) == (2.5, 2.0)
+        assert hatched(axes) == [(2.5, 2.0)]
     assert "2 steps that it does not read are hatched" in drawn.description
 
 
@@ -207,8 +220,7 @@ def test_steps_that_no_layer_looks_at_are_hatched(explanation: Explanation) -> N
     reading = replace(explanation.reading, steps=list("abcdefg"))
     drawn = drawing.gates(replace(explanation, reading=reading), walk())
     above, *_ = (axes for axes in drawn.figure.axes if axes.images)
-    spans = [(patch.get_x(), patch.get_width()) for patch in above.patches if patch.get_hatch()]
-    assert spans == [(-0.5, 2.0), (4.5, 2.0)]
+    assert hatched(above) == [(-0.5, 2.0), (4.5, 2.0)]
 
 
 def test_the_gradient_is_drawn_by_lag_with_the_clip(explanation: Explanation) -> None:
@@ -216,10 +228,10 @@ def test_the_gradient_is_drawn_by_lag_with_the_clip(explanation: Explanation) ->
     drawn = drawing.lags(replace(explanation, walks=[walk()], untrained=[before]))
     (axes,) = drawn.figure.axes
     assert axes.get_yscale() == "log"
-    lines = {line.get_label(): line.get_ydata() for line in axes.lines}
-    np.testing.assert_array_equal(lines["gru h, trained"], [4, 2, 1])
-    np.testing.assert_array_equal(lines["untrained"], [8, 1, np.nan])
-    np.testing.assert_array_equal(lines["clip, 0.5"], [0.5, 0.5])
+    curves = lines(axes)
+    np.testing.assert_array_equal(curves["gru h, trained"].get_ydata(), [4, 2, 1])
+    np.testing.assert_array_equal(curves["untrained"].get_ydata(), [8, 1, np.nan])
+    np.testing.assert_array_equal(curves["clip, 0.5"].get_ydata(), [0.5, 0.5])
     np.testing.assert_array_equal(walk(backwards=True).by_lag("h"), [1, 2, 4])
 
 
@@ -289,7 +301,7 @@ def test_steps_that_a_run_does_not_read_are_hatched(
         answers=explanation.answers[last:],
         reading=replace(reading, steps=WORDS[last:], view=Text(WORDS[last:])),
         explained=says._replace(
-            curves={name: values[last:] for name, values in reversed(says.curves.items())},
+            curves={name: values[last:] for name, values in reversed([*says.curves.items()])},
             said=says.said[last:],
         ),
         dependence=measure.Dependence(
@@ -299,9 +311,8 @@ def test_steps_that_a_run_does_not_read_are_hatched(
     drawn = drawing.course([explanation, less], common([WORDS, less.reading.steps]))
     above, below = drawn.figure.axes
     for axes, spans in ((above, []), (below, [(-0.5, float(last))])):
-        hatched = [patch for patch in axes.patches if patch.get_hatch()]
-        assert [(patch.get_x(), patch.get_width()) for patch in hatched] == spans
-    whole, part = ({line.get_label(): line for line in axes.lines} for axes in (above, below))
+        assert hatched(axes) == spans
+    whole, part = lines(above), lines(below)
     for name, values in says.curves.items():
         np.testing.assert_array_equal(whole[name].get_ydata(), values)
         np.testing.assert_array_equal(part[name].get_ydata()[last:], values[last:])

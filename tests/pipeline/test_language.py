@@ -21,7 +21,7 @@ from exports.runtime import Predictor
 from pipeline import config, language, tasks
 from pipeline.errors import PipelineError
 from pipeline.generation import Sampling, draw
-from pipeline.language import LanguageConfig, LanguageData, Vocabulary
+from pipeline.language import Language, LanguageConfig, LanguageData, Vocabulary
 from pipeline.run import Run
 from tests.pipeline.small import Outcome, trained, truncate
 
@@ -68,6 +68,11 @@ def either(request: pytest.FixtureRequest) -> Run[LanguageConfig]:
     return run
 
 
+def language_of(run: Run[LanguageConfig]) -> Language:
+    assert isinstance(run.task, Language)
+    return run.task
+
+
 @cache
 def whole(run: Run[LanguageConfig]) -> tuple[LanguageData, Any]:
     """The data of `run`, and its model."""
@@ -77,7 +82,7 @@ def whole(run: Run[LanguageConfig]) -> tuple[LanguageData, Any]:
 def likely(run: Run[LanguageConfig], prompt: str) -> np.ndarray:
     """The probability of each token after `prompt`, from the model of whole texts."""
     data, model = whole(run)
-    ids = data.vocabulary.encode(run.task.split(prompt))
+    ids = data.vocabulary.encode(language_of(run).split(prompt))
     padded = np.pad(ids, (0, LONGEST - len(ids)))[None]  # nothing reads backwards
     return model.predict(padded, verbose=0)[0, len(ids) - 1]
 
@@ -139,6 +144,7 @@ def test_the_most_frequent_tokens_are_known() -> None:
 
 def test_a_text_of_words_is_written_as_it_was_read() -> None:
     task = tasks.get("next_word")
+    assert isinstance(task, Language)
     text = "ROMEO:\n[Aside] But, soft! what's o'er (yonder)?\nIt is -- the East."
     tokens = list(task.split(text))
     assert tokens[:5] == ["ROMEO", ":", "\n", "[", "Aside"] and "what's" in tokens
@@ -190,7 +196,7 @@ def test_the_same_seed_writes_the_same_text(recurrent: Command, chars: Run[Langu
 
 def test_at_temperature_0_each_token_is_the_likeliest(either: Run[LanguageConfig]) -> None:
     tokens = whole(either)[0].vocabulary.tokens
-    pieces = either.task.generate(either, "The", Sampling(temperature=0.0)).pieces
+    pieces = language_of(either).generate(either, "The", Sampling(temperature=0.0)).pieces
     written = "The"
     for piece in islice(pieces, 8):
         probabilities = likely(either, written)
@@ -238,7 +244,7 @@ def test_tokens_are_drawn_as_often_as_temperature_and_top_p_say() -> None:
     probabilities = np.array([0.1, 0.0, 0.6, 0.3])
     random = np.random.default_rng(0)
 
-    def drawn(**options: float) -> list[float]:
+    def drawn(**options: Any) -> list[float]:
         sampling = Sampling(**options)
         counts = Counter(draw(probabilities, sampling, random) for _ in range(4000))
         return [counts[token] / 4000 for token in range(4)]
@@ -265,7 +271,7 @@ def test_the_export_agrees_and_streams(
     vocabulary = whole(chars)[0].vocabulary
     assert tuple(predictor.labels or ()) == vocabulary.tokens
     stream = predictor.stream()
-    for token in vocabulary.encode(chars.task.split("the king")):
+    for token in vocabulary.encode(language_of(chars).split("the king")):
         (probabilities,) = stream.feed(np.array([[token]])).values()
     np.testing.assert_allclose(probabilities[0, 0], likely(chars, "the king"), atol=1e-5)
 

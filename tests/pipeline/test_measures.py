@@ -44,7 +44,7 @@ def test_a_new_process_loads_a_model_that_was_trained_with_them(tmp_path: Path) 
         "import sys; from pathlib import Path; from pipeline import models;"
         "models.load(Path(sys.argv[1]), with_optimizer=True)"
     )
-    command = [sys.executable, "-c", program, tmp_path / "model.keras"]
+    command = [sys.executable, "-c", program, str(tmp_path / "model.keras")]
     assert subprocess.run(command, capture_output=True).returncode == 0
 
 

@@ -43,7 +43,9 @@ def examples_of(letters: Sequence[Sequence[int]], phonemes: Sequence[Sequence[in
     return writing.examples({"letters": writing.ragged(letters)}, phonemes)
 
 
-def scored(listed: dict[str, list[str]], said: dict[str, list[tuple[str, float]]]) -> dict:
+def scored(
+    listed: dict[str, list[str]], said: dict[str, list[tuple[str, float]]]
+) -> dict[str, float]:
     """The figures of candidates and their probabilities, beside the listed pronunciations."""
     names = ["", "end", *pronunciations.PHONEMES]
     pairs = [(word, spoken) for word, each in listed.items() for spoken in each]
@@ -133,7 +135,8 @@ def test_the_export_agrees_on_every_test_word(
     assert outcome.status == 0, outcome.err
     assert re.search(r"([0-9,]+) of \1\b", outcome.out)
     assert exports.verify(tmp_path / "words")["whole"].worst < 2e-5
-    assert exports.load(tmp_path / "words").labels[:3] == ["", "end", "B"]
+    labels = exports.load(tmp_path / "words").labels
+    assert labels is not None and labels[:3] == ["", "end", "B"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import html5lib
 import numpy as np
 import pytest
@@ -21,7 +22,13 @@ from tests.clients.accessibility import faults
 from tests.pipeline.small import Outcome, trained
 
 Command = Callable[..., Outcome]
-SMALL = {"limit": 100, "epochs": 3, "units": 8, "batch_size": 16, "learning_rate": 0.01}
+SMALL: dict[str, Any] = {
+    "limit": 100,
+    "epochs": 3,
+    "units": 8,
+    "batch_size": 16,
+    "learning_rate": 0.01,
+}
 BYTES = 2_000_000
 
 
@@ -146,7 +153,8 @@ def asked(command: str) -> Any:
     """The config that a command asks for."""
     _, verb, task, *options = shlex.split(command)
     group = cli.command.commands[verb]
-    made = group.get_command(None, task)
+    assert isinstance(group, settings.OfTask)
+    made = group.get_command(click.Context(group), task)
     given = made.make_context(task, options).params
     given.pop("path")
     chosen, _ = settings.chosen(tasks.get(task), given.pop("preset"), given.pop("file"), given)

@@ -1,6 +1,6 @@
 """Where a sweep looks: what the settings say, and that it is inside of what they allow."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import optuna
 import pytest
@@ -19,7 +19,7 @@ class Settings(Config):
     name: str = ""
 
 
-def drawn(name: str, space: Space, times: int) -> list[object]:
+def drawn(name: str, space: Space, times: int) -> list[Any]:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     return [space.draw(study.ask(), name) for _ in range(times)]
 

@@ -49,6 +49,12 @@ def trials_in(url: str) -> list[optuna.trial.FrozenTrial]:
     return found
 
 
+def rank(trial: optuna.trial.FrozenTrial) -> float:
+    """What a trial, which has ended, is ranked by."""
+    assert trial.value is not None
+    return trial.value
+
+
 def states(path: Path) -> list[str]:
     return [trial.state.name for trial in trials(path)]
 
@@ -105,13 +111,13 @@ def test_the_best_settings_are_a_file_that_train_takes(
     recurrent: Command, swept: Path, tmp_path: Path
 ) -> None:
     """It trains to the very figures of the trial, as a run depends on its settings alone."""
-    best = max(trials(swept), key=lambda trial: trial.value)
+    best = max(trials(swept), key=rank)
     settings = json.loads((swept / "best.json").read_text())
     assert {name: settings[name] for name in SEARCHED} == best.params
     assert settings["limit"] == 32 and settings["cell"] == "rnn"
     outcome = recurrent("train", "digits", f"--config={swept / 'best.json'}", f"--run={tmp_path}")
     assert outcome.status == 0, outcome.err
-    assert Run.open(tmp_path).best["validation_loss"] == -best.value
+    assert Run.open(tmp_path).best["validation_loss"] == -rank(best)
 
 
 def test_the_same_command_shows_the_best_trials_and_trains_no_more(
@@ -120,14 +126,14 @@ def test_the_same_command_shows_the_best_trials_and_trains_no_more(
     outcome = recurrent(*arguments(swept, 3))
     assert outcome.status == 0 and "trial" not in outcome.err
     assert f"recurrent train digits --config {swept / 'best.json'}" in outcome.err
-    ranked = sorted(trials(swept), key=lambda trial: trial.value, reverse=True)
+    ranked = sorted(trials(swept), key=rank, reverse=True)
     for lines in (
         outcome.out.splitlines()[3:6],
         (swept / "trials.md").read_text().splitlines()[2:],
     ):
         numbers = [int(re.findall(r"\d+", line)[0]) for line in lines]
         assert numbers == [trial.number for trial in ranked]
-    assert f"{-ranked[0].value:.4f}" in outcome.out.splitlines()[3]
+    assert f"{-rank(ranked[0]):.4f}" in outcome.out.splitlines()[3]
     assert list((swept / "trials").iterdir()) == []
 
 
@@ -251,7 +257,7 @@ def postgresql() -> Iterator[str]:
         shutil.chown(folder, "postgres", "postgres")
 
     def call(program: str, *options: str) -> None:
-        command = [programs[-1] / program, "--pgdata", folder / "data", *options]
+        command: list[str | Path] = [programs[-1] / program, "--pgdata", folder / "data", *options]
         subprocess.run(
             command, check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=60, **user
         )
@@ -266,6 +272,11 @@ def postgresql() -> Iterator[str]:
             call("pg_ctl", "stop", "--mode=immediate")
     finally:
         shutil.rmtree(folder)
+
+
+def told_in_the_end(program: subprocess.Popen[str]) -> str:
+    assert program.stderr
+    return next((line for line in program.stderr if "trials are done" in line), "")
 
 
 @pytest.mark.slow
@@ -283,9 +294,7 @@ def test_two_processes_share_a_sweep(postgresql: str, tmp_path: Path) -> None:
         )
         for machine in ("one", "two")
     ]
-    told = [
-        next((line for line in each.stderr if "trials are done" in line), "") for each in programs
-    ]
+    told = [told_in_the_end(each) for each in programs]
     for program in programs:
         program.send_signal(signal.SIGINT)
     told = [

@@ -40,7 +40,8 @@ def test_a_new_file_is_a_new_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "weather.py").write_text("task = 'tomorrow'\n")
     monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
     assert "weather" in tasks.names()
-    assert tasks.get("weather") == "tomorrow"
+    found: object = tasks.get("weather")
+    assert found == "tomorrow"
 
 
 def test_an_unknown_task_is_answered_with_the_known_ones() -> None:

@@ -100,10 +100,10 @@ def test_any_number_of_positions_will_do_and_the_last_ones_count(
 
 def test_a_checkpoint_goes_on_with_its_loss(followed: Run[TrajectoryConfig]) -> None:
     model, done = followed.restore()
+    assert model is not None and done == 6
     validation = followed.task.data(followed).validation
     plan = batches.in_order(validation.lengths)
     loss = model.evaluate(batches.dataset(validation, plan), verbose=0)
-    assert done == 6
     assert loss == pytest.approx(followed.metrics[-1]["validation_loss"], rel=1e-5)
 
 

@@ -66,6 +66,7 @@ def test_mistakes_are_read_in_words(translated: Run[TranslateConfig]) -> None:
         answers[place] = tuple(numbers[word] for word in each.translation)
     answers[3] = (numbers["cat"], *answers[3][1:-1])
     marks = translated.task.marks(translated.config, data, answers)
+    assert marks is not None
     assert marks.errors.tolist() == [2 if place == 3 else 0 for place in range(50)]
     right = " ".join(sentences[3].translation)
     answer = " ".join(["cat", *sentences[3].translation[1:-1]])
@@ -79,7 +80,8 @@ def test_an_unknown_word_is_never_right() -> None:
 
 def test_word_by_word_keeps_the_order(translated: Run[TranslateConfig]) -> None:
     data = translated.task.data(translated)
-    found = translated.task.baselines["word by word"](translated.config, data, None)
+    baseline = translated.task.baselines["word by word"]
+    found = baseline(translated.config, data, lambda *_: pytest.fail("there is nothing to train"))
     for sentence, ids in zip(data.sentences.test, found, strict=True):
         expected = [words[word] for words, word in zip(WORDS, sentence.sentence, strict=True)]
         assert [data.vocabulary[each] for each in ids] == expected
@@ -111,6 +113,7 @@ def test_the_export_agrees_on_every_compared_sentence(
     assert outcome.status == 0, outcome.err
     assert exports.verify(tmp_path / "words")["whole"].worst < 2e-5
     labels = exports.load(tmp_path / "words").labels
+    assert labels is not None
     assert labels[:3] == ["", "end", "<unknown>"] and {"gato", "cat"} < set(labels)
 
 

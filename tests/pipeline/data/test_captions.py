@@ -36,7 +36,7 @@ def digits() -> Splits[Captioned]:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> dict[str, Splits[Any]]:
+def pictures() -> dict[str, list[Any]]:
     """The emoji as their builder has them, by split."""
     builder = tfds.builder("emoji")
     builder.download_and_prepare()
@@ -114,7 +114,7 @@ def test_a_caption_is_spelled_in_our_letters(text: str, letters: str) -> None:
     assert set(letters) <= set(LETTERS)
 
 
-def served(splits: dict[str, dict[str, list[Any]]]) -> Any:
+def served(splits: dict[str, dict[str, Any]]) -> Any:
     """What TFDS gives instead of the real data."""
 
     def as_dataset(self: Any, split: str, **kwargs: Any) -> tf.data.Dataset:

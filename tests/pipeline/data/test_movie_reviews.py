@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from pipeline.data import splits
 from pipeline.data.builders import movie_reviews
 from pipeline.data.builders.movie_reviews import MovieReviews
+from pipeline.data.packaged import Example
 from pipeline.data.packages import FetchError
+from pipeline.data.splits import Content
 
 COUNTS = {
     "imdb": {"train": 17_897, "validation": 1_969, "test": 5_038},
@@ -112,7 +114,7 @@ def test_the_order_is_the_same_every_time(prepared: Path, tmp_path: Path) -> Non
 def test_interrupted_it_leaves_nothing(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = MovieReviews._generate_examples
 
-    def half(self: MovieReviews, reviews: dict[str, int]) -> Iterator[object]:
+    def half(self: MovieReviews, reviews: Mapping[Content, Example]) -> Iterator[object]:
         for count, example in enumerate(whole(self, reviews)):
             if count == 100:
                 raise KeyboardInterrupt

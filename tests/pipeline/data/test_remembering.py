@@ -36,7 +36,7 @@ def test_the_language_is_that_of_the_home_and_the_gap_is_what_was_asked_for(gap:
 
 
 def test_neither_the_order_of_the_countries_nor_chance_gives_the_home_away() -> None:
-    places, languages = Counter(), Counter()
+    places, languages = Counter[int](), Counter[str]()
     for text, language in texts(20, limit=600):
         named = [word for word in text.split() if word in remembering.LANGUAGES]
         places[[remembering.LANGUAGES[word] for word in named].index(language)] += 1

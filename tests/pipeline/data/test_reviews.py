@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from tensorflow_datasets.core.download import downloader
 from pipeline.data import loading, preparing
 from pipeline.data.builders.movie_reviews import MovieReviews
 from pipeline.data.loading import Splits
+from pipeline.data.packaged import Example
 from pipeline.data.packages import FetchError
 from pipeline.data.reviews import LABELS, SOURCES, Review
+from pipeline.data.splits import Content
 from pipeline.errors import PipelineError
 from tests.pipeline.served import giving
 
@@ -205,7 +208,7 @@ def test_two_processes_may_prepare_at_once(stocked: Path, monkeypatch: pytest.Mo
     """While one generates, another one finishes the very same data."""
     alone = MovieReviews._generate_examples
 
-    def overtaken(self: MovieReviews, texts: dict[str, int]) -> Any:
+    def overtaken(self: MovieReviews, texts: Mapping[Content, Example]) -> Any:
         monkeypatch.setattr(MovieReviews, "_generate_examples", alone)
         MovieReviews(config="rotten_tomatoes").download_and_prepare()
         yield from alone(self, texts)
