@@ -87,7 +87,6 @@ ENTRIES = (
         "bouncing_ball",
         "half the error of the best of those, too",
         "none: the balls are our own",
-        seeds=1,
     ),
     Entry(
         "spell",
@@ -113,7 +112,6 @@ ENTRIES = (
         "country",
         "all right with 500 words between; other layers and gaps are in docs/memory.md",
         "none: the texts are our own",
-        seeds=1,
     ),
     Entry(
         "memory",
@@ -133,7 +131,6 @@ ENTRIES = (
         "memory",
         "rows",
         "none was set",
-        seeds=1,
     ),
 )
 
