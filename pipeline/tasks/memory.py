@@ -59,8 +59,8 @@ class MemoryData(Data):
 def country() -> MemoryConfig:
     """Read a country, and say its language after 500 words.
 
-    Seed 0: all of the 2,000 test texts are right, after 231 s of training on two busy cores. Other
-    layers and gaps are in docs/memory.md.
+    Seeds 0, 1, 2: 80.3, 91.2, 100.0 % of the 2,000 test texts are right, after 345 to 510 s
+    of training on two busy cores. Other layers and gaps are in docs/memory.md.
     """
     return MemoryConfig(
         task="memory",

@@ -87,8 +87,8 @@ def digits() -> SpellConfig:
 def emoji() -> SpellConfig:
     """Learn the names of emoji, of which there are too few to learn to write.
 
-    Seed 0, with one convolution before each halving: chrF 0.07 on the 254 test pictures, after
-    169 s on two busy cores; the name of the nearest picture has 0.14. No name is exact.
+    Seed 0: chrF 0.07 on the 254 test pictures, after 141 s on two busy cores; the name of the
+    nearest picture has 0.14. No name is exact.
     """
     return SpellConfig(
         task="spell",

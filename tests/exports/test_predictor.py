@@ -22,9 +22,9 @@ HEAVY = ("keras", "onnx", "tensorflow", "tf2onnx", "custom_layers")
 
 PREDICT = f"""
 import sys, time
-start = time.perf_counter()
+start = time.process_time()
 import exports.runtime
-seconds = time.perf_counter() - start
+seconds = time.process_time() - start
 predictor = exports.runtime.Predictor(sys.argv[1])
 print(seconds, predictor("good!").label, *(set({HEAVY}) & set(sys.modules)))
 """
@@ -40,7 +40,7 @@ def reader(streamed: tuple[Artifact, keras.Model]) -> Predictor:
     return Predictor(streamed[0].directory)
 
 
-def test_it_loads_within_half_a_second_and_neither_tensorflow_nor_keras(
+def test_it_loads_in_half_a_second_of_a_core_and_neither_tensorflow_nor_keras(
     exported: Artifact, predictor: Predictor
 ) -> None:
     def call() -> list[str]:
