@@ -52,8 +52,9 @@ products with the transposed matrix and the weight gradients.
 
 def main() -> None:
     """Measure the points that are missing, then write the page."""
-    new: dict[str, Any] = {"machine": machine(), "points": []}
-    kept = json.loads(FILE.read_text()) if FILE.exists() else new
+    kept: dict[str, Any] = (
+        json.loads(FILE.read_text()) if FILE.exists() else {"machine": machine(), "points": []}
+    )
     done = {_key(point) for point in kept["points"]}
     wanted = [
         dict(zip(("layer", "pass", "batch", "time", "units"), each, strict=True))
