@@ -3,7 +3,7 @@
 import itertools
 import json
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -70,9 +70,48 @@ def compare(path: Path, config: Config, cells: Sequence[str], seeds: int) -> She
     if len(troubles) == len(runs):
         raise PipelineError(f"no training came to its end: {troubles[0]}")
     rows = [*_cells(runs), *_baselines(runs)]
-    table = _table(rows, task.better)
-    _write(path, rows, table, task.better)
-    return table
+    sheet = table(rows, task.better)
+    _write(path, rows, sheet, task.better)
+    return sheet
+
+
+def trained(
+    name: str,
+    found: Sequence[Mapping[str, Any]],
+    epochs: Sequence[list[dict[str, Any]]] = (),
+    diverged: int = 0,
+) -> Row:
+    """Gather what `train.evaluate` found of one cell, for each seed that came to its end."""
+    models = [each["model"] for each in found]
+    return Row(
+        name=name,
+        parameters=found[0]["parameters"] if found else None,
+        seconds=statistics.fmean(each["seconds"] for each in models) if found else 0.0,
+        figures=_figures(models),
+        epochs=list(epochs),
+        diverged=diverged,
+    )
+
+
+def untrained(name: str, found: Mapping[str, float]) -> Row:
+    """Say what `train.evaluate` found of a baseline."""
+    return Row(name, None, found["seconds"], _figures([found]), [])
+
+
+def table(rows: Sequence[Row], better: Better) -> Sheet:
+    """Lay out means, with the extremes of several seeds; the best mean of each score stands out."""
+    scores = list(dict.fromkeys(score for row in rows for score in row.figures))
+    first = max if better == "higher" else min
+    best = set()
+    for column, score in enumerate(scores, start=2):
+        means = {
+            place: statistics.fmean(row.figures[score])
+            for place, row in enumerate(rows)
+            if score in row.figures
+        }
+        best.add((first(means, key=means.__getitem__), column))
+    columns = ("", "parameters", *tables.heads(scores), "seconds")
+    return Sheet(columns, [_line(row, scores) for row in rows], frozenset(best))
 
 
 def _finish(run: AnyRun, runs: Sequence[AnyRun]) -> str | None:
@@ -94,41 +133,19 @@ def _cells(runs: Sequence[AnyRun]) -> Iterator[Row]:
     for cell in dict.fromkeys(run.config.cell for run in runs):
         of_cell = [run for run in runs if run.config.cell == cell]
         found = [run.results for run in of_cell if run.results]
-        yield Row(
-            name=cell,
-            parameters=found[0]["parameters"] if found else None,
-            seconds=statistics.fmean(each["model"]["seconds"] for each in found) if found else 0.0,
-            figures=_figures([each["model"] for each in found]),
-            epochs=[run.metrics for run in of_cell],
-            diverged=len(of_cell) - len(found),
-        )
+        epochs = [run.metrics for run in of_cell]
+        yield trained(cell, found, epochs, diverged=len(of_cell) - len(found))
 
 
 def _baselines(runs: Sequence[AnyRun]) -> Iterator[Row]:
     measured = (run.results.get("baselines") for run in runs)
     for name, found in (next(filter(None, measured), None) or {}).items():
-        yield Row(name, None, found["seconds"], _figures([found]), [])
+        yield untrained(name, found)
 
 
-def _figures(found: Sequence[dict[str, float]]) -> dict[str, list[float]]:
+def _figures(found: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
     scores = [name for each in found[:1] for name in each if name != "seconds"]
     return {score: [each[score] for each in found] for score in scores}
-
-
-def _table(rows: Sequence[Row], better: Better) -> Sheet:
-    """Lay out means, with the extremes of several seeds; the best mean of each score stands out."""
-    scores = list(dict.fromkeys(score for row in rows for score in row.figures))
-    first = max if better == "higher" else min
-    best = set()
-    for column, score in enumerate(scores, start=2):
-        means = {
-            place: statistics.fmean(row.figures[score])
-            for place, row in enumerate(rows)
-            if score in row.figures
-        }
-        best.add((first(means, key=means.__getitem__), column))
-    columns = ("", "parameters", *tables.heads(scores), "seconds")
-    return Sheet(columns, [_line(row, scores) for row in rows], frozenset(best))
 
 
 def _line(row: Row, scores: Sequence[str]) -> list[str]:
@@ -151,10 +168,10 @@ def _shown(row: Row, score: str) -> str:
     return shown + lost
 
 
-def _write(path: Path, rows: Sequence[Row], table: Sheet, better: Better) -> None:
+def _write(path: Path, rows: Sequence[Row], sheet: Sheet, better: Better) -> None:
     found = {"better": better, "rows": [asdict(row) for row in rows]}
     files.write(path / "comparison.json", json.dumps(found, indent=2) + "\n")
-    files.write(path / "comparison.md", table.markdown())
+    files.write(path / "comparison.md", sheet.markdown())
     pictures.draw(_curves(rows), _finals(rows, better), path / "comparison")
 
 

@@ -1,5 +1,6 @@
 """The documentation builds, its Python runs as it stands there, and its commands exist."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -160,6 +161,16 @@ def test_the_site_has_every_task_with_its_presets(site: Path) -> None:
 @pytest.mark.parametrize("page", ["layers", "grid"])
 def test_everyone_can_use_a_page_of_the_site(site: Path, page: str) -> None:
     assert accessibility.faults(site / f"{page}.html") == []
+
+
+def test_the_page_of_results_shows_what_is_kept_of_the_presets_as_they_are() -> None:
+    from benchmarks import results
+
+    kept = json.loads(results.FILE.read_text(encoding="utf-8"))
+    for entry in results.ENTRIES:
+        assert kept[entry.name]["settings"] == entry.settings, entry.name
+    page = results.FILE.with_suffix(".md").read_text(encoding="utf-8")
+    assert page == results.page(kept)
 
 
 def test_every_notebook_is_named() -> None:
