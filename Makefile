@@ -41,7 +41,7 @@ bench: install ## measure speed, and write docs/benchmarks, linear, serving and 
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.grid
 
-results: install ## train presets, all or those of TASKS="digits ...", and write docs/results.md
+results: install ## train the seeds that docs/results.json lacks, of all presets or TASKS="digits ...", and write docs/results.md
 	$(BIN)/python -m benchmarks.results $(TASKS)
 
 memory: install ## train layers to remember over several gaps, and write docs/memory.md
