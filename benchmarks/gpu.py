@@ -1,11 +1,15 @@
-"""A training step on a GPU: cuDNN, the engine, Keras; with masks; against length. docs/gpu.md."""
+"""A training step on a GPU: cuDNN, the engine, Keras; with masks; against length. docs/gpu.md.
+
+Each point is kept in docs/gpu.json as soon as it is measured, and not measured again. Delete the
+file to begin anew.
+"""
 
 import itertools
 import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,8 @@ from benchmarks.timing import machine, medians, table
 from custom_layers.layers import CellLayer
 
 BATCH, FEATURES = 64, 64
-SIZES = ((200, 128), (200, 512), (1000, 128))
+TIME, UNITS = 200, (128, 512)
+ROUNDS, SECONDS = 30, 2.5  # at most, at each point
 LAYERS: dict[str, tuple[type[CellLayer], type[keras.layers.Layer] | None]] = {
     "LSTM": (custom_layers.LSTM, keras.layers.LSTM),
     "GRU": (custom_layers.GRU, keras.layers.GRU),
@@ -33,7 +38,7 @@ LAYERS: dict[str, tuple[type[CellLayer], type[keras.layers.Layer] | None]] = {
 LENGTHS = (200, 2_000, 20_000)
 LINEAR = ("MinGRU", "LRU")
 MODES: dict[str, dict[str, Any]] = {"graph": {}, "jit": {"jit_compile": True}}
-DOCS = Path(__file__).parents[1] / "docs"
+FILE = Path(__file__).parents[1] / "docs" / "gpu.json"
 
 PAGE = """# On a GPU
 
@@ -43,54 +48,56 @@ each number is a median.
 
 ## Layers
 
-Batch {batch}. "ours" is what `custom_layers` computes by default: cuDNN's kernel for LSTM, GRU and
-RNN, and the engine's loop for others. "engine" is the loop alone. Loops are the better of graph
-mode and XLA.
+Batch {batch}, {time} steps. "ours" is what `custom_layers` computes by default: cuDNN's kernel for
+LSTM, GRU and RNN, and the engine's loop for others. "engine" is the loop alone. Loops are the
+better of graph mode and XLA.
 
 {layers}
 
 ## Masks
 
-Batch {batch}, 200 steps, 128 units, graph mode; half of the steps of a batch are real.
+Batch {batch}, {time} steps, {units} units, graph mode; half of the steps of a batch are real.
 
 {masks}
 
 ## Length
 
-Batch 1, 128 units, graph mode: linear recurrences go over all steps at once, cuDNN step by step.
+Batch 1, {units} units, graph mode: linear recurrences go over all steps at once, GRU is cuDNN's.
 
 {lengths}
 """
 
 
 def main() -> None:
-    """Measure everything, and write docs/gpu.md and .json."""
+    """Measure the points that are missing, and write docs/gpu.md and .json."""
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
         sys.exit("TensorFlow sees no GPU here; `recurrent doctor` says more")
-    points = list(itertools.product(LAYERS, SIZES))
-    figures: dict[str, Any] = {
-        "machine": {
-            "GPU": tf.config.experimental.get_device_details(gpus[0])["device_name"],
-            **machine(),
-        },
-        "layers": [_layer(name, *size) for name, size in track(points, "Layers")],
-        "masks": list(track(_masks(), "Masks", 6)),
-        "lengths": list(track(_lengths(), "Lengths", len(LENGTHS))),
-    }
-    page = PAGE.format(
-        machine=", ".join(f"{key} {value}" for key, value in figures["machine"].items()),
-        batch=BATCH,
-        features=FEATURES,
-        **{name: table(figures[name]) for name in ("layers", "masks", "lengths")},
+    name = tf.config.experimental.get_device_details(gpus[0])["device_name"]
+    kept: dict[str, Any] = (
+        json.loads(FILE.read_text()) if FILE.exists() else {"machine": {"GPU": name, **machine()}}
     )
-    (DOCS / "gpu.md").write_text(page, encoding="utf-8")
-    (DOCS / "gpu.json").write_text(json.dumps(figures, indent=1) + "\n")
+    for section, (measure, points) in SECTIONS.items():
+        rows = kept.setdefault(section, {})
+        for point in track(list(points), section.capitalize()):
+            key = ", ".join(map(str, point))
+            if key not in rows:
+                rows[key] = measure(*point)
+                FILE.write_text(json.dumps(kept, indent=1) + "\n")
+    page = PAGE.format(
+        machine=", ".join(f"{key} {value}" for key, value in kept["machine"].items()),
+        batch=BATCH,
+        time=TIME,
+        units=UNITS[0],
+        features=FEATURES,
+        **{section: table(list(kept[section].values())) for section in SECTIONS},
+    )
+    FILE.with_suffix(".md").write_text(page, encoding="utf-8")
     print(page)
 
 
-def _layer(name: str, time: int, units: int) -> dict[str, Any]:
-    x = tf.random.normal([BATCH, time, FEATURES])
+def _layer(name: str, units: int) -> dict[str, Any]:
+    x = tf.random.normal([BATCH, TIME, FEATURES])
     mine, theirs = LAYERS[name]
     candidates: dict[str, Any] = {
         "ours": mine(units, return_sequences=True),
@@ -99,11 +106,10 @@ def _layer(name: str, time: int, units: int) -> dict[str, Any]:
     }
     if theirs is not None:
         candidates["Keras"] = theirs(units, return_sequences=True)
-    times = _best(medians(_sides(candidates, x), rounds=40, seconds=6))
+    times = _best(medians(_sides(candidates, x), ROUNDS, seconds=SECONDS))
     others = ("engine", "Keras", "RNN(cell)")
     return {
         "layer": name,
-        "steps": time,
         "units": units,
         "ours, ms": times["ours"],
         **{f"{other}, ms": times.get(other, "-") for other in others},
@@ -135,44 +141,48 @@ def _ratio(times: Mapping[str, float], other: str) -> float | str:
     return times[other] / times["ours"] if other in times else "-"
 
 
-def _masks() -> Iterator[dict[str, Any]]:
-    """Compare where the steps that are real stand in front, behind, and anywhere."""
+def _mask(name: str, where: str) -> dict[str, Any]:
+    """Compare where the steps that are real stand at one place."""
     random = np.random.default_rng(0)
-    time, units = SIZES[0]
-    x = tf.random.normal([BATCH, time, FEATURES])
-    front = np.arange(time) < random.integers(1, time, (BATCH, 1))
+    front = np.arange(TIME) < random.integers(1, TIME, (BATCH, 1))
     masks = {
         "in front": front,
         "behind": front[:, ::-1],
-        "anywhere": random.random(x.shape[:2]) < 0.5,
+        "anywhere": random.random(front.shape) < 0.5,
     }
-    for name, (where, mask) in itertools.product(("LSTM", "GRU"), masks.items()):
-        layers = [layer(units, return_sequences=True) for layer in LAYERS[name] if layer]
-        for layer in layers:
-            layer.build(x.shape)
-            layer.set_weights(layers[0].get_weights())
-        ours, theirs = (training.step(layer, {}, x, tf.constant(mask)) for layer in layers)
-        times = medians({"ours": ours, "Keras": theirs}, rounds=40, seconds=6)
-        yield {
-            "layer": name,
-            "real steps": where,
-            "ours, ms": times["ours"],
-            "Keras, ms": times["Keras"],
-            "Keras / ours": times["Keras"] / times["ours"],
-        }
+    x = tf.random.normal([BATCH, TIME, FEATURES])
+    layers = [layer(UNITS[0], return_sequences=True) for layer in LAYERS[name] if layer]
+    for layer in layers:
+        layer.build(x.shape)
+        layer.set_weights(layers[0].get_weights())
+    ours, theirs = (training.step(layer, {}, x, tf.constant(masks[where])) for layer in layers)
+    times = medians({"ours": ours, "Keras": theirs}, ROUNDS, seconds=SECONDS)
+    return {
+        "layer": name,
+        "real steps": where,
+        "ours, ms": times["ours"],
+        "Keras, ms": times["Keras"],
+        "Keras / ours": times["Keras"] / times["ours"],
+    }
 
 
-def _lengths() -> Iterator[dict[str, Any]]:
-    for time in LENGTHS:
-        x = tf.random.normal([1, time, FEATURES])
-        sides = {}
-        for name in (*LINEAR, "GRU"):
-            layer = getattr(custom_layers, name)(SIZES[0][1], return_sequences=True)
-            layer.build(x.shape)
-            sides[name] = training.step(layer, {}, x)
-        times = medians(sides, rounds=40, seconds=6)
-        ratios = {f"GRU / {name}": times["GRU"] / times[name] for name in LINEAR}
-        yield {"steps": time, **{f"{name}, ms": value for name, value in times.items()}, **ratios}
+def _length(time: int) -> dict[str, Any]:
+    x = tf.random.normal([1, time, FEATURES])
+    sides = {}
+    for name in (*LINEAR, "GRU"):
+        layer = getattr(custom_layers, name)(UNITS[0], return_sequences=True)
+        layer.build(x.shape)
+        sides[name] = training.step(layer, {}, x)
+    times = medians(sides, ROUNDS, seconds=SECONDS)
+    ratios = {f"GRU / {name}": times["GRU"] / times[name] for name in LINEAR}
+    return {"steps": time, **{f"{name}, ms": value for name, value in times.items()}, **ratios}
+
+
+SECTIONS: dict[str, tuple[Callable[..., dict[str, Any]], Iterable[tuple[Any, ...]]]] = {
+    "layers": (_layer, itertools.product(LAYERS, UNITS)),
+    "masks": (_mask, itertools.product(("LSTM", "GRU"), ("in front", "behind", "anywhere"))),
+    "lengths": (_length, zip(LENGTHS)),
+}
 
 
 if __name__ == "__main__":
