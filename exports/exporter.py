@@ -32,6 +32,7 @@ from exports.text import TextEncoder
 _RECORDED = 8
 
 
+@traced.in_full_precision()
 def export(
     model: keras.Model,
     directory: str | os.PathLike[str],

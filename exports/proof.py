@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from exports import artifact, onnx_small, parity, runtime, saved_model, streaming
+from exports import artifact, onnx_small, parity, runtime, saved_model, streaming, traced
 from exports.artifact import Artifact, load
 from exports.parity import Arrays, Case, Parity, Run
 from exports.signature import Hearing, Signature
@@ -48,6 +48,7 @@ def of_artifact(
     return proofs
 
 
+@traced.in_full_precision()
 def verify(directory: str | os.PathLike[str]) -> dict[str, Parity]:
     """Check an exported model again, wherever it is now.
 

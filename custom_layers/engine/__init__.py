@@ -25,7 +25,7 @@ step = sequential.step
 
 def native(cell: Cell) -> bool:
     """Tell whether a native GPU kernel is here that computes the function of `cell`."""
-    if not backend.has_gpu():
+    if not backend.takes_gpu_kernels():
         return False
     from custom_layers.engine import cudnn  # brings TensorFlow, which other backends do without
 

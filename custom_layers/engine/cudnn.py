@@ -28,8 +28,10 @@ def mode(cell: Cell) -> str | None:
 
 
 def computes(cell: Cell) -> bool:
-    """Tell whether cuDNN is here and computes the function of `cell`."""
-    return backend.has_gpu() and mode(cell) is not None and cell.compute_dtype != "bfloat16"
+    """Tell whether cuDNN may be traced here and computes the function of `cell`."""
+    return (
+        backend.takes_gpu_kernels() and mode(cell) is not None and cell.compute_dtype != "bfloat16"
+    )
 
 
 def walk(
@@ -38,14 +40,16 @@ def walk(
     """Apply a cell at every time step by one cuDNN call; arguments as in `engine.walk`.
 
     cuDNN wants right-padded rows of at least one step. Masks of any form meet that: the real steps
-    are packed to the front, and a row without any runs one step whose result is dropped.
+    are packed to the front, and a row without any runs one step whose result is dropped. What is
+    padded is multiplied by zero for the gradient, and so must not be NaN.
     """
     cell, mask = recurrence.cell, recurrence.mask
     batch, time = tf.unstack(tf.shape(inputs)[:2])
     lengths = tf.fill([batch], time)
     if mask is not None:
         packed = packing(mask)
-        inputs, lengths = packed.pack(inputs), tf.maximum(packed.lengths, 1)
+        inputs = packed.pack(tf.where(mask[:, :, None], inputs, 0))
+        lengths = tf.maximum(packed.lengths, 1)
     states = [tensor[:, None] for tensor in state]
     outputs, h, c, _, _ = tf.raw_ops.CudnnRNNV3(
         input=inputs,
@@ -57,7 +61,7 @@ def walk(
         time_major=False,
         is_training=True,
     )
-    final = [h[:, 0], c[:, 0]][: len(state)]
+    final = [tensor[:, 0] for tensor in (h, c)[: len(state)]]  # without a state c, c is no matrix
     if mask is None:
         return outputs, final
     empty = (packed.lengths == 0)[:, None]

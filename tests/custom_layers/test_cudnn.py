@@ -1,8 +1,9 @@
 """The cuDNN path.
 
-No machine of ours has a GPU, so the kernel's documented behaviour is written out in NumPy here:
-its order of parameters, its gates, its padded rows, and its refusal of rows without a step. What
-only a GPU can show is marked `gpu`.
+Few machines have a GPU, so the kernel's behaviour is written out in NumPy here: its order of
+parameters, its gates, its padded rows, its refusal of rows without a step, what it makes of NaN in
+padding, and that without a state c its output c is no matrix. What only a GPU can show is marked
+`gpu`.
 """
 
 from typing import Any
@@ -48,6 +49,7 @@ def kernel(
     assert not time_major
     assert lengths.min() >= 1
     assert lengths.max() <= x.shape[1]
+    assert np.isfinite(x).all()  # padding too: for the gradient it is multiplied by zero
     gates, units = GATES[rnn_mode], input_h.shape[-1]
     shapes = [(units, x.shape[-1])] * gates + [(units, units)] * gates + [(units,)] * 2 * gates
     cuts = np.cumsum([np.prod(shape) for shape in shapes])
@@ -76,14 +78,15 @@ def kernel(
         real = (time < lengths)[:, None]
         outputs[:, time] = np.where(real, new_h, 0)
         h, c = np.where(real, new_h, h), np.where(real, new_c, c)
-    end = (tf.zeros([0]), tf.zeros([0]))
-    return (*(tf.constant(each, tf.float32) for each in (outputs, h[:, None], c[:, None])), *end)
+    final_c = c[:, None] if rnn_mode == "lstm" else 0
+    results = (tf.constant(each, tf.float32) for each in (outputs, h[:, None], final_c))
+    return (*results, tf.zeros([0]), tf.zeros([0]))
 
 
 @pytest.fixture
 def _emulated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tf.raw_ops, "CudnnRNNV3", kernel)
-    monkeypatch.setattr(backend, "has_gpu", lambda: True)
+    monkeypatch.setattr(backend, "takes_gpu_kernels", lambda: True)
 
 
 @masks
@@ -106,9 +109,10 @@ def test_equals_the_loop_for_every_mask(
     loop.set_weights(native.get_weights())
     assert not native.supports_jit
     assert loop.supports_jit
+    x = inputs() if mask is None else np.where(mask[..., None], inputs(), np.nan)
     assert_all_close(
-        [np.asarray(each) for each in native(inputs(), states(native), mask)],
-        [np.asarray(each) for each in loop(inputs(), states(loop), mask)],
+        [np.asarray(each) for each in native(x, states(native), mask)],
+        [np.asarray(each) for each in loop(x, states(loop), mask)],
     )
 
 
@@ -128,14 +132,25 @@ def test_is_used_only_where_it_computes_the_same() -> None:
 
 def test_portable_graphs_leave_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
-    assert backend.has_gpu()
+    assert backend.takes_gpu_kernels()
     with backend.portable():
-        assert not backend.has_gpu()
-    assert backend.has_gpu()
+        assert not backend.takes_gpu_kernels()
+    assert backend.takes_gpu_kernels()
+
+
+def test_what_xla_compiles_leaves_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = built(custom_layers.LSTM(4))
+    expected = layer(inputs())
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
+    compiled = tf.function(lambda x: layer(x), jit_compile=True, autograph=False)
+    assert_all_close([np.asarray(compiled(tf.constant(inputs())))], [np.asarray(expected)])
+
+
+on_a_gpu = pytest.mark.skipif(not tf.config.list_physical_devices("GPU"), reason="needs a GPU")
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not tf.config.list_physical_devices("GPU"), reason="needs a GPU")
+@on_a_gpu
 @pytest.mark.parametrize("name", ["RNN", "IRNN", "LSTM", "GRU"])
 def test_the_real_kernel_equals_the_loop(name: str) -> None:
     options = {"return_sequences": True, "return_state": True}
@@ -149,4 +164,19 @@ def test_the_real_kernel_equals_the_loop(name: str) -> None:
             outputs_and_gradients(native, inputs(), states(native), mask),
             outputs_and_gradients(loop, inputs(), states(loop), mask),
             atol=1e-3,
+        )
+
+
+@pytest.mark.gpu
+@on_a_gpu
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
+def test_the_real_kernel_computes_in_half_precision(name: str) -> None:
+    native = built(CASES[name].make(return_sequences=True, dtype="mixed_float16"))
+    loop = built(CASES[name].make(return_sequences=True, use_cudnn=False))
+    loop.set_weights(native.get_weights())
+    for mask in MASKS.values():
+        np.testing.assert_allclose(
+            np.asarray(native(inputs(), mask=mask), "float32"),
+            np.asarray(loop(inputs(), mask=mask)),
+            atol=1e-2,
         )

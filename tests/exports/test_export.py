@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 
 import custom_layers
-from exports import ExportError, export
+from exports import ExportError, export, parity, verify
 from exports.text import TextEncoder
 from tests.exports import models
 from tests.exports.models import FEATURES, UNITS, Apply
@@ -148,6 +148,36 @@ def test_no_kernel_is_asked_for_that_only_a_gpu_has(
         if hasattr(layer, "use_cudnn"):
             layer.use_cudnn = "auto"
     export(model, tmp_path / "artifact")
+
+
+def test_nothing_is_rounded_to_tf32_while_formats_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU rounds what it multiplies, by more than formats may differ, unless told not to."""
+    rounds = tf.config.experimental.tensor_float_32_execution_enabled
+    compare, found = parity.compare, []
+
+    def watched(*arguments: Any) -> parity.Parity:
+        found.append(rounds())
+        return compare(*arguments)
+
+    monkeypatch.setattr(parity, "compare", watched)
+    steps = keras.Input((None, FEATURES), name="x")
+    export(keras.Model(steps, custom_layers.LSTM(UNITS)(steps)), tmp_path / "artifact")
+    while_exporting = len(found)
+    verify(tmp_path / "artifact")
+    assert 0 < while_exporting < len(found)
+    assert not any(found)
+    assert rounds()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not tf.config.list_physical_devices("GPU"), reason="needs a GPU")
+@pytest.mark.parametrize("layer", [custom_layers.LSTM, custom_layers.UGRNN, keras.layers.GRU])
+def test_what_is_exported_on_a_gpu_agrees(layer: type[keras.layers.Layer], tmp_path: Path) -> None:
+    steps = keras.Input((None, FEATURES), name="x")
+    export(keras.Model(steps, layer(64)(steps)), tmp_path / "artifact")
+    verify(tmp_path / "artifact")
 
 
 def test_what_a_layer_holds_as_a_tensor_is_kept(tmp_path: Path) -> None:

@@ -27,7 +27,6 @@ __all__ = [
     "custom_gradient",
     "fill",
     "gradient",
-    "has_gpu",
     "leaves",
     "length",
     "linearize",
@@ -37,6 +36,7 @@ __all__ = [
     "prefers_hoisting",
     "scan",
     "stack",
+    "takes_gpu_kernels",
     "unstack",
 ]
 
@@ -63,11 +63,11 @@ as_graph = _backend.as_graph
 convert_to_tensor = _backend.convert_to_tensor
 custom_gradient = _backend.custom_gradient
 gradient = _backend.gradient
-has_gpu = _backend.has_gpu
 length = _backend.length
 linearize = _backend.linearize
 prefers_halves = _backend.prefers_halves
 prefers_hoisting = _backend.prefers_hoisting
 scan = _backend.scan
 stack = _backend.stack
+takes_gpu_kernels = _backend.takes_gpu_kernels
 unstack = _backend.unstack

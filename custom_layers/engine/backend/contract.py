@@ -119,7 +119,7 @@ class Backend(Protocol):
         If not, a step multiplies its own inputs, and the products are never written to memory.
         """
 
-    def has_gpu(self) -> bool:
+    def takes_gpu_kernels(self) -> bool:
         """Tell whether native GPU kernels of the engine may be traced here."""
 
     def length(self, tensor: Tensor) -> Any:

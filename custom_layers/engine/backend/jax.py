@@ -25,7 +25,7 @@ def convert_to_tensor(value: Any) -> Tensor:
     return ops.convert_to_tensor(value)
 
 
-def has_gpu() -> bool:
+def takes_gpu_kernels() -> bool:
     """Tell whether native GPU kernels of the engine may be traced here: it has none for JAX."""
     return False
 

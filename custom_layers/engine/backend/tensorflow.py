@@ -27,9 +27,9 @@ def convert_to_tensor(value: Any) -> Tensor:
     return tf.convert_to_tensor(value)
 
 
-def has_gpu() -> bool:
-    """Tell whether native GPU kernels of the engine may be traced here."""
-    return not is_portable() and bool(tf.config.list_logical_devices("GPU"))
+def takes_gpu_kernels() -> bool:
+    """Tell whether native GPU kernels of the engine may be traced here: XLA cannot compile them."""
+    return _has_gpu() and not is_portable() and not _is_compiled()
 
 
 def prefers_halves(batch: int | None, weights: int) -> bool:
@@ -38,7 +38,7 @@ def prefers_halves(batch: int | None, weights: int) -> bool:
     A loop uses little more than one core, and TensorFlow runs two loops of one graph on two; XLA
     does not. Where a step is little work, starting its operators takes longer than the work.
     """
-    if tf.executing_eagerly() or _is_compiled() or is_portable() or has_gpu():
+    if tf.executing_eagerly() or _is_compiled() or is_portable() or _has_gpu():
         return False
     if (os.cpu_count() or 1) < 2:
         return False
@@ -51,7 +51,11 @@ def prefers_hoisting() -> bool:
 
     Its loop starts operators at no cost, and is bound by what goes through memory.
     """
-    return not _is_compiled() or has_gpu()
+    return not _is_compiled() or _has_gpu()
+
+
+def _has_gpu() -> bool:
+    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def _is_compiled() -> bool:
