@@ -8,6 +8,8 @@ import pytest
 
 # Before TensorFlow is loaded: its native log goes to stderr, where tests look for one line.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# And JAX, whose products a GPU rounds to 10 bits, has 23 here, as below.
+os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "float32")
 # And of several processes of tests each keeps to one core: its threads would spin on the others'.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
@@ -24,6 +26,25 @@ def _timed_briefly() -> Iterator[None]:
     """Let an export time few calls: tests ask whether it says how long they took, not how long."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("exports.latency._ROUNDS", 3)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _in_full_precision(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let no GPU round what is held against a reference to TF32."""
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "torch":
+        import torch
+
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    if backend != "tensorflow":
+        yield
+        return
+    from exports import traced
+
+    with traced.in_full_precision():
         yield
 
 

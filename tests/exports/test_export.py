@@ -154,6 +154,7 @@ def test_nothing_is_rounded_to_tf32_while_formats_are_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A GPU rounds what it multiplies, by more than formats may differ, unless told not to."""
+    tf.config.experimental.enable_tensor_float_32_execution(True)
     rounds = tf.config.experimental.tensor_float_32_execution_enabled
     compare, found = parity.compare, []
 
@@ -175,6 +176,7 @@ def test_nothing_is_rounded_to_tf32_while_formats_are_compared(
 @pytest.mark.skipif(not tf.config.list_physical_devices("GPU"), reason="needs a GPU")
 @pytest.mark.parametrize("layer", [custom_layers.LSTM, custom_layers.UGRNN, keras.layers.GRU])
 def test_what_is_exported_on_a_gpu_agrees(layer: type[keras.layers.Layer], tmp_path: Path) -> None:
+    tf.config.experimental.enable_tensor_float_32_execution(True)
     steps = keras.Input((None, FEATURES), name="x")
     export(keras.Model(steps, layer(64)(steps)), tmp_path / "artifact")
     verify(tmp_path / "artifact")
