@@ -71,8 +71,8 @@ def demo() -> TextConfig:
 def imdb() -> TextConfig:
     """Learn from the sample of IMDb, for accuracy.
 
-    91.5 % of 5,038 test reviews right, one seed, after 851 s on two cores that many others used
-    too; TF-IDF of bigrams 91.3 %.
+    Seeds 0, 1, 2: 91.5, 91.6, 91.2 % of 5,038 test reviews right; TF-IDF of bigrams 91.3 %. It
+    takes 182 to 209 s on one core, and took 851 s on two that many others used too.
     """
     return demo().model_copy(update={"max_length": 1200, "pairs": 2**20, "counting": 0.5})
 
