@@ -8,10 +8,10 @@ import keras
 from keras import ops
 
 from custom_layers.layers import CellLayer
-from pipeline import measures
 from pipeline.config import Config
 from pipeline.errors import PipelineError
 from pipeline.files import replacing
+from pipeline.parts import measures
 
 Tensor = Any
 _FAR_BELOW = -1e9  # below any output of a recurrent layer, and finite

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from pipeline import batches, writing
+from pipeline import batches
+from pipeline.parts import writing
 from pipeline.task import Compute
 
 Array = npt.NDArray[Any]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from pipeline import subjects
 from pipeline.config import Config
 from pipeline.errors import PipelineError
+from pipeline.parts import subjects
 from pipeline.space import Linear
 from pipeline.task import Answer, Baseline, Data, Figures, Fit, Task
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pipeline.batches import Examples
     from pipeline.data.recordings import Recording, Sound
     from pipeline.explain.reading import Reading
-    from pipeline.hearing import Ear
     from pipeline.marks import Marks
+    from pipeline.parts.hearing import Ear
     from pipeline.run import Run
 
 _SURE = 0.9  # a probability from which the next likely label is not worth a word
@@ -117,7 +117,8 @@ class Digits(Task[DigitsConfig, DigitsData]):
         import keras
         from keras import ops
 
-        from pipeline import hearing, models
+        from pipeline import models
+        from pipeline.parts import hearing
 
         given, frames, real = hearing.ear(config.dataset).hear(data.train)
         frames = keras.layers.GaussianNoise(config.noise)(frames)
@@ -143,8 +144,8 @@ class Digits(Task[DigitsConfig, DigitsData]):
 
     def marks(self, config: DigitsConfig, data: DigitsData, answers: npt.NDArray[Any]) -> Marks:
         """Compare labels; a recording is shown by its number, which `predict` knows."""
-        from pipeline import hearing
         from pipeline.marks import Choices, of_choices
+        from pipeline.parts import hearing
 
         test, steps = data.test, hearing.ear(config.dataset).steps
         return of_choices(
@@ -163,9 +164,10 @@ class Digits(Task[DigitsConfig, DigitsData]):
         """Give the label, its probability and what was heard.
 
         Each of `subjects` is the number of a recording of the test split, from 1, or else the path
-        of a file that `pipeline.hearing` reads.
+        of a file that `pipeline.parts.hearing` reads.
         """
-        from pipeline import batches, hearing
+        from pipeline import batches
+        from pipeline.parts import hearing
 
         ear, model = hearing.ear(run.config.dataset), run.model()
         heard = _subjects(run, ear, subjects)
@@ -178,8 +180,8 @@ class Digits(Task[DigitsConfig, DigitsData]):
 
     def reading(self, run: Run[DigitsConfig], model: keras.Model, subject: str) -> Reading:
         """Hear frame by frame, also the frames that the model itself makes of a waveform."""
-        from pipeline import hearing
         from pipeline.explain.reading import Reading, Vectors, after_prefixes, choice
+        from pipeline.parts import hearing
 
         ear = hearing.ear(run.config.dataset)
         (asked,) = _subjects(run, ear, [subject])
@@ -202,7 +204,8 @@ class Digits(Task[DigitsConfig, DigitsData]):
 
     def artifact(self, run: Run[DigitsConfig]) -> Mapping[str, Any]:
         """Put the labels and what hears beside the model; compare on the test split."""
-        from pipeline import batches, hearing
+        from pipeline import batches
+        from pipeline.parts import hearing
 
         data, ear = self.data(run), hearing.ear(run.config.dataset)
         compared = np.arange(min(len(data.test), _COMPARED))
@@ -219,7 +222,8 @@ def feed_forward(config: DigitsConfig, data: DigitsData, fit: Fit) -> npt.NDArra
     """A network of one hidden layer over mean and spread of the frames."""
     import keras
 
-    from pipeline import batches, hearing
+    from pipeline import batches
+    from pipeline.parts import hearing
 
     given, frames, real = hearing.ear(config.dataset).hear(data.train)
     pooled = hearing.pool(frames, real)
@@ -235,7 +239,8 @@ def support_vectors(config: DigitsConfig, data: DigitsData, fit: Fit) -> npt.NDA
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
 
-    from pipeline import batches, hearing
+    from pipeline import batches
+    from pipeline.parts import hearing
 
     given, frames, real = hearing.ear(config.dataset).hear(data.train)
     pooled = keras.Model(given, hearing.pool(frames, real))

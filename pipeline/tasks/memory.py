@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from pipeline import subjects
 from pipeline.config import Config
 from pipeline.errors import PipelineError
+from pipeline.parts import subjects
 from pipeline.task import Answer, Baseline, Data, Figures, Fit, Task
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipeline.data.remembering import Episode
     from pipeline.explain.reading import Reading
     from pipeline.marks import Marks
-    from pipeline.problems import Problem
+    from pipeline.parts.problems import Problem
     from pipeline.run import Run
 
     Array = npt.NDArray[Any]
@@ -189,7 +189,7 @@ class Memory(Task[MemoryConfig, MemoryData]):
 
         With numbers comes the part of their variance that is explained.
         """
-        from pipeline.problems import NEAR
+        from pipeline.parts.problems import NEAR
 
         targets = examples.targets.numpy()
         if targets.dtype.kind != "f":
@@ -252,7 +252,7 @@ class Memory(Task[MemoryConfig, MemoryData]):
     def artifact(self, run: Run[MemoryConfig]) -> Mapping[str, Any]:
         """Compare on the test split; put the labels beside the model, if it tells one of them."""
         from pipeline import batches
-        from pipeline.problems import Choice
+        from pipeline.parts.problems import Choice
 
         config, data, goal = run.config, self.data(run), _problem(run.config).goal
         ((inputs, _),) = batches.dataset(data.test, [np.arange(len(data.test))[:_COMPARED]])
@@ -288,7 +288,7 @@ def feed_forward(config: MemoryConfig, data: MemoryData, fit: Fit) -> Array:
 
 
 def _problem(config: MemoryConfig) -> Problem:
-    from pipeline import problems
+    from pipeline.parts import problems
 
     return problems.BY_DATASET[config.dataset]
 

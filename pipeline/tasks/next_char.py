@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pipeline.language import Language, LanguageConfig
+from pipeline.parts.language import Language, LanguageConfig
 from pipeline.task import Figures
 
 if TYPE_CHECKING:

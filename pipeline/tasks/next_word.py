@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pipeline.language import Language, LanguageConfig
+from pipeline.parts.language import Language, LanguageConfig
 from pipeline.task import Figures
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pipeline.batches import Examples
     from pipeline.data.loading import Splits
     from pipeline.data.pronunciations import Pronunciation, Word
-    from pipeline.decoding import Hypothesis
     from pipeline.explain.reading import Reading as StepByStep
     from pipeline.marks import Marks
+    from pipeline.parts.decoding import Hypothesis
     from pipeline.run import Run
 
     Reading = Callable[[Pronunciation], Pronunciation]
@@ -103,8 +103,8 @@ class Pronounce(Task[PronounceConfig, PronounceData]):
 
     def model(self, config: PronounceConfig, data: PronounceData) -> keras.Model:
         """Read the letters from both ends, then write the phonemes and attend to the letters."""
-        from pipeline import encoder_decoder
         from pipeline.data.pronunciations import LETTERS
+        from pipeline.parts import encoder_decoder
 
         return encoder_decoder.build(
             config,
@@ -117,13 +117,13 @@ class Pronounce(Task[PronounceConfig, PronounceData]):
 
     def loss(self, config: PronounceConfig) -> keras.losses.Loss:
         """Cross-entropy: how little the model believed in each next phoneme."""
-        from pipeline import writing
+        from pipeline.parts import writing
 
         return writing.loss()
 
     def metrics(self, config: PronounceConfig) -> Sequence[Any]:
         """Measure the fraction of pronunciations that a greedy search would find, with stress."""
-        from pipeline import measures
+        from pipeline.parts import measures
 
         return (measures.greedy_accuracy,)
 
@@ -133,7 +133,7 @@ class Pronounce(Task[PronounceConfig, PronounceData]):
 
     def answers(self, compute: Compute, examples: Examples) -> npt.NDArray[Any]:
         """Return the hypotheses of the search for each example, the most probable one first."""
-        from pipeline import writing
+        from pipeline.parts import writing
 
         return _as_objects(writing.search(compute, examples, width=_WIDTH, longest=_LONGEST))
 
@@ -233,7 +233,7 @@ class Pronounce(Task[PronounceConfig, PronounceData]):
 
 def n_grams(config: PronounceConfig, data: PronounceData, fit: Fit) -> npt.NDArray[Any]:
     """Runs of up to 7 letters, each with the phonemes that it stands for, counted and smoothed."""
-    from pipeline import letter_by_letter
+    from pipeline.parts import letter_by_letter
 
     pairs, words = _pairs(data.train), _letters(data.test)
     return _as_objects(letter_by_letter.by_joint_symbols(pairs, words, size=len(_symbols())))
@@ -241,7 +241,7 @@ def n_grams(config: PronounceConfig, data: PronounceData, fit: Fit) -> npt.NDArr
 
 def feed_forward(config: PronounceConfig, data: PronounceData, fit: Fit) -> npt.NDArray[Any]:
     """A network of two hidden layers that sees a letter and the five on either side."""
-    from pipeline import letter_by_letter
+    from pipeline.parts import letter_by_letter
 
     found = letter_by_letter.by_windows(
         _pairs(data.train),
@@ -259,7 +259,7 @@ def _letters(examples: Examples) -> list[list[int]]:
 
 
 def _pairs(examples: Examples) -> list[tuple[list[int], list[int]]]:
-    from pipeline import writing
+    from pipeline.parts import writing
 
     return list(zip(_letters(examples), writing.sequences(examples), strict=True))
 
@@ -276,7 +276,7 @@ def _examples(words: Iterable[Word]) -> Examples:
 
 def _paired(letters: Sequence[Sequence[int]], phonemes: Sequence[Sequence[int]]) -> Examples:
     """Make examples of ids, from 1 on for letters and from `writing.FIRST` on for phonemes."""
-    from pipeline import writing
+    from pipeline.parts import writing
 
     return writing.examples({"letters": writing.ragged(letters)}, phonemes)
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from pipeline import subjects
 from pipeline.config import Config
 from pipeline.errors import PipelineError
+from pipeline.parts import subjects
 from pipeline.task import Answer, Baseline, Compute, Data, Figures, Fit, Task
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from pipeline.data.captions import Captioned
     from pipeline.data.loading import Splits
     from pipeline.data.pictures import Pixels
-    from pipeline.decoding import Hypothesis
     from pipeline.explain.reading import Reading
     from pipeline.marks import Marks
+    from pipeline.parts.decoding import Hypothesis
     from pipeline.run import Run
 
 _SURE = 0.9  # a probability from which the next candidate is not worth a word
@@ -171,13 +171,13 @@ class Spell(Task[SpellConfig, SpellData]):
 
     def loss(self, config: SpellConfig) -> keras.losses.Loss:
         """Cross-entropy: how little the model believed in each letter; padding does not count."""
-        from pipeline import writing
+        from pipeline.parts import writing
 
         return writing.loss()
 
     def metrics(self, config: SpellConfig) -> Sequence[Any]:
         """Measure the fraction of letters that are right, given those before."""
-        from pipeline import measures
+        from pipeline.parts import measures
 
         return (measures.accuracy,)
 
@@ -187,7 +187,7 @@ class Spell(Task[SpellConfig, SpellData]):
 
     def answers(self, compute: Compute, examples: Examples) -> npt.NDArray[Any]:
         """Return the most probable spelling that a search finds for each picture."""
-        from pipeline import writing
+        from pipeline.parts import writing
 
         found = writing.search(compute, examples, width=_WIDTH, longest=_LONGEST)
         return np.array([_text(best.symbols) for best, *_ in found], object)
@@ -200,7 +200,7 @@ class Spell(Task[SpellConfig, SpellData]):
         """
         from sacrebleu.metrics.chrf import CHRF
 
-        from pipeline import writing
+        from pipeline.parts import writing
 
         references = list(map(_text, writing.sequences(examples)))
         exact = np.mean([given == right for given, right in zip(answers, references, strict=True)])
@@ -211,8 +211,8 @@ class Spell(Task[SpellConfig, SpellData]):
         """Count the letters to replace, insert and delete."""
         from rapidfuzz.distance import Levenshtein
 
-        from pipeline import writing
         from pipeline.marks import Marks, Mistake, Picture
+        from pipeline.parts import writing
 
         captions = list(map(_text, writing.sequences(data.test)))
         pictures = data.test.inputs["picture"]
@@ -237,8 +237,9 @@ class Spell(Task[SpellConfig, SpellData]):
         Each of `subjects` is the number of a picture of the test split, from 1, or else the path of
         a PNG or JPEG file.
         """
-        from pipeline import batches, writing
+        from pipeline import batches
         from pipeline.data.captions import Captioned
+        from pipeline.parts import writing
 
         model = run.model()
         looked_at = _subjects(run, subjects, model.inputs[0].shape[1:])
@@ -248,9 +249,10 @@ class Spell(Task[SpellConfig, SpellData]):
 
     def reading(self, run: Run[SpellConfig], model: keras.Model, subject: str) -> Reading:
         """Write letter by letter what the search finds, looking at the picture."""
-        from pipeline import batches, writing
+        from pipeline import batches
         from pipeline.data.captions import LETTERS, Captioned
         from pipeline.explain import reading
+        from pipeline.parts import writing
 
         (seen,) = _subjects(run, [subject], model.inputs[0].shape[1:])
         examples = _examples([Captioned(seen.picture, "")])
@@ -313,22 +315,22 @@ def nearest_picture(config: SpellConfig, data: SpellData, fit: Fit) -> npt.NDArr
 
 def _symbols() -> int:
     """How many ids there are."""
-    from pipeline import writing
     from pipeline.data.captions import LETTERS
+    from pipeline.parts import writing
 
     return writing.FIRST + len(LETTERS)
 
 
 def _ids(text: str) -> list[int]:
-    from pipeline import writing
     from pipeline.data.captions import LETTERS
+    from pipeline.parts import writing
 
     return [writing.FIRST + LETTERS.index(letter) for letter in text]
 
 
 def _text(ids: Sequence[int]) -> str:
-    from pipeline import writing
     from pipeline.data.captions import LETTERS
+    from pipeline.parts import writing
 
     return "".join(LETTERS[each - writing.FIRST] for each in ids)
 
@@ -341,7 +343,7 @@ def _examples(split: Sequence[Captioned]) -> Examples:
     """
     import tensorflow as tf
 
-    from pipeline import writing
+    from pipeline.parts import writing
 
     pictures = tf.constant(np.stack([each.picture for each in split]))
     spellings = [_ids(each.caption)[:_LONGEST] for each in split]

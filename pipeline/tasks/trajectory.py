@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from pipeline import subjects
 from pipeline.config import Config
 from pipeline.errors import PipelineError
+from pipeline.parts import subjects
 from pipeline.space import Logarithmic
 from pipeline.task import Answer, Baseline, Data, Figures, Fit, Task
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pipeline.batches import Examples
     from pipeline.data.trajectories import Positions, Window
     from pipeline.explain.reading import Array, Explained, Reading, Tensor
-    from pipeline.extrapolation import Extrapolation
     from pipeline.marks import Marks
+    from pipeline.parts.extrapolation import Extrapolation
     from pipeline.run import Run
 
 _SPEED = 5.0  # metres a second; over it, most speeds are near 1, and so is the way of a second
@@ -129,7 +129,7 @@ class Trajectory(Task[TrajectoryConfig, Data]):
     def loss(self, config: TrajectoryConfig) -> Any:
         """By how many metres a second the mean velocity until each moment is off."""
         from pipeline.data.trajectories import AHEAD
-        from pipeline.measures import Distance
+        from pipeline.parts.measures import Distance
 
         return Distance([1 / seconds for seconds in AHEAD])
 
@@ -144,7 +144,7 @@ class Trajectory(Task[TrajectoryConfig, Data]):
     def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
         """Measure how many metres the answers are off, in the mean, at each moment."""
         from pipeline.data.trajectories import AHEAD
-        from pipeline.extrapolation import distances
+        from pipeline.parts.extrapolation import distances
 
         off = distances(answers, examples.targets.numpy()).mean(0).tolist()
         return {f"metres_at_{moment}_s": each for moment, each in zip(AHEAD, off, strict=True)}
@@ -152,8 +152,8 @@ class Trajectory(Task[TrajectoryConfig, Data]):
     def marks(self, config: TrajectoryConfig, data: Data, answers: npt.NDArray[Any]) -> Marks:
         """Measure how far the last answer about a window is off."""
         from pipeline.data.trajectories import AHEAD
-        from pipeline.extrapolation import distances
         from pipeline.marks import Marks, Mistake
+        from pipeline.parts.extrapolation import distances
 
         test, targets = data.test, data.test.targets.numpy()
 
@@ -290,9 +290,9 @@ def _turned(vectors: Any, direction: tuple[Any, Any]) -> Any:
 
 def polynomial(config: TrajectoryConfig, data: Data, fit: Fit, *, degree: int) -> npt.NDArray[Any]:
     """The polynomial of time that fits the last positions best; validation says how many."""
-    from pipeline import extrapolation
     from pipeline.data.bouncing_ball import RATE
     from pipeline.data.trajectories import AHEAD
+    from pipeline.parts import extrapolation
 
     lengths = range(degree + 1, config.window + 1)
     return _best(
@@ -302,9 +302,9 @@ def polynomial(config: TrajectoryConfig, data: Data, fit: Fit, *, degree: int) -
 
 def kalman_filter(config: TrajectoryConfig, data: Data, fit: Fit) -> npt.NDArray[Any]:
     """A filter that takes touches for noise; validation says how much, and whether balls fall."""
-    from pipeline import extrapolation
     from pipeline.data.bouncing_ball import GRAVITY, RATE
     from pipeline.data.trajectories import AHEAD
+    from pipeline.parts import extrapolation
 
     return _best(
         [
@@ -318,7 +318,7 @@ def kalman_filter(config: TrajectoryConfig, data: Data, fit: Fit) -> npt.NDArray
 
 def _best(ways: Sequence[Extrapolation], data: Data) -> npt.NDArray[Any]:
     """Answer about the test split in the way that is best on the validation split."""
-    from pipeline import extrapolation
+    from pipeline.parts import extrapolation
 
     past, test = (split.inputs.to_tensor().numpy() for split in (data.validation, data.test))
     return extrapolation.best(ways, past, data.validation.targets.numpy())(test)
@@ -415,7 +415,7 @@ def _position(position: npt.NDArray[Any]) -> str:
 
 
 def _answer(subject: _Subject, ahead: npt.NDArray[Any], window: int) -> Answer:
-    from pipeline.extrapolation import distances
+    from pipeline.parts.extrapolation import distances
 
     near, far = map(_position, ahead)
     name, given = subject.name, len(subject.past)

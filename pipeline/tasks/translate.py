@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from pipeline import subjects
 from pipeline.config import Config
 from pipeline.errors import PipelineError
+from pipeline.parts import subjects
 from pipeline.task import Answer, Baseline, Compute, Data, Figures, Fit, Task
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from pipeline.batches import Examples
     from pipeline.data.loading import Splits
     from pipeline.data.translations import Translated, Words
-    from pipeline.decoding import Hypothesis
     from pipeline.explain.reading import Reading
     from pipeline.marks import Marks
+    from pipeline.parts.decoding import Hypothesis
     from pipeline.run import Run
 
 _SPECIAL = ("", "end", "<unknown>")  # padding, the boundary, and every word that is not known
@@ -104,7 +104,7 @@ class Translate(Task[TranslateConfig, TranslateData]):
 
     def model(self, config: TranslateConfig, data: TranslateData) -> keras.Model:
         """Read the sentence from both ends, then write the translation and attend to it."""
-        from pipeline import encoder_decoder
+        from pipeline.parts import encoder_decoder
 
         known = len(data.vocabulary)
         return encoder_decoder.build(
@@ -118,13 +118,13 @@ class Translate(Task[TranslateConfig, TranslateData]):
 
     def loss(self, config: TranslateConfig) -> keras.losses.Loss:
         """Cross-entropy: how little the model believed in each next word."""
-        from pipeline import writing
+        from pipeline.parts import writing
 
         return writing.loss()
 
     def metrics(self, config: TranslateConfig) -> Sequence[Any]:
         """Measure the fraction of words that are right, given those before."""
-        from pipeline import measures
+        from pipeline.parts import measures
 
         return (measures.accuracy,)
 
@@ -144,7 +144,7 @@ class Translate(Task[TranslateConfig, TranslateData]):
         """
         from sacrebleu.metrics.bleu import BLEU
 
-        from pipeline import writing
+        from pipeline.parts import writing
 
         given = [" ".join(map(str, ids)) for ids in answers]
         right = [
@@ -257,7 +257,7 @@ def nearest_sentence(config: TranslateConfig, data: TranslateData, fit: Fit) -> 
 
 def _pairs(examples: Examples) -> tuple[list[list[int]], list[list[int]]]:
     """The ids of the sentences, and those of their translations."""
-    from pipeline import writing
+    from pipeline.parts import writing
 
     return examples.inputs["words"].to_list(), writing.sequences(examples)
 
@@ -292,7 +292,7 @@ def _known(run: Run[TranslateConfig], model: keras.Model) -> Sequence[str]:
 
 
 def _examples(split: Sequence[Translated], vocabulary: Sequence[str]) -> Examples:
-    from pipeline import writing
+    from pipeline.parts import writing
 
     places = {word: place for place, word in enumerate(vocabulary) if place > _UNKNOWN}
 
@@ -304,7 +304,7 @@ def _examples(split: Sequence[Translated], vocabulary: Sequence[str]) -> Example
 
 
 def _search(compute: Compute, examples: Examples) -> list[list[Hypothesis]]:
-    from pipeline import writing
+    from pipeline.parts import writing
 
     together = TranslateData.together
     return writing.search(compute, examples, width=_WIDTH, longest=_LONGEST, together=together)

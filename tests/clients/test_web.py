@@ -20,8 +20,8 @@ from custom_layers import GRU, LSTM, Bidirectional, LayerNormLSTM
 from exports import ExportError, Hearing, Motion, export, web
 from exports.artifact import Artifact
 from exports.text import TextEncoder
-from pipeline import cepstrum, sound
 from pipeline.data.cache import VARIABLE
+from pipeline.parts import cepstrum, sound
 from pipeline.web import RUNTIME
 from tests.clients.accessibility import faults_at
 from tests.clients.node import HERE, reject_uninstalled, run, served

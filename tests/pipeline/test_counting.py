@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pipeline.counting import KneserNey
+from pipeline.parts.counting import KneserNey
 
 Run = tuple[int, ...]
 Probability = Callable[[Run, int], float]

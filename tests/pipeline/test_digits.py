@@ -8,8 +8,9 @@ import pytest
 import soundfile
 
 import exports
-from pipeline import config, sound, tasks
+from pipeline import config, tasks
 from pipeline.data import loading, recordings
+from pipeline.parts import sound
 from pipeline.run import Run
 from pipeline.tasks.digits import DigitsConfig
 from tests.pipeline.small import Outcome, trained

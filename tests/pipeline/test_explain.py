@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 import custom_layers
-from pipeline import batches, config, tasks, writing
+from pipeline import batches, config, tasks
 from pipeline.config import TextConfig
 from pipeline.data import loading
 from pipeline.data.recordings import SOURCES
@@ -33,6 +33,7 @@ from pipeline.explain.reading import (
     choice,
     given,
 )
+from pipeline.parts import writing
 from pipeline.run import Run
 from tests.clients.accessibility import faults
 from tests.pipeline.dictionaries import dictionary, made_up_lines

@@ -51,7 +51,7 @@ def test_it_learns_and_is_measured_beside_two_baselines(heard: Run[DigitsConfig]
 
 
 def test_what_hears_does_not_learn(heard: Run[DigitsConfig], tested: list[Recording]) -> None:
-    from pipeline.log_mel import log_mel
+    from pipeline.parts.log_mel import log_mel
 
     waveform, model = keras.Input((None,), dtype="int16"), heard.model()
     untrained = keras.Model(waveform, log_mel(waveform, 16_000)[0])(tested[0].sound[None])

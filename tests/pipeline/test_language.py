@@ -18,10 +18,11 @@ import pytest
 
 import exports
 from exports.runtime import Predictor
-from pipeline import config, language, tasks
+from pipeline import config, tasks
 from pipeline.errors import PipelineError
-from pipeline.generation import Sampling, draw
-from pipeline.language import Language, LanguageConfig, LanguageData, Vocabulary
+from pipeline.parts import language
+from pipeline.parts.generation import Sampling, draw
+from pipeline.parts.language import Language, LanguageConfig, LanguageData, Vocabulary
 from pipeline.run import Run
 from tests.pipeline.small import Outcome, trained, truncate
 

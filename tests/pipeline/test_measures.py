@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline import measures
-from pipeline.measures import Distance
+from pipeline.parts import measures
+from pipeline.parts.measures import Distance
 
 
 def test_a_distance_is_that_of_euclid_weighted_by_point() -> None:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import exports
-from pipeline import config, tasks, writing
+from pipeline import config, tasks
 from pipeline.batches import Examples
 from pipeline.data import loading, pronunciations
 from pipeline.data.pronunciations import Word
-from pipeline.decoding import Hypothesis
+from pipeline.parts import writing
+from pipeline.parts.decoding import Hypothesis
 from pipeline.run import Run
 from pipeline.tasks.pronounce import PronounceConfig
 from tests.pipeline.dictionaries import dictionary, real_lines
@@ -164,7 +165,7 @@ def test_what_is_no_word_is_answered_in_one_line(
 def test_any_layer_reads_and_writes(
     spoken: Run[PronounceConfig], cell: str, bidirectional: bool
 ) -> None:
-    from pipeline import encoder_decoder
+    from pipeline.parts import encoder_decoder
 
     settings = config.merge(spoken.config, {"cell": cell, "bidirectional": bidirectional})
     model = encoder_decoder.build(

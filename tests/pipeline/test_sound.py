@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline import sound
 from pipeline.errors import PipelineError
+from pipeline.parts import sound
 
 # What librosa 0.11 makes of `chirp`: melspectrogram(sr=8000, n_fft=400, hop_length=200, n_mels=128,
 # htk=True, norm=None, pad_mode="reflect"), power_to_db(top_db=80), mfcc(n_mfcc=13).
@@ -42,7 +42,7 @@ def test_coefficients_are_those_of_librosa(chirp: np.ndarray) -> None:
 
 
 def test_the_model_that_exports_gives_the_same_coefficients(chirp: np.ndarray) -> None:
-    from pipeline import cepstrum
+    from pipeline.parts import cepstrum
 
     sounds = np.stack([chirp, np.random.default_rng(0).normal(scale=0.1, size=len(chirp))])
     frames = cepstrum.model(13).predict(sounds.astype(np.float32), verbose=0)

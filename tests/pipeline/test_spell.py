@@ -12,11 +12,12 @@ import tensorflow as tf
 from PIL import Image
 
 import exports
-from pipeline import batches, config, tasks, writing
+from pipeline import batches, config, tasks
 from pipeline.config import Config
 from pipeline.data import pictures
 from pipeline.data.captions import LETTERS, Captioned
 from pipeline.errors import PipelineError
+from pipeline.parts import writing
 from pipeline.run import Run
 from pipeline.tasks.spell import SpellConfig, SpellData, all_at_once
 from tests.pipeline.photos import walls

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import exports
-from pipeline import config, tasks, writing
+from pipeline import config, tasks
+from pipeline.parts import writing
 from pipeline.run import Run
 from pipeline.tasks.translate import TranslateConfig
 from tests.pipeline.served import served

@@ -11,11 +11,12 @@ import numpy.typing as npt
 from keras import ops
 
 from exports import Hearing
-from pipeline import batches, cepstrum, log_mel, models, sound
+from pipeline import batches, models
 from pipeline.batches import Examples
 from pipeline.data.builders.spoken_digits import COEFFICIENTS
 from pipeline.data.recordings import RATES, Sound
 from pipeline.errors import PipelineError
+from pipeline.parts import cepstrum, log_mel, sound
 
 _MEASURED = 1000  # training recordings that show which numbers are usual
 _STILL = 0.1  # spread of the energy in a band; what is below is not brought to 1

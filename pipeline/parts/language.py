@@ -16,7 +16,7 @@ from pydantic import Field
 
 from pipeline.config import Config
 from pipeline.errors import PipelineError
-from pipeline.generation import Continuation, Generator, Sampling, draw
+from pipeline.parts.generation import Continuation, Generator, Sampling, draw
 from pipeline.space import Logarithmic
 from pipeline.task import Answer, Baseline, Compute, Data, Figures, Fit
 
@@ -222,8 +222,8 @@ class Language(Generator[LanguageConfig, LanguageData]):
 
     def _count(self, config: LanguageConfig, data: LanguageData, fit: Fit) -> Floats:
         """Modified Kneser-Ney smoothing of counts in the training text."""
-        from pipeline.counting import KneserNey
         from pipeline.data.waiting import spinner
+        from pipeline.parts.counting import KneserNey
 
         with spinner("Counting"):
             counted = KneserNey(text(data.train), self.order, len(data.vocabulary.tokens))
@@ -350,7 +350,7 @@ def _model(
 
 def _trained(run: Run[LanguageConfig]) -> tuple[Callable[[], Stream], Vocabulary]:
     """Load what begins to read with the model of `run`, and the tokens that it knows."""
-    from pipeline import stepping
+    from pipeline.parts import stepping
 
     model = run.model()
     return stepping.streams(model), _known(run, model)

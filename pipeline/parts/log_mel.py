@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from pipeline import sound
+from pipeline.parts import sound
 
 Tensor = Any
 

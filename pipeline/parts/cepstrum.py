@@ -1,10 +1,10 @@
-"""The coefficients of `pipeline.sound` as a model of Keras, so that they export."""
+"""The coefficients of `pipeline.parts.sound` as a model of Keras, so that they export."""
 
 import keras
 import numpy as np
 from keras import ops
 
-from pipeline import sound
+from pipeline.parts import sound
 
 
 def model(coefficients: int) -> keras.Model:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pipeline import batches
 from pipeline.batches import Examples
-from pipeline.decoding import Hypothesis, Integers, Scores, beam_search
+from pipeline.parts.decoding import Hypothesis, Integers, Scores, beam_search
 from pipeline.task import Compute, Data
 
 BOUNDARY = 1  # the symbol before the first one, and after the last one; 0 is padding
