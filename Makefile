@@ -44,7 +44,7 @@ bench: install ## measure speed, and write docs/benchmarks, linear, serving and 
 results: install ## train the seeds that docs/results.json lacks, of all presets or TASKS="digits ...", and write docs/results.md
 	$(BIN)/python -m benchmarks.results $(TASKS)
 
-memory: install ## train layers to remember over several gaps, and write docs/memory.md
+memory: install ## train what docs/memory.json lacks: layers that remember over several gaps; write docs/memory.md
 	$(BIN)/python -m benchmarks.memory
 
 # Without the machine's pip configuration, so that no local wheel gets into the lock.

@@ -1,23 +1,18 @@
 """Train presets with their seeds, measure them beside baselines, write docs/results.md.
 
-What a seed reached is kept in docs/results.json as soon as it is measured, and not measured again
-while its settings stay the same: all of them take a day. Delete an entry there to measure it anew.
+What is in docs/results.json is not trained again: `benchmarks.kept`.
 """
 
-import json
 import sys
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from benchmarks.timing import machine
-from pipeline import compare, files, quiet, tasks
+from benchmarks.kept import Kept, Trained
+from pipeline import compare, quiet, tasks
 from pipeline.config import Config
-from pipeline.run import Run
 
-SEEDS = range(3)
 FILE = Path(__file__).parents[1] / "docs" / "results.json"
-Kept = dict[str, dict[str, Any]]
 
 PAGE = """# Results
 
@@ -52,11 +47,6 @@ class Entry(NamedTuple):
         """The settings of the preset."""
         config: Config = tasks.get(self.task).presets[self.preset]()
         return config
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The settings that are not the default."""
-        return self.config.model_dump(exclude_defaults=True)
 
 
 ENTRIES = (
@@ -161,54 +151,28 @@ def main(chosen: Collection[str]) -> None:
         sys.exit(
             f"no results of {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
         )
-    kept: Kept = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    kept = Kept.read(FILE)
     for entry in ENTRIES:
         if not chosen or entry.task in chosen:
-            measure(entry, kept)
+            kept.measure(entry.name, entry.config, Path("runs") / "results")
     text = page(kept)
     FILE.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
 
 
-def measure(entry: Entry, kept: Kept) -> None:
-    """Train and test the seeds of `entry` that are not `kept`, and keep each."""
-    from pipeline import cli, train
-
-    if kept.get(entry.name, {}).get("settings") != entry.settings:
-        kept[entry.name] = {"settings": entry.settings, "seeds": {}, "baselines": {}}
-    found = kept[entry.name]
-    for seed in SEEDS:
-        if str(seed) in found["seeds"]:
-            continue
-        config = entry.config.model_copy(update={"seed": seed})
-        run = Run.create(Path("runs") / "results" / f"{entry.name}-{seed}", config)
-        cli.train_run(run)
-        results = run.results or train.evaluate(run, {} if found["baselines"] else None)
-        found["baselines"] = found["baselines"] or results["baselines"]
-        found["seeds"][str(seed)] = {
-            "machine": machine(),
-            **{name: results[name] for name in ("parameters", "model")},
-        }
-        files.write(FILE, json.dumps(kept, indent=1) + "\n")
-
-
 def page(kept: Kept) -> str:
     """Write the page of what is `kept`."""
-    measured = [entry for entry in ENTRIES if entry.name in kept]
-    machines = dict.fromkeys(
-        ", ".join(f"{key} {value}" for key, value in each["machine"].items())
-        for entry in measured
-        for each in kept[entry.name]["seeds"].values()
-    )
-    sections = [_section(entry, kept[entry.name]) for entry in measured]
-    return PAGE.format(machines="; ".join(machines), sections="\n".join(sections))
+    sections = [
+        _section(entry, kept.entries[entry.name]) for entry in ENTRIES if entry.name in kept.entries
+    ]
+    return PAGE.format(machines=kept.machines, sections="\n".join(sections))
 
 
-def _section(entry: Entry, found: dict[str, Any]) -> str:
-    task, seeds = tasks.get(entry.task), list(found["seeds"].values())
+def _section(entry: Entry, trained: Trained) -> str:
+    task, seeds = tasks.get(entry.task), list(trained.seeds.values())
     rows = [
         compare.trained(entry.config.cell, seeds),
-        *(compare.untrained(name, each) for name, each in found["baselines"].items()),
+        *(compare.untrained(name, each) for name, each in trained.baselines.items()),
     ]
     return SECTION.format(
         **entry._asdict(),

@@ -1,6 +1,5 @@
 """The documentation builds, its Python runs as it stands there, and its commands exist."""
 
-import json
 import re
 import shlex
 import subprocess
@@ -165,10 +164,11 @@ def test_everyone_can_use_a_page_of_the_site(site: Path, page: str) -> None:
 
 def test_the_page_of_results_shows_what_is_kept_of_the_presets_as_they_are() -> None:
     from benchmarks import results
+    from benchmarks.kept import Kept, settings
 
-    kept = json.loads(results.FILE.read_text(encoding="utf-8"))
+    kept = Kept.read(results.FILE)
     for entry in results.ENTRIES:
-        assert kept[entry.name]["settings"] == entry.settings, entry.name
+        assert kept.entries[entry.name].settings == settings(entry.config), entry.name
     page = results.FILE.with_suffix(".md").read_text(encoding="utf-8")
     assert page == results.page(kept)
 
