@@ -1,0 +1,44 @@
+"""What is kept of a measurement is not measured again, unless its settings change."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.kept import Kept, settings
+from pipeline import config, quiet, tasks
+from pipeline.config import Config
+
+
+def small(**further: object) -> Config:
+    preset = tasks.get("memory").presets["country"]()
+    sizes = {"gap": 5, "limit": 32, "epochs": 1, "units": 2}
+    return config.merge(preset, sizes, further)
+
+
+@pytest.mark.slow
+def test_seeds_add_up_until_the_settings_change(tmp_path: Path) -> None:
+    quiet.load_tensorflow()
+    file, runs = tmp_path / "kept.json", tmp_path / "runs"
+    Kept.read(file).measure("country", small(), runs)
+    first = Kept.read(file).entries["country"]
+    assert list(first.seeds) == ["0", "1", "2"]
+    assert first.settings == settings(small())
+    assert list(first.baselines) == ["chance", "feed-forward network"]
+    assert all(0 <= seed["model"]["accuracy"] <= 1 for seed in first.seeds.values())
+
+    shutil.rmtree(runs)  # as on another machine
+    begun = Kept.read(file)
+    del begun.entries["country"].seeds["1"]
+    begun.measure("country", small(), runs)
+    assert [path.name for path in runs.iterdir()] == ["country-1"]
+    again = Kept.read(file).entries["country"]
+    assert again.seeds["1"]["model"]["accuracy"] == first.seeds["1"]["model"]["accuracy"]
+    assert {**again.seeds, "1": None} == {**first.seeds, "1": None}
+
+    shutil.rmtree(runs)
+    Kept.read(file).measure("country", small(units=3), runs, baselines={})
+    changed = Kept.read(file).entries["country"]
+    assert len(list(runs.iterdir())) == len(changed.seeds) == 3
+    assert changed.settings["units"] == 3
+    assert changed.baselines == {}
