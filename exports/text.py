@@ -12,7 +12,7 @@ from exports.errors import ExportError
 PADDING, UNKNOWN = "", "[UNK]"
 
 # Regular expressions, in RE2's notation: a line-break tag, and what a token is made of.
-TAG, LETTER, MARK = r"<br\s*/?>", r"\pL\pN\pM'", "!?"
+TAG, LETTER, MARK = r"<br\s*/?>", r"\pL\pN\pM'", r"!?.,;:()\""
 
 _BATCH = 1024
 
@@ -21,7 +21,7 @@ _BATCH = 1024
 def standardize(texts: Any) -> Any:
     """Reduce text to tokens between spaces.
 
-    A token is a run of letters, digits, marks and apostrophes, or a single `!` or `?`. Line-break
+    A token is a run of letters, digits, marks and apostrophes, or one of `!?.,;:()"`. Line-break
     tags are dropped, and A to Z become lower case; other letters stay as they are, because ONNX
     operators lower no others alike everywhere.
     """

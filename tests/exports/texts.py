@@ -28,7 +28,7 @@ def read(text: str) -> list[str]:
 
 
 def part(letter: str) -> str:
-    if letter in "!?":
+    if letter in '!?.,;:()"':
         return f" {letter} "
     return letter if letter == "'" or unicodedata.category(letter)[0] in "LMN" else " "
 

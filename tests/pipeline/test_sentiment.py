@@ -66,7 +66,7 @@ def test_a_prediction_does_not_depend_on_its_neighbours(trained: Run[TextConfig]
     [
         ("", "there is no word in it"),
         (" \n\t ", "there is no word in it"),
-        ("... --- ...", "there is no word in it"),
+        ("~~~ --- ~~~", "there is no word in it"),
         ("плохое кино", "the model knows none of its words"),
         ("映画", "the model knows none of its words"),
         ("the film " * 50_000, "only the first 30 of its 100,000 words were read"),
