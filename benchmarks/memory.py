@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import picture
-from benchmarks.kept import Kept
+from benchmarks.kept import SEEDS, Kept
 from benchmarks.timing import table
 from pipeline import quiet, tasks
 from pipeline.config import Config
@@ -40,7 +40,7 @@ which of them is the home.
 Every point has the same budget: one layer of {units} units, {trained} training texts, {steps} steps
 of AdamW in batches of {batch_size}, dL/dstate clipped. That is little: a low figure says that the
 layer did not learn it in so many steps, and not that it cannot; the preset `country` takes a lower
-rate and more steps ([results](results.md)). Of several seeds, the mean and the extremes. Rates,
+rate and more steps ([results](results.md)). Of {seeds} seeds, the mean and the extremes. Rates,
 chosen in trials on training and validation texts with gaps of 50 to 500: {rates}.
 
 ![Accuracy against gap, a line for each layer](memory.svg)
@@ -74,6 +74,7 @@ def page(kept: Kept) -> str:
 
     return PAGE.format(
         machines=kept.machines,
+        seeds=len(SEEDS),
         tested=remembering.SIZES["test"],
         trained=remembering.SIZES["train"],
         steps=-(-remembering.SIZES["train"] // BUDGET["batch_size"]) * BUDGET["epochs"],

@@ -173,6 +173,14 @@ def test_the_page_of_results_shows_what_is_kept_of_the_presets_as_they_are() -> 
     assert page == results.page(kept)
 
 
+def test_the_page_of_memory_shows_what_is_kept() -> None:
+    from benchmarks import memory
+    from benchmarks.kept import Kept
+
+    page = memory.FILE.with_suffix(".md").read_text(encoding="utf-8")
+    assert page == memory.page(Kept.read(memory.FILE))
+
+
 def test_every_notebook_is_named() -> None:
     page = (ROOT / "docs/notebooks.md").read_text(encoding="utf-8")
     names = re.findall(r"`(\w+\.ipynb)`", page)
