@@ -54,13 +54,18 @@ WORDS = [
     "is",
     "script",
     "alert",
+    "(",
+    '"',
     "x",
+    '"',
+    ")",
     "script",
     "not",
     "bad",
     "b",
     "good",
     "b",
+    ",",
     "said",
     "nobody",
 ]
@@ -349,7 +354,7 @@ def test_what_cannot_be_explained_is_said_in_one_line(
     with run_of("memory", "country", tmp_path / "far", gap=20) as far:
         pass
     for arguments, message in (
-        ((both.path, "..."), "there is no word in the text"),
+        ((both.path, "~~~"), "there is no word in the text"),
         ((both.path, "film", "--beside", other.path), "is a run of digits"),
         ((near.path, "1", "--beside", far.path), "'1' is something else to"),
     ):
