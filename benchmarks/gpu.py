@@ -6,7 +6,6 @@ file to begin anew.
 
 import itertools
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -22,19 +21,12 @@ from rich.progress import track
 
 import custom_layers
 from benchmarks import training
-from benchmarks.timing import machine, medians, table
-from custom_layers.layers import CellLayer
+from benchmarks.grid import LAYERS
+from benchmarks.timing import best_modes, machine, medians, table
 
 BATCH, FEATURES = 64, 64
 TIME, UNITS = 200, (128, 512)
 ROUNDS, SECONDS = 30, 2.5  # at most, at each point
-LAYERS: dict[str, tuple[type[CellLayer], type[keras.layers.Layer] | None]] = {
-    "LSTM": (custom_layers.LSTM, keras.layers.LSTM),
-    "GRU": (custom_layers.GRU, keras.layers.GRU),
-    "RNN": (custom_layers.RNN, keras.layers.SimpleRNN),
-    "LayerNormLSTM": (custom_layers.LayerNormLSTM, None),
-    "PeepholeLSTM": (custom_layers.PeepholeLSTM, None),
-}
 LENGTHS = (200, 2_000, 20_000)
 LINEAR = ("MinGRU", "LRU")
 MODES: dict[str, dict[str, Any]] = {"graph": {}, "jit": {"jit_compile": True}}
@@ -107,7 +99,7 @@ def _layer(name: str, units: int) -> dict[str, Any]:
     }
     if theirs is not None:
         candidates["Keras"] = theirs(units, return_sequences=True)
-    times = _best(medians(_sides(candidates, x), ROUNDS, seconds=SECONDS))
+    times = best_modes(medians(_sides(candidates, x), ROUNDS, seconds=SECONDS))
     others = ("engine", "Keras", "RNN(cell)")
     return {
         "layer": name,
@@ -128,14 +120,6 @@ def _sides(candidates: Mapping[str, Any], x: tf.Tensor) -> dict[str, Callable[[]
             if mode == "graph" or layer.supports_jit:
                 sides[f"{name}, {mode}"] = training.step(layer, options, x)
     return sides
-
-
-def _best(times: Mapping[str, float]) -> dict[str, float]:
-    best: dict[str, float] = {}
-    for side, value in times.items():
-        name, _, _ = side.partition(",")
-        best[name] = min(value, best.get(name, math.inf))
-    return best
 
 
 def _ratio(times: Mapping[str, float], other: str) -> float | str:

@@ -21,7 +21,7 @@ from rich.progress import track
 
 import custom_layers
 from benchmarks import picture
-from benchmarks.timing import machine, medians, table
+from benchmarks.timing import best_modes, machine, medians, table
 from custom_layers.layers import CellLayer
 
 BATCHES, TIMES, UNITS, FEATURES = (32, 1, 256), (200, 50, 1000), (128, 512, 32), 64
@@ -103,12 +103,7 @@ def measure(layer: str, training: bool, batch: int, time: int, units: int) -> di
         sides[f"floor, {mode}"] = _floor(x, units, gates, training, jit_compile=mode == "jit")
     if find_spec("torch") and layer in ("LSTM", "GRU", "RNN"):
         sides["torch"] = _torch(layer, x, units, training)
-    times = medians(sides, ROUNDS, seconds=SECONDS)
-    best: dict[str, float] = {}
-    for name, value in times.items():
-        side = name.partition(",")[0]
-        best[side] = min(value, best.get(side, math.inf))
-    return best
+    return best_modes(medians(sides, ROUNDS, seconds=SECONDS))
 
 
 def _call(layer: Any, x: tf.Tensor, training: bool, jit_compile: bool) -> Callable[[], Any]:

@@ -22,6 +22,15 @@ def medians(
     return {name: statistics.median(values) for name, values in times.items()}
 
 
+def best_modes(times: Mapping[str, float]) -> dict[str, float]:
+    """Of each side, called `side, mode`, keep the time of its best mode."""
+    best: dict[str, float] = {}
+    for name, time in times.items():
+        side, _, _ = name.partition(",")
+        best[side] = min(time, best.get(side, math.inf))
+    return best
+
+
 def machine() -> dict[str, str]:
     """Describe where the figures come from."""
     packages = ("tensorflow", "keras", "onnxruntime", "tf2onnx")

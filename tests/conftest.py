@@ -21,6 +21,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name != "test_wheel.py")
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out what is marked `gpu` where there is none."""
+    if item.get_closest_marker("gpu"):
+        import tensorflow as tf
+
+        if not tf.config.list_physical_devices("GPU"):
+            pytest.skip("needs a GPU")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _timed_briefly() -> Iterator[None]:
     """Let an export time few calls: tests ask whether it says how long they took, not how long."""

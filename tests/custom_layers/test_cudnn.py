@@ -146,11 +146,7 @@ def test_what_xla_compiles_leaves_it_out(monkeypatch: pytest.MonkeyPatch) -> Non
     assert_all_close([np.asarray(compiled(tf.constant(inputs())))], [np.asarray(expected)])
 
 
-on_a_gpu = pytest.mark.skipif(not tf.config.list_physical_devices("GPU"), reason="needs a GPU")
-
-
 @pytest.mark.gpu
-@on_a_gpu
 @pytest.mark.parametrize("name", ["RNN", "IRNN", "LSTM", "GRU"])
 def test_the_real_kernel_equals_the_loop(name: str) -> None:
     options = {"return_sequences": True, "return_state": True}
@@ -168,7 +164,6 @@ def test_the_real_kernel_equals_the_loop(name: str) -> None:
 
 
 @pytest.mark.gpu
-@on_a_gpu
 @pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
 def test_the_real_kernel_computes_in_half_precision(name: str) -> None:
     native = built(CASES[name].make(return_sequences=True, dtype="mixed_float16"))

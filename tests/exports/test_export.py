@@ -173,7 +173,6 @@ def test_nothing_is_rounded_to_tf32_while_formats_are_compared(
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not tf.config.list_physical_devices("GPU"), reason="needs a GPU")
 @pytest.mark.parametrize("layer", [custom_layers.LSTM, custom_layers.UGRNN, keras.layers.GRU])
 def test_what_is_exported_on_a_gpu_agrees(layer: type[keras.layers.Layer], tmp_path: Path) -> None:
     tf.config.experimental.enable_tensor_float_32_execution(True)
