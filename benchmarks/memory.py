@@ -40,8 +40,8 @@ which of them is the home.
 Every point has the same budget: one layer of {units} units, {trained} training texts, {steps} steps
 of AdamW in batches of {batch_size}, dL/dstate clipped. That is little: a low figure says that the
 layer did not learn it in so many steps, and not that it cannot; the preset `country` takes a lower
-rate and more steps ([results](results.md)). Of {seeds} seeds, the mean and the extremes; the
-first seed was carried over from an earlier version of this page. Rates,
+rate and more steps ([results](results.md)). Of {seeds} seeds, the mean and the extremes;
+those marked as carried over in memory.json have the digits of an earlier page. Rates,
 chosen in trials on training and validation texts with gaps of 50 to 500: {rates}.
 
 ![Accuracy against gap, a line for each layer](memory.svg)

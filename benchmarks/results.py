@@ -18,8 +18,8 @@ PAGE = """# Results
 
 Made by `make results`: each preset on the test split; of several seeds, the mean and the extremes.
 Settings were chosen on training and validation data. A baseline is measured once, with the first
-seed. "Seconds" are those of one training. What has four digits in results.json was carried over from
-an earlier version of this page. Measured on: {machines}.
+seed. "Seconds" are those of one training. Seeds marked as carried over in results.json
+have the digits of an earlier version of this page. Measured on: {machines}.
 
 {sections}"""
 
