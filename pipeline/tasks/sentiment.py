@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pipeline.config import TextConfig
 from pipeline.errors import PipelineError
 from pipeline.task import Answer, Baseline, Data, Figures, Fit, Task
@@ -25,9 +23,6 @@ if TYPE_CHECKING:
     from pipeline.run import Run
 
 _EXCERPT = 60  # letters of a text shown beside its prediction
-_RATIO_SCALE = 0.3  # brings the ratios, most within 3, near the size of other embeddings
-_REGULARITY = 30.0  # of the regression on counts, the less the stricter: scikit-learn's C
-_SPREAD = 31_337  # a prime, so that pairs of frequent words have places of their own
 _UNKNOWN = 1  # the id of every word that the vocabulary lacks
 
 
@@ -148,6 +143,7 @@ class Sentiment(Task[TextConfig, ReviewData]):
         from keras import ops
 
         from pipeline import models
+        from pipeline.parts import telling
 
         tokens = keras.Input((None,), dtype="int32", name="tokens")
         words = _embedded(tokens, config, data)
@@ -158,11 +154,13 @@ class Sentiment(Task[TextConfig, ReviewData]):
             models.maximum(outputs, real),
             models.mean(outputs, real),
             models.mean(words, real),
-            _pairs(tokens, config, data),
+            telling.sum_of_pairs(tokens, data.train, config.pairs, config.word_dropout),
         ]
         evidence = _evidence(ops.concatenate(pooled, axis=-1), config)
         if config.counting:
-            evidence = models.Vote(config.counting)(evidence, _counted(tokens, config, data))
+            size = len(data.encoder.vocabulary)
+            counted = telling.regression(tokens, data.train, size, config.pairs, config.seed)
+            evidence = models.Vote(config.counting)(evidence, counted)
         return _classifier(tokens, evidence, name="sentiment")
 
     def loss(self, config: TextConfig) -> str:
@@ -294,119 +292,16 @@ def _embedded(tokens: Any, config: TextConfig, data: ReviewData) -> Any:
     """Embed the words. Their first number begins as how telling the word is, the rest at random."""
     import keras
 
+    from pipeline.parts import telling
+
     size = len(data.encoder.vocabulary)
     layer = keras.layers.Embedding(size, config.embedding, mask_zero=True, name="words")
     words = layer(tokens)
     (embeddings,) = layer.get_weights()
-    ratios = log_count_ratios(*_words_of(data.train), data.train, size)
-    embeddings[:, 0] = _RATIO_SCALE * ratios
+    ratios = telling.words(data.train, size).ratios(data.train.targets.numpy())
+    embeddings[:, 0] = telling.SCALE * ratios
     layer.set_weights([embeddings])
     return words
-
-
-def _pairs(tokens: Any, config: TextConfig, data: ReviewData) -> Any:
-    """Sum, over all neighbouring words, a number that begins as how telling the pair is.
-
-    Pairs share places of a table, as there are too many for one each.
-    """
-    import keras
-    from keras import ops
-
-    from pipeline import models
-
-    ratios = log_count_ratios(*_pairs_of(data.train, config.pairs), data.train, config.pairs)
-    table = keras.layers.Embedding(config.pairs, 1, name="pairs")
-    telling = table(_place(tokens[:, :-1], tokens[:, 1:], config.pairs))
-    table.set_weights([_RATIO_SCALE * ratios[:, None]])
-    telling = keras.layers.Dropout(config.word_dropout, noise_shape=(None, None, 1))(telling)
-    return models.scaled_sum(telling, ops.not_equal(tokens[:, 1:], 0))
-
-
-def _place(first: Any, second: Any, places: int) -> Any:
-    """Return the place of a pair of words in a table; in NumPy and in Keras the same."""
-    return (first * _SPREAD + second) % places
-
-
-def _words_of(examples: Examples) -> tuple[Any, Any]:
-    """The id of each word of all reviews, and the number of its review."""
-    reviews = np.repeat(np.arange(len(examples)), examples.lengths)
-    return examples.inputs.values.numpy().astype("int32"), reviews
-
-
-def _pairs_of(examples: Examples, places: int) -> tuple[Any, Any]:
-    """The place of each pair of neighbouring words, and the number of its review."""
-    ids, reviews = _words_of(examples)
-    inside = reviews[1:] == reviews[:-1]
-    return _place(ids[:-1], ids[1:], places)[inside], reviews[1:][inside]
-
-
-def log_count_ratios(
-    ids: npt.NDArray[np.integer[Any]],
-    reviews: npt.NDArray[np.integer[Any]],
-    examples: Examples,
-    size: int,
-) -> npt.NDArray[np.floating[Any]]:
-    """Return log P(id | positive) / P(id | negative) for the `size` ids that occur in reviews.
-
-    Each id counts once a review, and once more on either side (Wang & Manning, 2012, "Baselines
-    and bigrams: simple, good sentiment and topic classification").
-    """
-    found = np.unique(reviews * size + ids)
-    counts = np.ones((2, size))
-    np.add.at(counts, (examples.targets.numpy()[found // size], found % size), 1)
-    negative, positive = counts / counts.sum(axis=1, keepdims=True)
-    return np.log(positive / negative)
-
-
-def _counted(tokens: Any, config: TextConfig, data: ReviewData) -> Any:
-    """What a regression on counts says, fitted here to the training reviews and left as it is.
-
-    It counts words and pairs, each by how telling it is, over the root of how many there are.
-    """
-    import keras
-    from keras import ops
-    from scipy.sparse import hstack
-    from sklearn.linear_model import LogisticRegression
-
-    from pipeline import models
-
-    size = len(data.encoder.vocabulary)
-    words, of_words = _counts(*_words_of(data.train), data.train, size)
-    pairs, of_pairs = _counts(*_pairs_of(data.train, config.pairs), data.train, config.pairs)
-    regression = LogisticRegression(C=_REGULARITY, solver="liblinear", random_state=config.seed)
-    regression.fit(hstack([words, pairs]).tocsr(), data.train.targets.numpy())
-    weights = regression.coef_[0] * np.concatenate([of_words, of_pairs])
-
-    def total(places: Any, real: Any, weights: npt.NDArray[Any], name: str) -> Any:
-        table = keras.layers.Embedding(len(weights), 1, trainable=False, name=name)
-        sums = models.scaled_sum(table(places), real)
-        table.set_weights([weights[:, None]])
-        return sums
-
-    neighbours, real = _place(tokens[:, :-1], tokens[:, 1:], config.pairs), ops.not_equal(tokens, 0)
-    odds = (
-        total(tokens, real, weights[:size], "counted_words")
-        + total(neighbours, real[:, 1:], weights[size:], "counted_pairs")
-        + float(regression.intercept_[0])
-    )
-    return ops.concatenate([-odds / 2, odds / 2], axis=-1)
-
-
-def _counts(
-    ids: npt.NDArray[np.integer[Any]],
-    reviews: npt.NDArray[np.integer[Any]],
-    examples: Examples,
-    size: int,
-) -> tuple[Any, npt.NDArray[np.floating[Any]]]:
-    """How often each of `size` ids is in each review, and how telling each is.
-
-    A count is multiplied by how telling it is, and divided by the root of all counts of its review.
-    """
-    from scipy.sparse import csr_matrix
-
-    ratios = log_count_ratios(ids, reviews, examples, size)
-    scales = np.bincount(reviews, minlength=len(examples))[reviews] ** -0.5
-    return csr_matrix((ratios[ids] * scales, (reviews, ids)), (len(examples), size)), ratios
 
 
 def _evidence(features: Any, config: TextConfig) -> Any:

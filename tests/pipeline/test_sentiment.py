@@ -14,8 +14,8 @@ from sklearn.linear_model import LogisticRegression
 import exports
 from pipeline import batches, models, train
 from pipeline.config import TextConfig
+from pipeline.parts import telling
 from pipeline.run import Run
-from pipeline.tasks import sentiment
 from tests.pipeline.small import Outcome, copy, small
 
 
@@ -107,8 +107,7 @@ def test_log_count_ratios_count_each_word_once_a_review() -> None:
     examples = batches.sequences(rows, np.array([1, 1, 0, 0], np.int32))
     negative = np.array([1, 1, 1, 2, 2]) / 7
     positive = np.array([1, 2, 3, 2, 1]) / 9
-    ids, reviews = np.concatenate(rows), np.repeat(range(4), [4, 2, 2, 1])
-    ratios = sentiment.log_count_ratios(ids, reviews, examples, 5)
+    ratios = telling.words(examples, 5).ratios(examples.targets.numpy())
     np.testing.assert_allclose(ratios, np.log(positive / negative))
 
 
