@@ -47,8 +47,8 @@ class TrajectoryConfig(Config):
 def hawkeye() -> TrajectoryConfig:
     """Learn from a minute of football, its mirror image, and simulated football.
 
-    Chosen on five folds of that minute. On the 2,638 windows of the other one, in 29 to 40 s on two
-    busy cores: seeds 0, 1, 2 are 0.225, 0.229, 0.226 m off at 0.2 s, and 1.05, 1.06, 1.05 m at
+    Chosen on five folds of that minute. On the 2,638 windows of the other one, in 8 s on one core:
+    seeds 0, 1, 2 are 0.225, 0.229, 0.226 m off at 0.2 s, and 1.05, 1.06, 1.05 m at
     0.5 s. The best of physics, constant velocity, is 0.337 and 1.59 m off; the feed-forward network
     is as good as the model. Of the error of constant velocity, 55 and 69 % are in windows whose
     ball is touched meanwhile, by whom no path tells; that was counted in the minute learnt from.
@@ -69,7 +69,7 @@ def hawkeye() -> TrajectoryConfig:
 def bouncing_ball() -> TrajectoryConfig:
     """Learn from simulated balls that nobody touches; chosen on the validation split.
 
-    Seeds 0, 1, 2, on 2,000 test windows, in 54 to 168 s on two busy cores: 0.038 m off at 0.2 s and
+    Seeds 0, 1, 2, on 2,000 test windows, in 43 to 53 s on one core: 0.038 m off at 0.2 s and
     0.119 to 0.121 m at 0.5 s. The best of physics, the Kalman filter, is 0.237 and 1.24 m off, the
     feed-forward network 0.051 and 0.152 m.
     """

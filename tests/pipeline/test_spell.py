@@ -182,7 +182,7 @@ def test_a_file_is_framed_on_white(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cell", ["lstm", "projectionlstm", "lru"])
-def test_the_picture_is_the_first_state_of_any_layer(
+def test_the_picture_is_read_whatever_the_layer(
     literate: Run[SpellConfig], data: SpellData, cell: str
 ) -> None:
     keras.utils.set_random_seed(0)
@@ -241,7 +241,7 @@ def test_emoji_are_a_preset() -> None:
 
 
 def test_photographs_are_learnt_from_and_captioned(tmp_path: Path) -> None:
-    few = {"units": 16, "filters": 4, "embedding": 8, "epochs": 2, "batch_size": 6}
+    few = {"units": 16, "filters": 4, "embedding": 8, "epochs": 3, "batch_size": 6}
     learnt = {**few, "learning_rate": 0.02, "dropout": 0.0}
     settings = config.merge(tasks.get("spell").presets["photos"](), learnt)
     splits = {"train": walls(36, 0), "restval": walls(12, 1), "val": walls(6, 2)}
@@ -249,8 +249,8 @@ def test_photographs_are_learnt_from_and_captioned(tmp_path: Path) -> None:
         run = trained(tmp_path / "run", settings, ["nearest picture"])
     assert run.results["examples"] == {"train": 48, "validation": 6, "test": 9}
     assert run.results["baselines"]["nearest picture"]["exact"] == 1
-    first, second = run.metrics
-    assert second["loss"] < 0.8 * first["loss"]
+    first, _, third = run.metrics
+    assert third["loss"] < 0.8 * first["loss"]
     Image.new("RGB", (300, 200), (30, 40, 190)).save(tmp_path / "wall.png")
     (answer,) = run.task.predict(run, [str(tmp_path / "wall.png")])
     assert answer.text.endswith(f"\t{tmp_path / 'wall.png'}")
