@@ -113,6 +113,23 @@ def test_what_is_written_depends_on_the_picture_alone(
     assert np.mean(right) == pytest.approx(literate.results["model"]["exact"])
 
 
+def test_a_short_spelling_does_not_win_for_being_short(literate: Run[SpellConfig]) -> None:
+    """No letter at all has 0.5; "two" has 0.36, which is 0.78 for each letter and the end."""
+    word = [BOUNDARY, *ids("two"), BOUNDARY]
+
+    def compute(inputs: dict[str, Any]) -> np.ndarray:
+        previous = inputs["previous"].numpy()
+        following = np.full((*previous.shape, 2 + len(LETTERS)), 1e-6)
+        for step, letter in enumerate(word[1 : 1 + previous.shape[1]]):
+            following[:, step, letter] = 0.9 if step else 0.5
+        following[:, 0, BOUNDARY] = 0.5
+        return following
+
+    nothing = {"picture": np.zeros((1, 28, 28, 1), np.uint8)}
+    answers = literate.task.answers(compute, writing.examples(nothing, [ids("two")]))
+    assert answers.tolist() == ["two"]
+
+
 def test_the_baseline_sees_none_of_the_letters_before(
     literate: Run[SpellConfig], data: SpellData
 ) -> None:
