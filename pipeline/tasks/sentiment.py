@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.data.reviews import Review
     from pipeline.explain.reading import Reading
     from pipeline.marks import Marks
+    from pipeline.parts.telling import Found
     from pipeline.run import Run
 
 _EXCERPT = 60  # letters of a text shown beside its prediction
@@ -145,8 +146,10 @@ class Sentiment(Task[TextConfig, ReviewData]):
         from pipeline import models
         from pipeline.parts import telling
 
+        found = telling.words(data.train, len(data.encoder.vocabulary))
+        pairs = telling.pairs(data.train, config.pairs)
         tokens = keras.Input((None,), dtype="int32", name="tokens")
-        words = _embedded(tokens, config, data)
+        words = _embedded(tokens, config, found)
         words = keras.layers.Dropout(config.word_dropout, noise_shape=(None, None, 1))(words)
         outputs = models.recurrent(config)(words)
         real = ops.not_equal(tokens, 0)
@@ -154,12 +157,12 @@ class Sentiment(Task[TextConfig, ReviewData]):
             models.maximum(outputs, real),
             models.mean(outputs, real),
             models.mean(words, real),
-            telling.sum_of_pairs(tokens, data.train, config.pairs, config.word_dropout),
+            telling.sum_of_pairs(tokens, pairs, config.word_dropout),
         ]
         evidence = _evidence(ops.concatenate(pooled, axis=-1), config)
         if config.counting:
-            size = len(data.encoder.vocabulary)
-            counted = telling.regression(tokens, data.train, size, config.pairs, config.seed)
+            labels = data.train.targets.numpy()
+            counted = telling.regression(tokens, found, pairs, labels, seed=config.seed)
             evidence = models.Vote(config.counting)(evidence, counted)
         return _classifier(tokens, evidence, name="sentiment")
 
@@ -260,10 +263,12 @@ def averaged_embeddings(config: TextConfig, data: ReviewData, fit: Fit) -> npt.N
     from keras import ops
 
     from pipeline import batches, models
+    from pipeline.parts import telling
 
     config = config.model_copy(update={"learning_rate": 1e-3, "batch_size": 128, "epochs": 6})
+    found = telling.words(data.train, len(data.encoder.vocabulary))
     tokens = keras.Input((None,), dtype="int32", name="tokens")
-    words = _embedded(tokens, config, data)
+    words = _embedded(tokens, config, found)
     pooled = models.mean(words, ops.not_equal(tokens, 0))
     hidden = keras.layers.Dense(config.units, activation="relu")(pooled)
     model = _classifier(tokens, _evidence(hidden, config), name="averaged_embeddings")
@@ -288,18 +293,17 @@ def counted_words(config: TextConfig, data: ReviewData, fit: Fit) -> npt.NDArray
         return pipeline.predict_proba(_texts(data.reviews.test))
 
 
-def _embedded(tokens: Any, config: TextConfig, data: ReviewData) -> Any:
+def _embedded(tokens: Any, config: TextConfig, found: Found) -> Any:
     """Embed the words. Their first number begins as how telling the word is, the rest at random."""
     import keras
 
     from pipeline.parts import telling
 
-    size = len(data.encoder.vocabulary)
+    size = len(found.ratios)
     layer = keras.layers.Embedding(size, config.embedding, mask_zero=True, name="words")
     words = layer(tokens)
     (embeddings,) = layer.get_weights()
-    ratios = telling.words(data.train, size).ratios(data.train.targets.numpy())
-    embeddings[:, 0] = telling.SCALE * ratios
+    embeddings[:, 0] = telling.SCALE * found.ratios
     layer.set_weights([embeddings])
     return words
 

@@ -361,7 +361,6 @@ def _examples(split: Sequence[Captioned]) -> Examples:
 def _seen(config: SpellConfig, data: SpellData) -> tuple[Any, Any, Any]:
     """The inputs, and what convolutions see in the picture, `[batch, features]`."""
     import keras
-    from keras import ops
 
     shape = data.train.inputs["picture"].shape[1:]
     picture = keras.Input(shape, dtype="uint8", name="picture")
@@ -377,7 +376,7 @@ def _seen(config: SpellConfig, data: SpellData) -> tuple[Any, Any, Any]:
             seen = keras.layers.Activation("relu")(seen)
         seen = keras.layers.MaxPooling2D()(seen)
         filters *= 2
-    seen = keras.layers.Dropout(config.dropout)(ops.mean(seen, axis=(1, 2)))
+    seen = keras.layers.Dropout(config.dropout)(keras.layers.GlobalAveragePooling2D()(seen))
     seen = keras.layers.Dense(config.units, activation="relu", name="seen")(seen)
     return picture, previous, keras.layers.Dropout(config.dropout)(seen)
 
