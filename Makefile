@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install clients demo docs test fuzz bench results memory lock format clean
+.PHONY: help install clients demo docs test fuzz mutants bench results memory lock format clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
@@ -34,6 +34,12 @@ test: install clients ## every check that CI runs
 FUZZ ?= 5000
 fuzz: install ## export FUZZ=5000 random models, and compare every number
 	FUZZ=$(FUZZ) $(BIN)/python -m pytest -n $(JOBS) tests/exports/test_fuzz.py
+
+MUTANTS ?= 100
+SEED ?= 0
+ONLY ?=
+mutants: install ## put MUTANTS=100 mistakes into the code, by SEED=0, and list those that no test notices; ONLY=exports/
+	$(BIN)/python -m benchmarks.mutants --size $(MUTANTS) --seed $(SEED) --only "$(ONLY)"
 
 bench: install ## measure speed, and write docs/benchmarks, linear, serving and grid
 	$(BIN)/python -m benchmarks.run
