@@ -219,15 +219,29 @@ _OPERATORS = {
 }
 
 
+# What decides a cell's numbers: a subclass that leaves all of it alone is like its parent.
+_EQUATIONS = ("gates", "state", "step", "project", "prepare", "input_bias", "products", "advance")
+
+
+def _kind(cell: custom_layers.Cell) -> Any:
+    """Return the class with an operator in ONNX whose equations are those of `cell`, or None."""
+    return next((kind for kind in _OPERATORS if _same_equations(kind, type(cell))), None)
+
+
+def _same_equations(kind: type, other: type) -> bool:
+    return all(getattr(other, name) is getattr(kind, name) for name in _EQUATIONS)
+
+
 def lacking(layer: custom_layers.Recurrent) -> str | None:
     """Say what ONNX lacks for a native node of `layer`, or None if nothing."""
     cell = layer.cell
-    if type(cell) not in _OPERATORS:
-        kind = type(cell.inner if isinstance(cell, KerasCell) else cell)
-        return f"ONNX has no recurrent operator for {kind.__name__}"
+    kind = _kind(cell)
+    if kind is None:
+        unknown = type(cell.inner if isinstance(cell, KerasCell) else cell)
+        return f"ONNX has no recurrent operator for {unknown.__name__}"
     if layer.zoneout:
         return "ONNX's recurrent operators have no zoneout"
-    if type(cell) is CoupledLSTMCell and cell.recurrent_activation is not keras.activations.sigmoid:
+    if kind is CoupledLSTMCell and cell.recurrent_activation is not keras.activations.sigmoid:
         return "ONNX couples the gate that stores, and only sigmoid(-x) = 1 - sigmoid(x) allows it"
     for function in _functions(cell):
         if function not in _ACTIVATIONS:
@@ -239,11 +253,12 @@ def lacking(layer: custom_layers.Recurrent) -> str | None:
 def native_node(layer: custom_layers.Recurrent) -> NativeNode:
     """Describe the ONNX node that computes `layer`, for which nothing is `lacking`."""
     cell = layer.cell
-    operator, order = _OPERATORS[type(cell)]
+    kind = _kind(cell)
+    operator, order = _OPERATORS[kind]
     attributes: dict[str, Any] = {"hidden_size": cell.units}
-    if type(cell) is GRUCell:
+    if kind is GRUCell:
         attributes["linear_before_reset"] = int(cell.reset_after)
-    if type(cell) is CoupledLSTMCell:
+    if kind is CoupledLSTMCell:
         attributes["input_forget"] = 1
 
     def blocks(weight: Any, rows: int) -> np.ndarray:
@@ -251,7 +266,7 @@ def native_node(layer: custom_layers.Recurrent) -> NativeNode:
         values = np.asarray(weight, "float32").reshape(rows, -1)
         gates = [gate.T for gate in np.split(values, len(cell.gates), axis=1)]
         chosen = [gates[place] for place in order]
-        if type(cell) is CoupledLSTMCell:  # i = 1 - f = sigmoid(-z_f), and ONNX makes f of i
+        if kind is CoupledLSTMCell:  # i = 1 - f = sigmoid(-z_f), and ONNX makes f of i
             chosen[0] = -chosen[0]
         return np.concatenate(chosen)
 
@@ -264,7 +279,7 @@ def native_node(layer: custom_layers.Recurrent) -> NativeNode:
             None
         ],
     }
-    if type(cell) is PeepholeLSTMCell:
+    if kind is PeepholeLSTMCell:
         i, f, o = np.asarray(cell.peephole, "float32")
         weights["P"] = np.concatenate([i, o, f])[None]
     activations = [_ACTIVATIONS[function] for function in _functions(cell)]
@@ -273,6 +288,6 @@ def native_node(layer: custom_layers.Recurrent) -> NativeNode:
 
 def _functions(cell: Any) -> list[Callable[..., Any]]:
     """Return the activations of a cell in ONNX's order."""
-    operator, _ = _OPERATORS[type(cell)]
+    operator, _ = _OPERATORS[_kind(cell)]
     gates = [] if operator == "RNN" else [cell.recurrent_activation]
     return [*gates, cell.activation, *([cell.activation] if operator == "LSTM" else [])]

@@ -23,15 +23,15 @@ from exports.onnx_writer import Writer, reverse
 Tensor = Any
 
 _KERAS_TWINS = {
-    keras.layers.SimpleRNN: custom_layers.RNN,
-    keras.layers.LSTM: custom_layers.LSTM,
-    keras.layers.GRU: custom_layers.GRU,
     keras.layers.SimpleRNNCell: custom_layers.RNN,
     keras.layers.LSTMCell: custom_layers.LSTM,
     keras.layers.GRUCell: custom_layers.GRU,
 }
 _CONVOLUTIONAL = (keras.layers.ConvLSTM1D, keras.layers.ConvLSTM2D, keras.layers.ConvLSTM3D)
-_LOOP = "Loop: ONNX has no convolutional recurrent operator"
+_INNER_LOOPS = {
+    layer.inner_loop
+    for layer in (keras.layers.RNN, keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU)
+}
 _CHUNKS = "chunks side by side, in three Loops of about sqrt(time) steps: the recurrence is linear"
 
 # What the numbers that a layer of Keras gives depend on, beside its weights.
@@ -81,7 +81,7 @@ def marked(model: keras.Model) -> Iterator[list[Call]]:
     with contextlib.ExitStack() as stack:
         for layer in layers:
             partner = pairs.get(id(layer))
-            if isinstance(layer, custom_layers.Recurrent):
+            if _has_loop_of_ours(layer):
                 stack.enter_context(_marked(layer, layer.name, partner, calls))
             elif _has_loop_of_keras(layer):
                 stack.enter_context(_replaced(layer, partner, calls))
@@ -90,11 +90,10 @@ def marked(model: keras.Model) -> Iterator[list[Call]]:
 
 def described(calls: list[Call], model: keras.Model) -> dict[str, str]:
     """Say for each recurrent layer of `model` what it became, and why."""
-    layers = model._flatten_layers()
     kinds = (custom_layers.Recurrent, keras.layers.RNN)
     loops = {
-        layer.name: _LOOP if isinstance(layer, _CONVOLUTIONAL) else _CHUNKS
-        for layer in layers
+        layer.name: _as_it_is(layer)
+        for layer in model._flatten_layers()
         if isinstance(layer, kinds)
     }
     forms = {call.layer: str(call.form) for call in calls}
@@ -112,11 +111,27 @@ def handlers(calls: list[Call], opset: int) -> dict[str, Any]:
     return {"PyFuncStateless": (functools.partial(_replace_marker, ready, {}), [])}
 
 
+def _as_it_is(layer: keras.layers.Layer) -> str:
+    """Say what a recurrent layer becomes that is traced without a marker, and why."""
+    if isinstance(layer, _CONVOLUTIONAL):
+        return "Loop: ONNX has no convolutional recurrent operator"
+    if isinstance(layer.cell, custom_layers.LinearCell):
+        return _CHUNKS
+    return f"Loop: {type(layer).__name__} has a loop of its own"
+
+
 def _has_loop_of_keras(layer: keras.layers.Layer) -> bool:
     """Tell whether `layer` walks a cell over vectors by a loop that Keras wrote."""
     if not isinstance(layer, keras.layers.RNN) or isinstance(layer, _CONVOLUTIONAL):
         return False
-    return type(layer) in _KERAS_TWINS or type(layer).inner_loop is keras.layers.RNN.inner_loop
+    return type(layer).inner_loop in _INNER_LOOPS
+
+
+def _has_loop_of_ours(layer: keras.layers.Layer) -> bool:
+    """Tell whether `layer` walks a cell by the loop of this library."""
+    if not isinstance(layer, custom_layers.Recurrent):
+        return False
+    return type(layer).walk is custom_layers.Recurrent.walk
 
 
 @contextlib.contextmanager
@@ -131,11 +146,13 @@ def _marked(
     def walk(recurrence: Any, sequences: Tensor, state: list[Tensor] | None) -> Any:
         if recurrence.is_plain and isinstance(layer.cell, custom_layers.LinearCell):
             return as_it_is(recurrence, sequences, state)
+        sequences = tf.cast(sequences, layer.compute_dtype)
+        steps = sequences.shape[:2]
         sequences, state = form.reads(recurrence, sequences, state)
         masks = [] if recurrence.mask is None else [recurrence.mask]
         call = Call(name, form, has_mask=bool(masks), has_state=state is not None)
         calls.append(call._replace(partner=_partner(calls, partner, call)))
-        return _marker(len(calls) - 1, form.widths, [sequences, *masks, *(state or [])])
+        return _marker(len(calls) - 1, steps, form.widths, [sequences, *masks, *(state or [])])
 
     with traced.replaced(layer, "walk", walk):
         yield
@@ -174,30 +191,38 @@ def _twin(layer: Any) -> custom_layers.Recurrent:
     cell = layer.cell
     options = {name: getattr(layer, name) for name in _TIME_OPTIONS}
     options |= {"return_state": True, "name": layer.name}
-    make = _KERAS_TWINS.get(type(layer)) or _KERAS_TWINS.get(type(cell))
-    if make is not None:
+    # A subclass that leaves `call` alone computes what its parent does.
+    kinds = (kind for kind in _KERAS_TWINS if type(cell).call is kind.call)
+    if (kind := next(kinds, None)) is not None:
         options |= {name: getattr(cell, name) for name in _CELL_OPTIONS if hasattr(cell, name)}
         options["dtype"] = layer.dtype_policy
-        twin = make(**options)
+        twin = _KERAS_TWINS[kind](**options)
         twin.build((None, None, cell.kernel.shape[0]))
-        twin.set_weights([variable.numpy() for variable in cell.trainable_variables])
+        for weight in twin.cell.weights:
+            weight.assign(getattr(cell, weight.name))
         return twin
     built = layer.get_build_config()
     features = next(iter(built.get("shapes_dict", built).values()))[-1]
-    ours = cell if isinstance(cell, custom_layers.Cell) else KerasCell(cell, features)
+    is_ours = type(cell).call is custom_layers.Cell.call
+    ours = cell if is_ours else KerasCell(cell, features)
     twin = custom_layers.Recurrent(ours, **options)
     twin.build((None, None, features))
     return twin
 
 
-def _marker(number: int, widths: list[int], inputs: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """Put the marker in the graph, as `Recurrent.walk` would put the loop."""
+def _marker(
+    number: int, steps: Any, widths: list[int], inputs: list[Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    """Put the marker in the graph, as `Recurrent.walk` would put the loop.
+
+    Its outputs keep what is known of the sequences' `steps`, the sizes of batch and time.
+    """
     outputs, *final = tf.raw_ops.PyFuncStateless(
         input=inputs, token=str(number), Tout=[tf.float32] * (1 + len(widths))
     )
-    outputs = tf.ensure_shape(outputs, [None, None, widths[0]])
+    outputs = tf.ensure_shape(outputs, [*steps, widths[0]])
     states = zip(final, widths, strict=True)
-    return outputs, [tf.ensure_shape(each, [None, width]) for each, width in states]
+    return outputs, [tf.ensure_shape(each, [steps[0], width]) for each, width in states]
 
 
 def _replace_marker(

@@ -52,6 +52,32 @@ def erfc(graph: Any, node: Any, name: str, _: list[Any]) -> None:
     graph.replace_all_inputs(replaced, write("Sub", one, write("Erf", source)))
 
 
+def sign_bit(graph: Any, node: Any, name: str, _: list[Any]) -> None:
+    """Make of the bits of floats, which ONNX cannot see, integers that have the same sign.
+
+    Keras reads the sign bit alone: to tell -0 from 0 in `argmax` and `argmin`, and in `signbit`.
+    Any other use of the bits stays as it is, and is refused.
+    """
+    readers = [each for output in node.output for each in graph.find_output_consumers(output)]
+    least = np.iinfo(np.int32).min
+    if not all(_reads_bits(each, least) for each in readers):
+        return
+    source, replaced = node.input[0], node.output[0]
+    graph.remove_node(node.name)
+    write = Writer(graph, name.rpartition("/")[0])
+    zero = np.zeros([], "float32")
+    negative = write("Less", source, zero)
+    negative_zero = write("Less", write("Reciprocal", source), zero)
+    sign = write("Or", negative, negative_zero)
+    graph.replace_all_inputs(replaced, write("Where", sign, np.int32(least), np.int32(0)))
+
+
+def _reads_bits(node: Any, bits: int) -> bool:
+    """Tell whether `node` reads these bits of an integer alone."""
+    constants = [each.get_tensor_value() for each in node.inputs if each.is_const()]
+    return node.type == "BitwiseAnd" and constants == [bits]
+
+
 def reverse(write: Writer, tensor: str, axis: int) -> str:
     """Turn an axis of `tensor` around."""
     last, first = [-1], [np.iinfo(np.int64).min]
@@ -75,4 +101,5 @@ HANDLERS: dict[str, Any] = {
     "SelectV2": (where, []),
     "Erfc": (erfc, []),
     "ReverseV2": (slice_backwards, []),
+    "Bitcast": (sign_bit, []),
 }

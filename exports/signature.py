@@ -2,7 +2,7 @@
 
 import itertools
 import keyword
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -120,10 +120,9 @@ class Signature(NamedTuple):
             )
         for tensor in model.inputs:
             _reject_unusable(tensor)
-        names = [tensor.name for tensor in model.inputs]
-        return cls(
-            _arrays(names, model.inputs), _arrays(_distinct(_output_names(model)), model.outputs)
-        )
+        inputs = [tensor.name for tensor in model.inputs]
+        outputs = _distinct(_output_names(model), taken=inputs)
+        return cls(_arrays(inputs, model.inputs), _arrays(outputs, model.outputs))
 
     def name_inputs(self, inputs: Any) -> dict[str, np.ndarray]:
         """Name the arrays given for the inputs: one array, a list of them, or a mapping.
@@ -162,20 +161,23 @@ def _reject_unusable(tensor: Any) -> None:
 
 
 def _output_names(model: Any) -> list[str]:
-    """Name each output after its key, if the model gives a mapping, or else after its layer."""
-    structure = getattr(model, "output", None)  # which a Sequential model may lack
-    if isinstance(structure, dict):
-        return sorted(structure)
-    return [tensor._keras_history.operation.name for tensor in model.outputs]
+    """Name each output after its keys in mappings, if the model gives some, or after its layer."""
+    import keras  # the runtime has none, and reads no model
+
+    structure = getattr(model, "output", model.outputs)  # which a Sequential model may lack
+    found = keras.tree.flatten_with_path(structure)
+    layers = [tensor._keras_history.operation.name for _, tensor in found]
+    keys = ["_".join(key for key in path if isinstance(key, str)) for path, _ in found]
+    return [key or layer for key, layer in zip(keys, layers, strict=True)]
 
 
-def _distinct(names: Iterable[str]) -> list[str]:
-    """Number the names that a layer gives to several outputs: name, name_1, name_2."""
+def _distinct(names: Iterable[str], taken: Sequence[str]) -> list[str]:
+    """Number the names that several outputs have, or an input: name, name_1, name_2."""
     distinct: list[str] = []
     for name in names:
         numbered = (f"{name}_{number}" for number in itertools.count(1))
         candidates = itertools.chain([name], numbered)
-        distinct.append(next(each for each in candidates if each not in distinct))
+        distinct.append(next(each for each in candidates if each not in (*taken, *distinct)))
     return distinct
 
 

@@ -120,12 +120,15 @@ def _folded(tensor: Any) -> Any:
 
 def are_zeros(tensors: Any) -> bool:
     """Tell whether tensors are known to hold zeros alone, such as Keras begins sequences with."""
-    fills = (
-        tensor.op.inputs[1] if tensor.op.type == "Fill" else tensor
-        for tensor in keras.tree.flatten(tensors)
-    )
-    values = [tf.get_static_value(tensor) for tensor in fills]
+    flat = [tf.convert_to_tensor(tensor) for tensor in keras.tree.flatten(tensors)]
+    values = [tf.get_static_value(_filling(tensor)) for tensor in flat]
     return all(value is not None and not np.any(value) for value in values)
+
+
+def _filling(tensor: Any) -> Any:
+    """Return the number that a tensor is filled with, or the tensor."""
+    is_filled = tf.is_symbolic_tensor(tensor) and tensor.op.type == "Fill"
+    return tensor.op.inputs[1] if is_filled else tensor
 
 
 def place(operation: str, model: keras.Model) -> str:

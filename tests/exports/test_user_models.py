@@ -1,0 +1,156 @@
+"""Small models that people export: the light runtime gives the numbers of Keras, called here."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import onnx
+import pytest
+from keras import layers, ops
+
+import custom_layers
+from exports import export, verify
+from exports.runtime import Predictor
+from tests.exports import models
+from tests.exports.models import FEATURES, UNITS
+
+Make = Callable[[Any], Any]
+
+
+class UserModel(NamedTuple):
+    """What is made of a sequence of features, and which shape, type and operators it has."""
+
+    make: Make
+    steps: int | None = None
+    dtype: str = "float32"
+    operators: tuple[str, ...] = ()
+
+
+def frozen(layer: keras.layers.Layer) -> keras.layers.Layer:
+    layer.trainable = False
+    return layer
+
+
+@keras.saving.register_keras_serializable("tests")
+class Compatible(layers.LSTM):
+    """The usual shim for old files: nothing but another constructor."""
+
+    def __init__(self, *args: Any, time_major: bool = False, **options: Any) -> None:
+        super().__init__(*args, **options)
+
+
+class CompatibleCell(layers.LSTMCell):
+    """The same of a cell."""
+
+
+class OurCell(custom_layers.cells.GRUCell):
+    """The same of a cell of this library."""
+
+
+class OurGRU(custom_layers.GRU, cell=OurCell):
+    """The same of a layer of this library."""
+
+
+class Doubling(layers.GRUCell):
+    """A cell that computes something else than its parent."""
+
+    def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
+        return super().call(2 * inputs, states, training)
+
+
+class Backwards(layers.GRU):
+    """A layer with a loop of its own."""
+
+    def inner_loop(self, sequences: Any, *arguments: Any, **options: Any) -> Any:
+        return super().inner_loop(ops.flip(sequences, 1), *arguments, **options)
+
+
+def sequences_of(*made: Callable[..., keras.layers.Layer], **options: Any) -> Make:
+    """Stack layers that return sequences."""
+
+    def make(x: Any) -> Any:
+        for layer in made:
+            x = layer(UNITS, return_sequences=True, **options)(x)
+        return x
+
+    return make
+
+
+def step_by_step(x: Any) -> Any:
+    """Steps told apart by their number, which a recurrent layer before must not lose."""
+    x = layers.LSTM(UNITS, return_sequences=True)(x)
+    x = custom_layers.MGU(UNITS, return_sequences=True)(x)
+    x = layers.Bidirectional(custom_layers.GRU(UNITS, return_sequences=True))(x)
+    first, *_, last = ops.unstack(x, axis=1)
+    return layers.Lambda(lambda x: sum(x[:, step] for step in range(x.shape[1])))(x), first - last
+
+
+def nested(x: Any) -> Any:
+    y = layers.LSTM(UNITS, return_sequences=True)(x)
+    return {"x": y, "all": (y, [2 * y, {"last": y[:, -1]}]), "same": y}
+
+
+USER_MODELS = {
+    "frozen": UserModel(lambda x: frozen(layers.LSTM(UNITS))(x), operators=("LSTM",)),
+    "frozen in both directions": UserModel(
+        lambda x: frozen(layers.Bidirectional(layers.GRU(UNITS)))(x), operators=("GRU",)
+    ),
+    "frozen cell, part of a frozen model": UserModel(
+        lambda x: frozen(
+            keras.Sequential([layers.RNN(layers.SimpleRNNCell(UNITS)), layers.Dense(2)])
+        )(x),
+        operators=("RNN",),
+    ),
+    "subclass": UserModel(sequences_of(Compatible), operators=("LSTM",)),
+    "subclass in both directions": UserModel(
+        lambda x: layers.Bidirectional(Compatible(UNITS))(x), operators=("LSTM",)
+    ),
+    "subclass of a cell": UserModel(
+        lambda x: layers.RNN(CompatibleCell(UNITS))(x), operators=("LSTM",)
+    ),
+    "subclass of ours": UserModel(sequences_of(OurGRU), operators=("GRU",)),
+    "subclass of our cell": UserModel(
+        lambda x: custom_layers.Recurrent(OurCell(UNITS))(x), operators=("GRU",)
+    ),
+    "subclass that computes": UserModel(lambda x: layers.RNN(Doubling(UNITS))(x)),
+    "subclass with a loop": UserModel(lambda x: Backwards(UNITS)(x)),
+    "unrolled": UserModel(sequences_of(layers.LSTM, layers.GRU, unroll=True), steps=12),
+    "unrolled ours": UserModel(sequences_of(custom_layers.LSTM, layers.GRU, unroll=True), steps=5),
+    "step by step": UserModel(step_by_step, steps=6),
+    "uint8": UserModel(sequences_of(layers.LSTM, custom_layers.GRU), dtype="uint8"),
+    "bool": UserModel(lambda x: custom_layers.MGU(UNITS)(x), dtype="bool"),
+    "int64": UserModel(lambda x: layers.Bidirectional(layers.SimpleRNN(UNITS))(x), dtype="int64"),
+    "passed on": UserModel(lambda x: [x, layers.LSTM(UNITS)(x), x]),
+    "nested outputs": UserModel(nested),
+}
+
+
+@pytest.mark.parametrize("name", USER_MODELS)
+def test_runtime_gives_the_numbers_of_keras(name: str, tmp_path: Path) -> None:
+    make, steps, dtype, operators = USER_MODELS[name]
+    x = keras.Input((steps, FEATURES), dtype=dtype, name="x")
+    model = models.randomized(keras.Model(x, make(x)))
+    export(model, tmp_path / "artifact", formats=["onnx"])
+    verify(tmp_path / "artifact")
+    generator = np.random.default_rng(0)
+    values = (2 * generator.normal(size=(3, steps or 9, FEATURES)) ** 2).astype(dtype)
+    expected = keras.tree.flatten(model(values))
+    got = Predictor(tmp_path / "artifact").predict(values)
+    for have, want in zip(got.values(), expected, strict=True):
+        np.testing.assert_allclose(have, want, atol=1e-5, err_msg=name)
+    found = models.operators(onnx.load(tmp_path / "artifact/onnx/model.onnx"))
+    if operators:
+        assert set(operators) <= set(found) and not models.LOOPS & set(found)
+
+
+def test_outputs_are_named_after_keys_and_unlike_inputs(tmp_path: Path) -> None:
+    x = models.sequences()
+    exported = export(keras.Model(x, nested(x)), tmp_path / "one", formats=["onnx"])
+    names = [output.name for output in exported.signature.outputs]
+    assert names == ["all", "all_1", "all_last", "same", "x"]
+    x = keras.Input((None, FEATURES), name="x")
+    exported = export(keras.Model(x, [x, nested(x)]), tmp_path / "other", formats=["onnx"])
+    names = [output.name for output in exported.signature.outputs]
+    assert names == ["x_1", "all", "all_1", "all_last", "same", "x_2"]
