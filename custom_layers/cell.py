@@ -11,6 +11,7 @@ from keras import ops
 
 from custom_layers import arguments
 from custom_layers.initializers import Chrono
+from custom_layers.registration import Layer
 
 Tensor = Any
 Dot = Callable[[str, Tensor], Tensor]
@@ -64,7 +65,7 @@ class Gates:
         return self._blocks[name]
 
 
-class Cell(keras.layers.Layer):
+class Cell(Layer):
     """One time step of a recurrent layer, as equations over finished projections.
 
     A subclass names its `gates` (the blocks of `kernel`, `recurrent_kernel` and `bias`, in

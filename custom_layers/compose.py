@@ -1,7 +1,7 @@
 """Layers made of layers: both directions, and one upon the other."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -9,8 +9,7 @@ from keras import ops
 from custom_layers import arguments, engine
 from custom_layers.cell import Cell, Tensor
 from custom_layers.recurrent import Recurrent
-
-register = keras.saving.register_keras_serializable("custom_layers")
+from custom_layers.registration import Layer
 
 _MERGED = {
     "concat": lambda one, other: ops.concatenate([one, other], axis=-1),
@@ -21,8 +20,7 @@ _MERGED = {
 }
 
 
-@register
-class Bidirectional(keras.layers.Layer):
+class Bidirectional(Layer):
     """Walk a sequence from both ends, with weights of their own for each direction.
 
         forward_t  = step(x_t, forward_{t-1})
@@ -49,6 +47,8 @@ class Bidirectional(keras.layers.Layer):
     Reference: Schuster & Paliwal, 1997, "Bidirectional recurrent neural networks".
     """
 
+    nested: ClassVar[tuple[str, ...]] = ("layer",)
+
     def __init__(self, layer: Recurrent, merge_mode: str | None = "concat", **options: Any) -> None:
         super().__init__(**options)
         if not isinstance(layer, Recurrent):
@@ -63,9 +63,7 @@ class Bidirectional(keras.layers.Layer):
         # Where one direction has begun and the other not yet, repeating would be misleading.
         layer.zero_output_for_mask = layer.return_sequences
         self.forward_layer = layer
-        self.backward_layer = type(layer).from_config(
-            {**layer.get_config(), "name": f"{layer.name}_backward", "go_backwards": True}
-        )
+        self.backward_layer = layer.variant(name=f"{layer.name}_backward", go_backwards=True)
         self.merge_mode = merge_mode
         self.supports_masking = True
         self.supports_jit = layer.supports_jit
@@ -156,15 +154,8 @@ class Bidirectional(keras.layers.Layer):
         layer = keras.saving.serialize_keras_object(self.forward_layer)
         return {**super().get_config(), "layer": layer, "merge_mode": self.merge_mode}
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Bidirectional":
-        """Build the layer that `get_config` described."""
-        layer = keras.saving.deserialize_keras_object(config["layer"])
-        return cls(**{**config, "layer": layer})
 
-
-@register
-class Stack(keras.layers.Layer):
+class Stack(Layer):
     """One recurrent layer upon the other.
 
         y^0_t = x_t
@@ -190,6 +181,8 @@ class Stack(keras.layers.Layer):
         TypeError: if one of `layers` is neither a `Cell` nor a `Recurrent`.
         ValueError: if `layers` is empty, or one of them goes backwards.
     """
+
+    nested: ClassVar[tuple[str, ...]] = ("layers",)
 
     def __init__(
         self,
@@ -287,12 +280,6 @@ class Stack(keras.layers.Layer):
             **arguments.configuration(self, names),
         }
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Stack":
-        """Build the layer that `get_config` described."""
-        layers = [keras.saving.deserialize_keras_object(each) for each in config["layers"]]
-        return cls(**{**config, "layers": layers})
-
 
 def _walking(layer: Any) -> Recurrent:
     """Make a layer of a cell, and let it hand out all it has."""
@@ -302,8 +289,7 @@ def _walking(layer: Any) -> Recurrent:
         raise TypeError(f"`layers` must be of custom_layers.Cell or Recurrent, not {layer!r}.")
     if layer.go_backwards:
         raise ValueError(f"`{layer.name}` goes backwards, which a layer of a stack cannot.")
-    config = {**layer.get_config(), "return_sequences": True, "return_state": True}
-    return type(layer).from_config(config)
+    return layer.variant(return_sequences=True, return_state=True)
 
 
 def _last(sequences: Tensor, mask: Tensor | None) -> Tensor:

@@ -3,8 +3,6 @@
 import inspect
 from typing import Any, ClassVar
 
-import keras
-
 from custom_layers import arguments, cells
 from custom_layers.cell import Cell
 from custom_layers.recurrent import Recurrent
@@ -15,8 +13,6 @@ Shapes: `[batch, time, F]` to that of the output at the last step, `[batch, U]`,
 
 Raises `ValueError` and `TypeError` as `Cell` and `Recurrent` do.
 """
-
-register = keras.saving.register_keras_serializable("custom_layers")
 
 
 class CellLayer(Recurrent):
@@ -29,6 +25,7 @@ class CellLayer(Recurrent):
     Its docstring goes on with that of the cell, which has the equations.
     """
 
+    nested: ClassVar[tuple[str, ...]] = ()
     cell_class: ClassVar[type[Cell]]
     defaults: ClassVar[dict[str, Any]]
 
@@ -61,18 +58,11 @@ class CellLayer(Recurrent):
         del config["cell"]
         return config
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "CellLayer":
-        """Build the layer that `get_config` described."""
-        return cls(**config)
 
-
-@register
 class RNN(CellLayer, cell=cells.RNNCell):
     """Plain recurrent layer, with the arguments of `keras.layers.SimpleRNN`."""
 
 
-@register
 class IRNN(CellLayer, cell=cells.RNNCell, activation="relu", recurrent_initializer="identity"):
     """Recurrent layer that starts by remembering everything: ReLU, identity matrix, zero bias.
 
@@ -85,131 +75,105 @@ class IRNN(CellLayer, cell=cells.RNNCell, activation="relu", recurrent_initializ
     """
 
 
-@register
 class IndRNN(CellLayer, cell=cells.IndRNNCell):
     """Independently recurrent layer: deep stacks of it keep their gradients."""
 
 
-@register
 class LSTM(CellLayer, cell=cells.LSTMCell):
     """Long short-term memory, with the arguments of `keras.layers.LSTM`."""
 
 
-@register
 class PeepholeLSTM(CellLayer, cell=cells.PeepholeLSTMCell):
     """LSTM with peepholes: for precise timing."""
 
 
-@register
 class CoupledLSTM(CellLayer, cell=cells.CoupledLSTMCell):
     """LSTM with coupled gates, CIFG: a quarter fewer weights."""
 
 
-@register
 class LayerNormLSTM(CellLayer, cell=cells.LayerNormLSTMCell):
     """LSTM with layer normalisation: steadier training."""
 
 
-@register
 class ProjectionLSTM(CellLayer, cell=cells.ProjectionLSTMCell):
     """LSTM with a projected output, LSTMP: a large memory for few weights."""
 
 
-@register
 class MultiplicativeLSTM(CellLayer, cell=cells.MultiplicativeLSTMCell):
     """Multiplicative LSTM: recurrence that depends on the input."""
 
 
-@register
 class JANET(CellLayer, cell=cells.JANETCell):
     """LSTM with the forget gate alone."""
 
 
-@register
 class GRU(CellLayer, cell=cells.GRUCell):
     """Gated recurrent unit, with the arguments of `keras.layers.GRU`."""
 
 
-@register
 class LayerNormGRU(CellLayer, cell=cells.LayerNormGRUCell):
     """GRU with layer normalisation."""
 
 
-@register
 class LiGRU(CellLayer, cell=cells.LiGRUCell):
     """Light GRU: no reset gate, ReLU candidate."""
 
 
-@register
 class MGU(CellLayer, cell=cells.MGUCell):
     """Minimal gated unit: GRU with one gate."""
 
 
-@register
 class UGRNN(CellLayer, cell=cells.UGRNNCell):
     """Update gate recurrent layer."""
 
 
-@register
 class MinimalRNN(CellLayer, cell=cells.MinimalRNNCell):
     """MinimalRNN: one gate between the state and a picture of the input."""
 
 
-@register
 class STAR(CellLayer, cell=cells.STARCell):
     """Stackable recurrent layer: one gate, and gradients that survive depth."""
 
 
-@register
 class FastGRNN(CellLayer, cell=cells.FastGRNNCell):
     """FastGRNN: gate and candidate share their matrices."""
 
 
-@register
 class AntisymmetricRNN(CellLayer, cell=cells.AntisymmetricRNNCell):
     """AntisymmetricRNN: a stable system, stepped."""
 
 
-@register
 class CoRNN(CellLayer, cell=cells.CoRNNCell):
     """Coupled oscillators."""
 
 
-@register
 class LEM(CellLayer, cell=cells.LEMCell):
     """Long expressive memory."""
 
 
-@register
 class NAS(CellLayer, cell=cells.NASCell):
     """The cell of neural architecture search."""
 
 
-@register
 class MinGRU(CellLayer, cell=cells.MinGRUCell):
     """GRU without a loop over time."""
 
 
-@register
 class MinLSTM(CellLayer, cell=cells.MinLSTMCell):
     """LSTM without a loop over time."""
 
 
-@register
 class QRNN(CellLayer, cell=cells.QRNNCell):
     """Quasi-recurrent layer: a convolution, and gates without a loop over time."""
 
 
-@register
 class SRU(CellLayer, cell=cells.SRUCell):
     """Simple recurrent unit: no loop over time, and a highway around the memory."""
 
 
-@register
 class RGLRU(CellLayer, cell=cells.RGLRUCell):
     """Real-gated linear recurrent unit: no loop over time."""
 
 
-@register
 class LRU(CellLayer, cell=cells.LRUCell):
     """Linear recurrent unit: a complex memory, and no loop over time."""

@@ -1,17 +1,17 @@
 """A cell plus time."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
 
 from custom_layers import arguments, engine
 from custom_layers.cell import Cell, Tensor
+from custom_layers.registration import Layer
 
 
-@keras.saving.register_keras_serializable("custom_layers")
-class Recurrent(keras.layers.Layer):
+class Recurrent(Layer):
     """Apply a cell at every step of a sequence.
 
         state_t = step(x_t, h_{t-1}, state_{t-1})     where the mask is True
@@ -50,6 +50,8 @@ class Recurrent(keras.layers.Layer):
         ValueError: if a fraction is not in [0, 1) or a limit not above 0, if `unroll` meets an
             unknown number of steps, if `stateful` meets an unknown or another batch size.
     """
+
+    nested: ClassVar[tuple[str, ...]] = ("cell",)
 
     def __init__(
         self,
@@ -262,8 +264,8 @@ class Recurrent(keras.layers.Layer):
             **arguments.configuration(self, names),
         }
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Recurrent":
-        """Build the layer that `get_config` described."""
-        cell = keras.saving.deserialize_keras_object(config["cell"])
-        return cls(**{**config, "cell": cell})
+    def variant(self, **changes: Any) -> "Recurrent":
+        """Return a layer of the same cell and arguments but for `changes`, with its own weights."""
+        cell = type(self.cell)  # itself, also if another of its name was defined since
+        with keras.saving.CustomObjectScope({keras.saving.get_registered_name(cell): cell}):
+            return type(self).from_config({**self.get_config(), **changes})

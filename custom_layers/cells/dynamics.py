@@ -3,16 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 from keras import ops
 
 from custom_layers.cell import Cell, Dot, Gates, Product
 from custom_layers.cells.gated import GatedCell
 
-register = keras.saving.register_keras_serializable("custom_layers")
 
-
-@register
 class AntisymmetricRNNCell(Cell):
     """Forward Euler steps of a stable system: the Jacobian's eigenvalues stay near one in size.
 
@@ -53,7 +49,6 @@ class AntisymmetricRNNCell(Cell):
         return self.State(h=state.h + self.step_size * self.activation((x + h).h))
 
 
-@register
 class CoRNNCell(Cell):
     """Coupled oscillators, driven by the inputs: gradients neither explode nor vanish.
 
@@ -105,7 +100,6 @@ class CoRNNCell(Cell):
         return self.State(y=state.y + self.step_size * z, z=z)
 
 
-@register
 class LEMCell(GatedCell):
     """Long expressive memory: two states, and for each a step size that the cell chooses.
 

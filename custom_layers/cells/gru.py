@@ -3,17 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 from keras import ops
 
 from custom_layers.cell import Dot, Gates, Product, Tensor
 from custom_layers.cells.gated import GatedCell
 from custom_layers.cells.normalization import normalized
 
-register = keras.saving.register_keras_serializable("custom_layers")
 
-
-@register
 class GRUCell(GatedCell):
     """Gated recurrent unit.
 
@@ -82,7 +78,6 @@ class GRUCell(GatedCell):
         return self.State(h=z * state.h + (1 - z) * g)
 
 
-@register
 class LayerNormGRUCell(GatedCell):
     """GRU that normalises its projections.
 
@@ -134,7 +129,6 @@ class LayerNormGRUCell(GatedCell):
         return ops.concatenate([gates, candidate], axis=-1)
 
 
-@register
 class LiGRUCell(GatedCell):
     """Light GRU: no reset gate, a candidate that does not saturate, a normalised projection.
 

@@ -3,16 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 from keras import ops
 
 from custom_layers.cell import Dot, Gates, Product, Tensor
 from custom_layers.cells.gated import GatedCell
 
-register = keras.saving.register_keras_serializable("custom_layers")
 
-
-@register
 class MGUCell(GatedCell):
     """Minimal gated unit: one gate forgets, and resets what the candidate sees.
 
@@ -48,7 +44,6 @@ class MGUCell(GatedCell):
         return self.State(h=(1 - f) * state.h + f * g)
 
 
-@register
 class UGRNNCell(GatedCell):
     """Update gate recurrence: a plain candidate, and one gate between it and the state.
 
@@ -76,7 +71,6 @@ class UGRNNCell(GatedCell):
         return self.State(h=z * state.h + (1 - z) * self.activation(pre.h))
 
 
-@register
 class MinimalRNNCell(GatedCell):
     """MinimalRNN: inputs become a point of the state's space, and a gate moves the state there.
 
@@ -130,7 +124,6 @@ class MinimalRNNCell(GatedCell):
         return self.State(h=u * state.h + (1 - u) * x.g)
 
 
-@register
 class STARCell(GatedCell):
     """Stackable recurrence: one gate, and no product of the candidate with the state.
 
@@ -159,7 +152,6 @@ class STARCell(GatedCell):
         return self.State(h=self.activation((1 - k) * state.h + k * g))
 
 
-@register
 class FastGRNNCell(GatedCell):
     """FastGRNN: gate and candidate share their matrices, so half the weights are left.
 

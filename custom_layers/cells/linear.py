@@ -11,10 +11,7 @@ from custom_layers.cell import Gates, Tensor
 from custom_layers.cells.gated import GatedCell
 from custom_layers.linear_cell import LinearCell
 
-register = keras.saving.register_keras_serializable("custom_layers")
 
-
-@register
 class MinGRUCell(LinearCell, GatedCell):
     """GRU whose gate and candidate do not look at the state.
 
@@ -43,7 +40,6 @@ class MinGRUCell(LinearCell, GatedCell):
         return [1 - z], [z * self.activation(x.h)]
 
 
-@register
 class MinLSTMCell(LinearCell, GatedCell):
     """LSTM whose gates do not look at the state; they share one unit of attention.
 
@@ -74,7 +70,6 @@ class MinLSTMCell(LinearCell, GatedCell):
         return [kept], [(1 - kept) * self.activation(x.h)]
 
 
-@register
 class QRNNCell(LinearCell, GatedCell):
     """Quasi-recurrent network: a convolution over two steps, then forget and output gates.
 
@@ -110,7 +105,6 @@ class QRNNCell(LinearCell, GatedCell):
         return self.recurrent_activation(x.o + x.previous_o) * memory[0]
 
 
-@register
 class SRUCell(LinearCell, GatedCell):
     """Simple recurrent unit: a forget gate, and a highway around the memory.
 
@@ -144,7 +138,6 @@ class SRUCell(LinearCell, GatedCell):
         return r * self.activation(memory[0]) + (1 - r) * x.s
 
 
-@register
 class RGLRUCell(LinearCell, GatedCell):
     """Real-gated linear recurrent unit, of Griffin: a decay per unit, which a gate weakens.
 
@@ -185,7 +178,6 @@ class RGLRUCell(LinearCell, GatedCell):
         return [ops.exp(log_a)], [stored * i * self.activation(x.h)]
 
 
-@register
 class LRUCell(LinearCell):
     """Linear recurrent unit: a complex memory that turns and decays, and no gate.
 

@@ -3,17 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import keras
-
 from custom_layers import arguments
 from custom_layers.cell import Dot, Gates, Product, Tensor
 from custom_layers.cells.gated import ForgetGateCell
 from custom_layers.cells.normalization import normalized
 
-register = keras.saving.register_keras_serializable("custom_layers")
 
-
-@register
 class LSTMCell(ForgetGateCell):
     """Long short-term memory.
 
@@ -48,7 +43,6 @@ class LSTMCell(ForgetGateCell):
         return self.State(h=o * self.activation(c), c=c)
 
 
-@register
 class PeepholeLSTMCell(ForgetGateCell):
     """LSTM whose gates see the memory, each unit its own.
 
@@ -87,7 +81,6 @@ class PeepholeLSTMCell(ForgetGateCell):
         return self.State(h=o * self.activation(c), c=c)
 
 
-@register
 class CoupledLSTMCell(ForgetGateCell):
     """LSTM that stores as much as it forgets: coupled input and forget gates, CIFG.
 
@@ -118,7 +111,6 @@ class CoupledLSTMCell(ForgetGateCell):
         return self.State(h=o * self.activation(c), c=c)
 
 
-@register
 class LayerNormLSTMCell(ForgetGateCell):
     """LSTM that normalises its projections and its memory.
 
@@ -170,7 +162,6 @@ class LayerNormLSTMCell(ForgetGateCell):
         return self.State(h=o * self.activation(shown), c=c)
 
 
-@register
 class ProjectionLSTMCell(ForgetGateCell):
     """LSTM with a narrower output than memory, LSTMP: fewer weights for the same memory.
 
@@ -248,7 +239,6 @@ class ProjectionLSTMCell(ForgetGateCell):
         return self.State(h=dot("projection_kernel", o * self.activation(c)), c=c)
 
 
-@register
 class MultiplicativeLSTMCell(ForgetGateCell):
     """LSTM whose recurrence depends on the input: each input has a transition of its own.
 
@@ -291,7 +281,6 @@ class MultiplicativeLSTMCell(ForgetGateCell):
         return self.State(h=o * self.activation(c), c=c)
 
 
-@register
 class JANETCell(ForgetGateCell):
     """LSTM of the forget gate alone: "just another network".
 

@@ -2,13 +2,11 @@
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from custom_layers.cell import Cell, Gates
 
 
-@keras.saving.register_keras_serializable("custom_layers")
 class NASCell(Cell):
     """The cell that neural architecture search found on language modelling.
 

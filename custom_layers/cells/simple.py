@@ -3,16 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import keras
-
 from custom_layers.cell import Cell, Gates
 
 _FROM_ZERO_TO_ONE = {"class_name": "RandomUniform", "config": {"minval": 0.0, "maxval": 1.0}}
 
-register = keras.saving.register_keras_serializable("custom_layers")
 
-
-@register
 class RNNCell(Cell):
     """Plain recurrence.
 
@@ -33,7 +28,6 @@ class RNNCell(Cell):
         return self.State(h=self.activation((x + h).h))
 
 
-@register
 class IndRNNCell(Cell):
     """Independent recurrence: each unit sees of the state itself alone.
 
