@@ -16,7 +16,6 @@ from custom_layers.cells import (
     PeepholeLSTMCell,
     RNNCell,
 )
-from exports.keras_cell import KerasCell
 from exports.onnx_writer import Writer
 
 Tensor = Any
@@ -70,9 +69,9 @@ class NativeNode(NamedTuple):
         return len(self.activations)
 
     @property
-    def widths(self) -> list[int]:
-        """Width of each state of a direction."""
-        return [self.units] * (2 if self.operator == "LSTM" else 1)
+    def state_shapes(self) -> list[tuple[int | None, ...]]:
+        """Shape of each state of a row in a direction."""
+        return [(self.units,)] * (2 if self.operator == "LSTM" else 1)
 
     def reads(self, recurrence: engine.Recurrence, sequences: Tensor, state: Any) -> Any:
         """Return what the node reads: the sequences, and a state if there is one."""
@@ -178,7 +177,7 @@ class NativeNode(NamedTuple):
             lengths,
             *first,
             *peepholes,
-            count=1 + len(self.widths),
+            count=1 + len(self.state_shapes),
             **self.attributes,
             **attributes,
         )
@@ -237,8 +236,7 @@ def lacking(layer: custom_layers.Recurrent) -> str | None:
     cell = layer.cell
     kind = _kind(cell)
     if kind is None:
-        unknown = type(cell.inner if isinstance(cell, KerasCell) else cell)
-        return f"ONNX has no recurrent operator for {unknown.__name__}"
+        return no_operator(cell)
     if layer.zoneout:
         return "ONNX's recurrent operators have no zoneout"
     if kind is CoupledLSTMCell and cell.recurrent_activation is not keras.activations.sigmoid:
@@ -248,6 +246,11 @@ def lacking(layer: custom_layers.Recurrent) -> str | None:
             name = getattr(function, "__name__", function)
             return f"ONNX's recurrent operators have no activation {name!r}"
     return None
+
+
+def no_operator(cell: Any) -> str:
+    """Say that ONNX has no operator for `cell`."""
+    return f"ONNX has no recurrent operator for {type(cell).__name__}"
 
 
 def native_node(layer: custom_layers.Recurrent) -> NativeNode:

@@ -15,9 +15,9 @@ import tensorflow as tf
 
 import custom_layers
 from exports import traced
-from exports.keras_cell import KerasCell
-from exports.onnx_native import NativeNode, lacking, native_node
-from exports.onnx_scan import ScanNode
+from exports.names import BACKWARDS
+from exports.onnx_native import NativeNode, lacking, native_node, no_operator
+from exports.onnx_scan import ScanNode, with_axes
 from exports.onnx_writer import Writer, reverse
 
 Tensor = Any
@@ -27,7 +27,6 @@ _KERAS_TWINS = {
     keras.layers.LSTMCell: custom_layers.LSTM,
     keras.layers.GRUCell: custom_layers.GRU,
 }
-_CONVOLUTIONAL = (keras.layers.ConvLSTM1D, keras.layers.ConvLSTM2D, keras.layers.ConvLSTM3D)
 _INNER_LOOPS = {
     layer.inner_loop
     for layer in (keras.layers.RNN, keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU)
@@ -84,7 +83,11 @@ def marked(model: keras.Model) -> Iterator[list[Call]]:
             if _has_loop_of_ours(layer):
                 stack.enter_context(_marked(layer, layer.name, partner, calls))
             elif _has_loop_of_keras(layer):
-                stack.enter_context(_replaced(layer, partner, calls))
+                ours = _twin(layer)
+                if ours is None:
+                    stack.enter_context(_scanned(layer, calls))
+                else:
+                    stack.enter_context(_replaced(layer, ours, partner, calls))
         yield calls
 
 
@@ -113,16 +116,14 @@ def handlers(calls: list[Call], opset: int) -> dict[str, Any]:
 
 def _as_it_is(layer: keras.layers.Layer) -> str:
     """Say what a recurrent layer becomes that is traced without a marker, and why."""
-    if isinstance(layer, _CONVOLUTIONAL):
-        return "Loop: ONNX has no convolutional recurrent operator"
     if isinstance(layer.cell, custom_layers.LinearCell):
         return _CHUNKS
     return f"Loop: {type(layer).__name__} has a loop of its own"
 
 
 def _has_loop_of_keras(layer: keras.layers.Layer) -> bool:
-    """Tell whether `layer` walks a cell over vectors by a loop that Keras wrote."""
-    if not isinstance(layer, keras.layers.RNN) or isinstance(layer, _CONVOLUTIONAL):
+    """Tell whether `layer` walks a cell by a loop that Keras wrote."""
+    if not isinstance(layer, keras.layers.RNN):
         return False
     return type(layer).inner_loop in _INNER_LOOPS
 
@@ -140,7 +141,7 @@ def _marked(
 ) -> Iterator[None]:
     """Let our `layer` trace as a marker."""
     lacks = lacking(layer)
-    form = native_node(layer) if lacks is None else ScanNode(layer, reason=lacks)
+    form = native_node(layer) if lacks is None else ScanNode.of(layer, lacks)
     as_it_is = layer.walk
 
     def walk(recurrence: Any, sequences: Tensor, state: list[Tensor] | None) -> Any:
@@ -152,7 +153,9 @@ def _marked(
         masks = [] if recurrence.mask is None else [recurrence.mask]
         call = Call(name, form, has_mask=bool(masks), has_state=state is not None)
         calls.append(call._replace(partner=_partner(calls, partner, call)))
-        return _marker(len(calls) - 1, steps, form.widths, [sequences, *masks, *(state or [])])
+        return _marker(
+            len(calls) - 1, steps, form.state_shapes, [sequences, *masks, *(state or [])]
+        )
 
     with traced.replaced(layer, "walk", walk):
         yield
@@ -166,18 +169,16 @@ def _partner(calls: list[Call], layer: str | None, call: Call) -> int | None:
 
 
 @contextlib.contextmanager
-def _replaced(layer: Any, partner: str | None, calls: list[Call]) -> Iterator[None]:
-    """Let a `layer` of Keras trace as a marker, by way of ours with its weights."""
-    ours = _twin(layer)
+def _replaced(
+    layer: Any, ours: custom_layers.Recurrent, partner: str | None, calls: list[Call]
+) -> Iterator[None]:
+    """Let a `layer` of Keras trace as a marker, by way of `ours`, with its weights."""
 
     def inner_loop(sequences: Tensor, initial_state: Any, mask: Any, training: bool = False) -> Any:
-        given = None
         flat = keras.tree.flatten(initial_state)
-        added = len(ours.cell.state) - len(flat)  # the output of a cell that has it beside a state
-        if not traced.are_zeros(flat):
-            given = [*ours.get_initial_state(tf.shape(sequences)[0])[:added], *flat]
+        given = None if traced.are_zeros(flat) else flat
         output, *final = ours(sequences, initial_state=given, mask=mask)
-        return output, output, keras.tree.pack_sequence_as(initial_state, final[added:])
+        return output, output, keras.tree.pack_sequence_as(initial_state, final)
 
     with (
         _marked(ours, layer.name, partner, calls),
@@ -186,43 +187,78 @@ def _replaced(layer: Any, partner: str | None, calls: list[Call]) -> Iterator[No
         yield
 
 
-def _twin(layer: Any) -> custom_layers.Recurrent:
-    """Make our layer that computes what a layer of Keras does."""
+def _twin(layer: Any) -> custom_layers.Recurrent | None:
+    """Make our layer that computes what a layer of Keras does, if there is one."""
     cell = layer.cell
     options = {name: getattr(layer, name) for name in _TIME_OPTIONS}
     options |= {"return_state": True, "name": layer.name}
-    # A subclass that leaves `call` alone computes what its parent does.
-    kinds = (kind for kind in _KERAS_TWINS if type(cell).call is kind.call)
-    if (kind := next(kinds, None)) is not None:
-        options |= {name: getattr(cell, name) for name in _CELL_OPTIONS if hasattr(cell, name)}
-        options["dtype"] = layer.dtype_policy
-        twin = _KERAS_TWINS[kind](**options)
+    if type(cell).call is custom_layers.Cell.call:
+        twin = custom_layers.Recurrent(cell, **options)
         twin.build((None, None, cell.kernel.shape[0]))
-        for weight in twin.cell.weights:
-            weight.assign(getattr(cell, weight.name))
         return twin
-    built = layer.get_build_config()
-    features = next(iter(built.get("shapes_dict", built).values()))[-1]
-    is_ours = type(cell).call is custom_layers.Cell.call
-    ours = cell if is_ours else KerasCell(cell, features)
-    twin = custom_layers.Recurrent(ours, **options)
-    twin.build((None, None, features))
+    # A subclass that leaves `call` alone computes what its parent does.
+    kind = next((kind for kind in _KERAS_TWINS if type(cell).call is kind.call), None)
+    if kind is None:
+        return None
+    options |= {name: getattr(cell, name) for name in _CELL_OPTIONS if hasattr(cell, name)}
+    twin = _KERAS_TWINS[kind](**{**options, "dtype": layer.dtype_policy})
+    twin.build((None, None, cell.kernel.shape[0]))
+    for weight in twin.cell.weights:
+        weight.assign(getattr(cell, weight.name))
     return twin
 
 
+@contextlib.contextmanager
+def _scanned(layer: Any, calls: list[Call]) -> Iterator[None]:
+    """Let a `layer` of Keras trace as the marker of a Scan of its cell's step.
+
+    The output of the last step is a state beside those of the cell: Keras shows it, or at first
+    zero, where a step is masked.
+    """
+
+    def inner_loop(sequences: Tensor, initial_state: Any, mask: Any, training: bool = False) -> Any:
+        def step(states: list[Tensor], x: Tensor) -> list[Tensor]:
+            output, new = layer.cell(x, keras.tree.pack_sequence_as(initial_state, states[1:]))
+            return [output, *keras.tree.flatten(new)]
+
+        first, flat = sequences[:, 0], keras.tree.flatten(initial_state)
+        output, *_ = step([None, *flat], first)
+        states = [tf.zeros_like(output), *flat]
+        form = ScanNode(
+            f"{layer.name}{BACKWARDS * layer.go_backwards}",
+            no_operator(layer.cell),
+            step,
+            [tf.TensorSpec([None, *each.shape[1:]], each.dtype) for each in states],
+            tf.TensorSpec([None, *first.shape[1:]], first.dtype),
+        )
+        read = [sequences] if mask is None else [sequences, tf.cast(mask, tf.bool)]
+        if layer.go_backwards:
+            read = [tf.reverse(each, [1]) for each in read]
+        calls.append(Call(layer.name, form, has_mask=mask is not None, has_state=True))
+        number, steps = len(calls) - 1, sequences.shape[:2]
+        outputs, final = _marker(number, steps, form.state_shapes, [*read, *states])
+        if mask is not None and layer.zero_output_for_mask:
+            shown = with_axes(read[1], len(outputs.shape))
+            outputs = tf.where(shown, outputs, tf.zeros_like(outputs))
+        return outputs[:, -1], outputs, keras.tree.pack_sequence_as(initial_state, final[1:])
+
+    with traced.replaced(layer, "inner_loop", inner_loop):
+        yield
+
+
 def _marker(
-    number: int, steps: Any, widths: list[int], inputs: list[Tensor]
+    number: int, steps: Any, shapes: list[tuple[int | None, ...]], inputs: list[Tensor]
 ) -> tuple[Tensor, list[Tensor]]:
     """Put the marker in the graph, as `Recurrent.walk` would put the loop.
 
     Its outputs keep what is known of the sequences' `steps`, the sizes of batch and time.
     """
     outputs, *final = tf.raw_ops.PyFuncStateless(
-        input=inputs, token=str(number), Tout=[tf.float32] * (1 + len(widths))
+        input=inputs, token=str(number), Tout=[tf.float32] * (1 + len(shapes))
     )
-    outputs = tf.ensure_shape(outputs, [*steps, widths[0]])
-    states = zip(final, widths, strict=True)
-    return outputs, [tf.ensure_shape(each, [steps[0], width]) for each, width in states]
+    outputs = tf.ensure_shape(outputs, [*steps, *shapes[0]])
+    states = zip(final, shapes, strict=True)
+    return outputs, [tf.ensure_shape(each, [steps[0], *shape]) for each, shape in states]
 
 
 def _replace_marker(

@@ -88,28 +88,27 @@ def _stateless(model: keras.Model) -> Iterator[None]:
 def _time_folded(model: keras.Model) -> Iterator[None]:
     """Let `TimeDistributed` apply its layer to the steps of all sequences at once.
 
-    Keras 3.15 does so step by step, and where the number of steps is free it takes that of rows.
+    Keras 3.15 writes out the steps that it knows, and else takes the number of rows for theirs.
     """
     with contextlib.ExitStack() as stack:
         for layer in model._flatten_layers():
             if isinstance(layer, keras.layers.TimeDistributed):
-                call = functools.partial(_apply_to_all_steps, layer, layer.call)
+                call = functools.partial(_apply_to_all_steps, layer.layer)
                 stack.enter_context(replaced(layer, "call", call))
         yield
 
 
 def _apply_to_all_steps(
-    layer: keras.layers.TimeDistributed,
-    step_by_step: Callable[..., Any],
-    inputs: Any,
-    training: bool | None = None,
-    mask: Any = None,
+    layer: keras.layers.Layer, inputs: Any, training: bool | None = None, mask: Any = None
 ) -> Any:
-    if inputs.shape[1] is not None:
-        return step_by_step(inputs, training=training, mask=mask)
-    options = {} if mask is None or not layer.layer._call_has_mask_arg else {"mask": _folded(mask)}
-    outputs = layer.layer.call(_folded(inputs), **options)
-    return tf.reshape(outputs, tf.concat([tf.shape(inputs)[:2], tf.shape(outputs)[1:]], 0))
+    options: dict[str, Any] = {}
+    if mask is not None and layer._call_has_mask_arg:
+        options["mask"] = _folded(mask)
+    if layer._call_has_training_arg:
+        options["training"] = training
+    outputs = layer.call(_folded(inputs), **options)
+    unfolded = tf.reshape(outputs, tf.concat([tf.shape(inputs)[:2], tf.shape(outputs)[1:]], 0))
+    return tf.ensure_shape(unfolded, [*inputs.shape[:2], *outputs.shape[1:]])
 
 
 def _folded(tensor: Any) -> Any:

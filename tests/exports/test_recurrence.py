@@ -391,25 +391,70 @@ def test_a_cell_in_kerass_own_layer_with_a_state_to_begin_with(tmp_path: Any) ->
     assert_equal(converted, {"sequences": draw_sequences(given), "mask": given, "state": first})
 
 
-def test_a_convolutional_layer_is_a_loop_and_says_so(tmp_path: Any) -> None:
-    pictures = keras.Input((None, 5, 5, 1), name="pictures")
-    layer = keras.layers.ConvLSTM2D(2, 3, return_sequences=True, name="video")
-    converted = convert(models.randomized(keras.Model(pictures, layer(pictures))), tmp_path)
-    said = onnx_graph.recurrent_layers(converted.graph)
-    assert said == {"video": "Loop: ONNX has no convolutional recurrent operator"}
-    values = np.random.default_rng(0).normal(size=(2, 4, 5, 5, 1)).astype("float32")
-    assert_equal(converted, {"pictures": values})
+class Outer(keras.layers.Layer):
+    """A cell of fast weights: its state is a matrix, and its output is no state."""
+
+    state_size, output_size = ((2, 3), UNITS), 3
+
+    def build(self, shape: Any) -> None:
+        self.kernel = self.add_weight(shape=(shape[-1], 2 + 3 + UNITS))
+
+    def get_initial_state(self, batch_size: Any) -> Any:
+        return [keras.ops.zeros((batch_size, 2, 3)), keras.ops.zeros((batch_size, UNITS))]
+
+    def call(self, inputs: Any, states: Any) -> Any:
+        matrix, vector = states
+        key, value, gate = keras.ops.split(inputs @ self.kernel, [2, 5], axis=-1)
+        matrix = 0.5 * matrix + key[:, :, None] * value[:, None, :]
+        vector = keras.ops.tanh(gate + vector / 2)
+        return keras.ops.einsum("bij,bi->bj", matrix, key) + vector[:, :3], [matrix, vector]
+
+
+CONVOLUTIONS: dict[str, Any] = {
+    "1D": (keras.layers.ConvLSTM1D, (5, 2), {}),
+    "2D": (keras.layers.ConvLSTM2D, (5, 4, 2), {"padding": "same", "strides": 2}),
+    "3D": (keras.layers.ConvLSTM3D, (4, 5, 4, 1), {}),
+}
+
+
+@pytest.mark.parametrize("kind", [*CONVOLUTIONS, "matrix"])
+@pytest.mark.parametrize("options", [{}, {"go_backwards": True, "zero_output_for_mask": True}])
+def test_states_of_any_rank_are_a_scan(kind: str, options: Any, tmp_path: Any) -> None:
+    layer, shape, own = CONVOLUTIONS.get(kind, (None, (FEATURES,), {}))
+    options = {"return_sequences": True, "name": "layer", **options}
+    steps = keras.Input((None, *shape), name="steps")
+    mask = keras.Input((None,), dtype="bool", name="mask")
+    if layer is None:  # Keras cannot return such states
+        walk = keras.layers.RNN(Outer(), **options)
+    else:
+        walk = layer(2, 2, return_state=True, **own, **options)
+    outputs = keras.tree.flatten([walk(steps, mask=mask), walk(steps)])
+    converted = convert(models.randomized(keras.Model([steps, mask], outputs)), tmp_path)
+    assert_scan(converted.graph, count=2)
+    said = onnx_graph.recurrent_layers(converted.graph)["layer"]
+    assert re.fullmatch("Scan: ONNX has no recurrent operator for (ConvLSTMCell|Outer)", said)
+    values = np.random.default_rng(0).normal(size=(4, 9, *shape)).astype("float32")
+    for real in (np.arange(9) < [[9], [4], [1], [0]], np.arange(9) != [[3], [0], [8], [9]]):
+        inputs = {"steps": values, "mask": real}
+        assert_equal(converted, inputs)
+        ours, expected = converted.onnx(inputs), converted.model.predict(inputs, verbose=0)
+        for got, should in zip(ours.values(), expected, strict=True):
+            np.testing.assert_allclose(got, should, atol=1e-5)
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_a_layer_at_every_step_is_applied_to_all_at_once(masked: bool, tmp_path: Any) -> None:
+@pytest.mark.parametrize("steps", [None, 5])
+def test_a_layer_at_every_step_is_applied_to_all_at_once(
+    masked: bool, steps: int | None, tmp_path: Any
+) -> None:
     inner = models.make("gru")
-    words = keras.Input((None, 6, FEATURES), name="words")
-    mask = keras.Input((None, 6), dtype="bool", name="mask")
+    words = keras.Input((steps, 6, FEATURES), name="words")
+    mask = keras.Input((steps, 6), dtype="bool", name="mask")
     layer = keras.layers.TimeDistributed(inner)
     outputs = layer(words, mask=mask) if masked else layer(words)
     converted = convert(models.randomized(keras.Model([words, mask], outputs)), tmp_path)
     assert_native(converted.graph, "GRU", count=1)
+    assert models.axes(converted.graph.graph.output[0]) == ["batch", steps or "time", UNITS]
     values = np.random.default_rng(0).normal(size=(2, 5, 6, FEATURES)).astype("float32")
     real = np.random.default_rng(1).random((2, 5, 6)) < 0.6
     expected = [inner(values[:, step], mask=real[:, step] if masked else None) for step in range(5)]
