@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from exports.errors import ExportError
-from exports.signature import Array, Signature, State
+from exports.signature import Array, Signature, State, reject_nonfinite
 
 CONFIG = "config.json"
 LABELS = "labels.json"
@@ -173,9 +173,17 @@ class Artifact:
         read = {"saved_model": saved_model.read}
         return {name: read.get(name, runtime.read)(paths[name]) for name in formats}
 
-    def predict(self, inputs: Any) -> dict[str, np.ndarray]:
-        """Run the model on arrays: one, a list or a mapping by name."""
-        outputs: dict[str, np.ndarray] = self.run(self.signature.name_inputs(inputs))
+    def predict(self, inputs: Any, *, allow_nonfinite: bool = False) -> dict[str, np.ndarray]:
+        """Run the model on arrays: one, a list or a mapping by name.
+
+        Raises:
+            ExportError: if the arrays are not those that the model takes, or hold NaN or infinity
+                and `allow_nonfinite` is false.
+        """
+        arrays = self.signature.name_inputs(inputs)
+        if not allow_nonfinite:
+            reject_nonfinite(arrays)
+        outputs: dict[str, np.ndarray] = self.run(arrays)
         return outputs
 
     def predict_text(self, texts: Sequence[str]) -> np.ndarray:

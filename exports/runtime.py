@@ -12,7 +12,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from exports import artifact
 from exports.errors import ExportError
-from exports.signature import Signature, State
+from exports.signature import Signature, State, reject_nonfinite
 
 Arrays = dict[str, np.ndarray]
 Run = Callable[[Arrays], Arrays]
@@ -59,10 +59,14 @@ class Steps(NamedTuple):
 class Predictor:
     """An exported model that answers. Threads may share it.
 
+    A pickle of it holds the path of the directory: whoever unpickles it loads the files anew.
+
     Args:
         directory: what `exports.export` wrote, ONNX among its formats.
         threads: that one call may use; None: one for each core. One thread each is best where many
             call at a time.
+        allow_nonfinite: take NaN and infinity in inputs, for which ONNX Runtime may give finite
+            numbers where Keras gives NaN.
 
     Attributes:
         artifact: the directory.
@@ -73,11 +77,22 @@ class Predictor:
         ExportError: if the directory holds no exported model, or is damaged.
     """
 
-    def __init__(self, directory: str | os.PathLike[str], threads: int | None = None) -> None:
-        self.artifact = artifact.load(directory)
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        threads: int | None = None,
+        *,
+        allow_nonfinite: bool = False,
+    ) -> None:
+        self.artifact = artifact.load(os.path.abspath(directory))  # it outlives a change of folder
         self.signature = self.artifact.signature
         self.labels = self.artifact.labels
         self._threads = threads
+        self._allow_nonfinite = allow_nonfinite
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        make = functools.partial(type(self), allow_nonfinite=self._allow_nonfinite)
+        return make, (self.artifact.directory, self._threads)
 
     @overload
     def __call__(self, given: str) -> Prediction: ...
@@ -119,7 +134,18 @@ class Predictor:
         Raises:
             ExportError: if the arrays are not those that the model takes.
         """
-        return self._run(self.signature.name_inputs(inputs))
+        return self._run(self.read_inputs(inputs))
+
+    def read_inputs(self, inputs: Any) -> Arrays:
+        """Return the arrays that the model takes, by name, for one array or for arrays by name.
+
+        Raises:
+            ExportError: if they have other names, shapes or types, or hold NaN or infinity and
+                these are not allowed.
+        """
+        arrays = self.signature.name_inputs(inputs)
+        self._check_finite(arrays)
+        return arrays
 
     def stream(self, batch: int = 1) -> "Stream":
         """Begin `batch` sequences that are given chunk by chunk.
@@ -131,7 +157,7 @@ class Predictor:
             raise ExportError(
                 f"{self.artifact.directory} holds no step model: export with streaming=True."
             )
-        return Stream(self._run_step, self.signature, self.artifact.states, batch)
+        return Stream(self._step, self.signature, self.artifact.states, batch)
 
     def trace(self, inputs: Any) -> Steps:
         """Feed sequences step by step, for one array or for arrays by name, and keep all it makes.
@@ -142,7 +168,7 @@ class Predictor:
             ExportError: if the arrays are not those that the model takes, or it was exported
                 without a step model.
         """
-        arrays = self.signature.name_inputs(inputs)
+        arrays = self.read_inputs(inputs)
         timed = [array.name for array in self.signature.inputs if array.has_time]
         batch, time = arrays[timed[0]].shape[:2]
         stream = self.stream(batch)
@@ -162,6 +188,14 @@ class Predictor:
                 for name in outputs[0]
             },
         )
+
+    def _step(self, arrays: Arrays) -> Arrays:
+        self._check_finite(arrays)
+        return self._run_step(arrays)
+
+    def _check_finite(self, arrays: Arrays) -> None:
+        if not self._allow_nonfinite:
+            reject_nonfinite(arrays)
 
     def _prediction(self, outputs: Arrays, row: int) -> Prediction:
         own = {name: values[row] for name, values in outputs.items()}

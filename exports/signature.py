@@ -145,6 +145,24 @@ class Signature(NamedTuple):
         return arrays
 
 
+def reject_nonfinite(arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise for NaN and infinity, which formats do not treat alike.
+
+    ONNX Runtime's LSTM and GRU give finite numbers for a NaN, where Keras gives NaN.
+
+    Raises:
+        ExportError: if one of `arrays` holds NaN or infinity.
+    """
+    for name, values in arrays.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            place = np.argwhere(~np.isfinite(values))[0].tolist()
+            raise ExportError(
+                f"{name!r} holds {values[tuple(place)]} at {place}, where ONNX Runtime may give "
+                "other numbers than Keras: replace NaN and infinity (padding is 0), or allow them "
+                "with allow_nonfinite=True, or recurrent serve --allow-nonfinite."
+            )
+
+
 def _reject_unusable(tensor: Any) -> None:
     """Raise for an input that some format cannot name or size, or that no array of numbers fits."""
     name = tensor.name

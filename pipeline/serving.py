@@ -11,7 +11,7 @@ from pipeline import exported
 from pipeline.errors import PipelineError
 
 
-def load(path: Path, limits: Limits) -> Service:
+def load(path: Path, limits: Limits, *, allow_nonfinite: bool = False) -> Service:
     """Load the exported model of a run directory, or of an artifact directory.
 
     Raises:
@@ -19,7 +19,8 @@ def load(path: Path, limits: Limits) -> Service:
     """
     directory = exported.directory(path)
     try:
-        return Service(Predictor(directory, threads=1), limits)
+        predictor = Predictor(directory, threads=1, allow_nonfinite=allow_nonfinite)
+        return Service(predictor, limits)
     except ExportError as error:
         raise PipelineError(str(error)) from error
 

@@ -123,7 +123,7 @@ class Service:
             predictions = await self._texts.answer(texts)
             return {"predictions": [_shown(prediction) for prediction in predictions]}
         if asked.keys() == {"inputs"}:
-            arrays = self._predictor.signature.name_inputs(asked["inputs"])
+            arrays = self._predictor.read_inputs(asked["inputs"])
             self._check_rows(len(next(iter(arrays.values()))))
             return {"outputs": _listed(await self._inputs.answer(arrays))}
         raise HTTPException(422, 'Give {"texts": [...]} or {"inputs": {name: rows, ...}}.')
@@ -243,16 +243,12 @@ def _refusal(status: int, reason: str, headers: Mapping[str, str] | None = None)
 
 def _parsed(body: str | bytes) -> dict[str, Any]:
     try:
-        content = json.loads(body, parse_constant=_reject_constant)
+        content = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"This is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise HTTPException(422, "A request is a JSON object.")
     return content
-
-
-def _reject_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
 
 
 def _strings(texts: Any) -> list[str]:

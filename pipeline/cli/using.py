@@ -237,7 +237,8 @@ def bench(run: Path, rounds: int, file: Path | None) -> None:
 @click.option("--max-queue", type=_AMOUNT, default=Limits.max_queue, help="Requests that wait.")
 @click.option("--max-streams", type=_AMOUNT, default=Limits.max_streams, help="Open at a time.")
 @click.option("--max-seconds", type=_SECONDS, default=Limits.max_seconds, help="For an answer.")
-def serve(run: Path, host: str, port: int, **limits: Any) -> None:
+@click.option("--allow-nonfinite", is_flag=True, help="Take NaN and Infinity in inputs.")
+def serve(run: Path, host: str, port: int, allow_nonfinite: bool, **limits: Any) -> None:
     """Answer over HTTP with the exported model of RUN, which may be an artifact directory too.
 
     POST /predict takes {"texts": [...]} or {"inputs": {name: rows}}, the WebSocket /stream chunks
@@ -248,7 +249,7 @@ def serve(run: Path, host: str, port: int, **limits: Any) -> None:
     from pipeline import serving
 
     server.exit_on_sigterm()
-    service = serving.load(run, Limits(**limits))
+    service = serving.load(run, Limits(**limits), allow_nonfinite=allow_nonfinite)
     with serving.listen(host, port) as listener:
         say(f"serving {run} on http://{host}:{listener.getsockname()[1]}")
         server.run(service, listener)

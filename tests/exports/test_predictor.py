@@ -1,12 +1,17 @@
 """The predictor: light, right, and clear about what it does not take."""
 
 import concurrent.futures
+import copy
+import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import joblib
 import keras
 import numpy as np
 import pytest
@@ -109,6 +114,90 @@ def test_what_it_does_not_take(given: Any, message: str, predictor: Predictor) -
 def test_numbers_that_float32_does_not_hold(reader: Predictor) -> None:
     with pytest.raises(ExportError, match="'sequences' holds float32 numbers, and some"):
         reader(np.full((1, 1, models.FEATURES), 1e300))
+
+
+def _with(value: float) -> np.ndarray:
+    """A sequence with one number replaced, in a step that is otherwise padding."""
+    sequences = np.zeros((2, 4, models.FEATURES))
+    sequences[:, :2] = 1
+    sequences[1, 3, 2] = value
+    return sequences
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_refused_by_name(
+    value: float, reader: Predictor, streamed: tuple[Artifact, keras.Model]
+) -> None:
+    stream = reader.stream(batch=2)
+    calls: list[Callable[[Any], Any]] = [reader, reader.trace, stream.feed, streamed[0].predict]
+    for call in calls:
+        with pytest.raises(ExportError, match=rf"'sequences' holds {value} at \[1, 3, 2\]") as told:
+            call({"sequences": _with(value)})
+        assert "allow_nonfinite=True" in str(told.value)
+        assert call({"sequences": _with(1)})
+    stream.state = {**stream.state, "reader.c": np.full_like(stream.state["reader.c"], value)}
+    with pytest.raises(ExportError, match=rf"'reader.c' holds {value} at \[0, 0\]"):
+        stream.feed(_with(1))
+
+
+def test_what_is_not_finite_can_be_allowed(streamed: tuple[Artifact, keras.Model]) -> None:
+    artifact, _ = streamed
+    reader = Predictor(artifact.directory, allow_nonfinite=True)
+    whole = _with(np.nan)
+    for outputs in (
+        reader(whole),
+        reader.trace(whole).outputs,
+        reader.stream(batch=2).feed(whole),
+        artifact.predict(whole, allow_nonfinite=True),
+    ):
+        assert outputs["steps"].shape == (2, 4, 2)
+
+
+def test_a_saved_model_refuses_what_is_not_finite(tmp_path: Path) -> None:
+    inputs = keras.Input((2,), name="x")
+    model = keras.Model(inputs, keras.layers.Dense(1, name="y")(inputs))
+    artifact = export(model, tmp_path / "artifact", formats=["saved_model"])
+    whole = np.array([[1, np.nan]])
+    with pytest.raises(ExportError, match=r"'x' holds nan at \[0, 1\]"):
+        artifact.predict(whole)
+    assert np.isnan(artifact.predict(whole, allow_nonfinite=True)["y"]).all()
+
+
+def _pickled(value: Any) -> Any:
+    return pickle.loads(pickle.dumps(value))
+
+
+@pytest.mark.parametrize("copy_of", [_pickled, copy.deepcopy, copy.copy])
+def test_one_that_was_used_can_be_copied(
+    copy_of: Callable[[Any], Any], exported: Artifact, streamed: tuple[Artifact, keras.Model]
+) -> None:
+    predictor = Predictor(exported.directory)
+    before = predictor("good!"), predictor(np.array([[2, 3]]))["label"]
+    again = copy_of(predictor)
+    assert again("good!").scores == before[0].scores and again.labels == predictor.labels
+    np.testing.assert_array_equal(again(np.array([[2, 3]]))["label"], before[1])
+
+    lenient = Predictor(streamed[0].directory, allow_nonfinite=True)
+    stream = lenient.stream(batch=2)
+    stream.feed(_with(1))
+    other = copy_of(stream)
+    expected = stream.feed(_with(2))["steps"]
+    np.testing.assert_array_equal(other.feed(_with(2))["steps"], expected)
+    assert copy_of(lenient)(_with(np.nan))
+
+
+def test_other_processes_can_use_one_that_was_used(
+    exported: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(exported.directory.parent)
+    predictor = Predictor(exported.directory.name)
+    expected = [predictor(text).scores for text in TEXTS]
+    monkeypatch.chdir("/")
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, spawn) as pool:
+        assert [each.scores for each in pool.map(predictor, TEXTS)] == expected
+    answers = joblib.Parallel(n_jobs=2)(joblib.delayed(predictor)(text) for text in TEXTS)
+    assert [each.scores for each in answers] == expected
 
 
 def test_rows_of_inputs_must_agree(tmp_path: Path) -> None:
