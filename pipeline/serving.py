@@ -1,6 +1,7 @@
 """From a run to a server."""
 
 import socket
+from collections.abc import Collection
 from pathlib import Path
 
 from exports.errors import ExportError
@@ -11,7 +12,9 @@ from pipeline import exported
 from pipeline.errors import PipelineError
 
 
-def load(path: Path, limits: Limits, *, allow_nonfinite: bool = False) -> Service:
+def load(
+    path: Path, limits: Limits, *, origins: Collection[str] = (), allow_nonfinite: bool = False
+) -> Service:
     """Load the exported model of a run directory, or of an artifact directory.
 
     Raises:
@@ -20,7 +23,7 @@ def load(path: Path, limits: Limits, *, allow_nonfinite: bool = False) -> Servic
     directory = exported.directory(path)
     try:
         predictor = Predictor(directory, threads=1, allow_nonfinite=allow_nonfinite)
-        return Service(predictor, limits)
+        return Service(predictor, limits, origins)
     except ExportError as error:
         raise PipelineError(str(error)) from error
 

@@ -18,6 +18,7 @@ class QueueFullError(Exception):
 class _Waiting(Generic[Given, Answer]):
     given: Given
     rows: int
+    size: int
     kind: Hashable
     answer: asyncio.Future[Answer]
 
@@ -28,6 +29,7 @@ class Batcher(Generic[Given, Answer]):
     Args:
         joining: how requests are run together.
         max_batch: rows of a batch; a request that has more is run alone.
+        max_size: size of a batch, as the joining counts it; so for a request.
         max_parallel: batches that run at the same time.
         max_queue: requests that may wait.
         observe: is told the rows of each batch.
@@ -38,12 +40,14 @@ class Batcher(Generic[Given, Answer]):
         joining: Joining[Given, Answer],
         *,
         max_batch: int,
+        max_size: int,
         max_parallel: int,
         max_queue: int,
         observe: Callable[[int], None],
     ) -> None:
         self._joining = joining
         self._max_batch = max_batch
+        self._max_size = max_size
         self._max_parallel = max_parallel
         self._max_queue = max_queue
         self._observe = observe
@@ -63,9 +67,9 @@ class Batcher(Generic[Given, Answer]):
         """
         if len(self) >= self._max_queue:
             raise QueueFullError(f"{len(self)} requests wait already: try again later.")
-        kind, rows = self._joining.kind(given), self._joining.rows(given)
+        rows, size = self._joining.rows(given), self._joining.size(given)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(given, rows, kind, answer))
+        self._queue.append(_Waiting(given, rows, size, self._joining.kind(given), answer))
         if len(self._workers) < self._max_parallel:
             worker = asyncio.create_task(self._work())
             self._workers.add(worker)
@@ -87,15 +91,17 @@ class Batcher(Generic[Given, Answer]):
         """Take the first request from the queue, and those of its kind that go with it."""
         batch: list[_Waiting[Given, Answer]] = []
         left: collections.deque[_Waiting[Given, Answer]] = collections.deque()
-        rows = 0
+        rows = size = 0
         for waiting in self._queue:
             if waiting.answer.done():  # nobody waits for it any longer
                 continue
             if not batch or (
-                waiting.kind == batch[0].kind and rows + waiting.rows <= self._max_batch
+                waiting.kind == batch[0].kind
+                and rows + waiting.rows <= self._max_batch
+                and size + waiting.size <= self._max_size
             ):
                 batch.append(waiting)
-                rows += waiting.rows
+                rows, size = rows + waiting.rows, size + waiting.size
             else:
                 left.append(waiting)
         self._queue = left

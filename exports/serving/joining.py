@@ -2,6 +2,7 @@
 
 import abc
 import itertools
+import math
 from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
 
@@ -23,6 +24,14 @@ class Joining(abc.ABC, Generic[Given, Answer]):
     @abc.abstractmethod
     def rows(self, given: Given) -> int:
         """Return how many rows a request has."""
+
+    @abc.abstractmethod
+    def size(self, given: Given) -> int:
+        """Return rows times the length of the longest: memory grows with it."""
+
+    @abc.abstractmethod
+    def values(self, given: Given) -> int:
+        """Return how many numbers the outputs have, or a few more."""
 
     @abc.abstractmethod
     def kind(self, given: Given) -> Hashable:
@@ -52,9 +61,17 @@ class Texts(Joining[list[str], list[Prediction]]):
     def rows(self, given: list[str]) -> int:  # noqa: D102
         return len(given)
 
+    def size(self, given: list[str]) -> int:  # noqa: D102
+        return len(given) * max(map(len, given))
+
+    def values(self, given: list[str]) -> int:  # noqa: D102
+        text = self._predictor.artifact.config["text"]
+        return values(self._predictor.signature, len(given), text["max_length"]) if text else 0
+
     def kind(self, given: list[str]) -> Hashable:  # noqa: D102
         words = max(text.count(" ") for text in given)
-        return ("words", words // _NEAR) if self._padded else id(given)
+        length = max(map(len, given)).bit_length()  # a text without spaces may have many tokens
+        return ("words", words // _NEAR, length) if self._padded else id(given)
 
     def run(self, requests: Sequence[list[str]]) -> list[list[Prediction]]:  # noqa: D102
         predictions = iter(self._predictor.predict_text(list(itertools.chain(*requests))))
@@ -77,6 +94,20 @@ class Inputs(Joining[Arrays, Arrays]):
     def rows(self, given: Arrays) -> int:  # noqa: D102
         return len(next(iter(given.values())))
 
+    def size(self, given: Arrays) -> int:  # noqa: D102
+        return self.rows(given) * self._steps(given)
+
+    def values(self, given: Arrays) -> int:  # noqa: D102
+        return values(self._predictor.signature, self.rows(given), self._steps(given))
+
+    def _steps(self, given: Arrays) -> int:
+        """Return the sizes of the free axes but the first, multiplied, of the largest input."""
+        free = {
+            array.name: [axis for axis, size in enumerate(array.shape) if axis and size is None]
+            for array in self._predictor.signature.inputs
+        }
+        return max(math.prod(given[name].shape[axis] for axis in free[name]) for name in given)
+
     def kind(self, given: Arrays) -> Hashable:  # noqa: D102
         shapes = [values.shape[1:] for values in given.values()]
         return ("steps", shapes[0][0] // _NEAR) if self._padded else tuple(shapes)
@@ -87,6 +118,11 @@ class Inputs(Joining[Arrays, Arrays]):
         ends = itertools.accumulate(map(self.rows, requests))
         places = itertools.starmap(slice, itertools.pairwise([0, *ends]))
         return [{name: values[place] for name, values in outputs.items()} for place in places]
+
+
+def values(signature: Signature, rows: int, steps: int) -> int:
+    """Return how many numbers the outputs have for so many rows and steps."""
+    return sum(math.prod(array.sized(rows, steps)) for array in signature.outputs)
 
 
 def takes_padding(predictor: Predictor) -> bool:

@@ -2,26 +2,30 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
-from starlette.types import Message, Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketClose, WebSocketDisconnect
 
 from exports import artifact
 from exports.errors import ExportError
 from exports.runtime import Arrays, Prediction, Predictor, Stream
 from exports.serving.batcher import Batcher, QueueFullError
-from exports.serving.joining import Inputs, Texts, takes_padding
+from exports.serving.joining import Given, Inputs, Joining, Texts, takes_padding
 from exports.serving.limits import Limits
 from exports.serving.metrics import Metrics
 
@@ -37,6 +41,7 @@ class Service:
     Args:
         predictor: the model.
         limits: how much is taken on.
+        origins: of web pages that may ask beside its own, such as "https://example.com".
 
     Attributes:
         stopping: set it, and whatever comes from then on is refused.
@@ -47,12 +52,15 @@ class Service:
         ExportError: if the artifact has no ONNX files, or they do not run.
     """
 
-    def __init__(self, predictor: Predictor, limits: Limits) -> None:
+    def __init__(self, predictor: Predictor, limits: Limits, origins: Collection[str] = ()) -> None:
         self.stopping = False
         self.active = 0
         self.limits = limits
         self._predictor = predictor
+        self._origins = origins
         self._streams = 0
+        self._silent: dict[asyncio.Timeout, float] = {}
+        self._unsent = 0
         self._metrics = Metrics()
         sizes = {
             "max_batch": limits.max_batch,
@@ -62,8 +70,14 @@ class Service:
         observe = self._metrics.batch_rows.observe
         _warm_up(predictor)
         padded = takes_padding(predictor)
-        self._texts = Batcher(Texts(predictor, padded=padded), **sizes, observe=observe)
-        self._inputs = Batcher(Inputs(predictor, padded=padded), **sizes, observe=observe)
+        self._joined_texts = Texts(predictor, padded=padded)
+        self._joined_inputs = Inputs(predictor, padded=padded)
+        self._texts = Batcher(
+            self._joined_texts, **sizes, max_size=limits.max_bytes, observe=observe
+        )
+        self._inputs = Batcher(
+            self._joined_inputs, **sizes, max_size=limits.max_steps, observe=observe
+        )
         self._metrics.waiting.set_function(lambda: len(self._texts) + len(self._inputs))
         self._metrics.streams.set_function(lambda: self._streams)
         self._routes = Starlette(
@@ -72,6 +86,11 @@ class Service:
                 Route("/health", self._health),
                 Route("/metrics", self._show_metrics),
                 WebSocketRoute("/stream", self._stream),
+            ],
+            middleware=[
+                Middleware(
+                    CORSMiddleware, origins, allow_methods=["POST"], allow_headers=["Content-Type"]
+                )
             ],
             exception_handlers={
                 HTTPException: self._refuse,
@@ -84,7 +103,8 @@ class Service:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, count it and time it."""
         if scope["type"] != "http":
-            await self._routes(scope, receive, send)
+            refused = self._is_foreign(scope) or self._is_too_long(scope)
+            await (WebSocketClose() if refused else self._routes)(scope, receive, send)
             return
         path = scope["path"] if scope["path"] in _PATHS else "other"
         start = time.perf_counter()
@@ -96,9 +116,29 @@ class Service:
                     message["headers"] = [*message["headers"], (b"connection", b"close")]
             await send(message)
 
-        answer = _stopped if self.stopping else self._routes
         with self._working():
-            await answer(scope, receive, observed)
+            await self._application(scope)(scope, receive, observed)
+
+    def _application(self, scope: Scope) -> ASGIApp:
+        """Return what answers a request: that which refuses it, maybe."""
+        if self.stopping:
+            return _stopped
+        if self._is_foreign(scope):
+            return _foreign
+        if self._is_too_long(scope):
+            return _refusal(431, f"A head has up to {self.limits.max_head_bytes} bytes.")
+        return self._routes
+
+    def _is_too_long(self, scope: Scope) -> bool:
+        """Tell whether the head is: the parser bounds only those that do not come in one piece."""
+        fields = itertools.chain(*scope["headers"], [scope["raw_path"], scope["query_string"]])
+        return sum(map(len, fields)) > self.limits.max_head_bytes
+
+    def _is_foreign(self, scope: Scope) -> bool:
+        """Tell whether a browser sends this for a page of another host, which it says itself."""
+        headers = Headers(scope=scope)
+        own = {f"{scheme}://{headers.get('host')}" for scheme in ("http", "https")}
+        return not own.union(self._origins).issuperset(headers.getlist("origin"))
 
     # Predict
 
@@ -106,7 +146,8 @@ class Service:
         async with self._in_time(408, "The body did not arrive in time."):
             body = await self._body(request)
         async with self._in_time(503, "There was no answer in time: try again later."):
-            return JSONResponse(await self._answer(_parsed(body)))
+            content = await self._answer(_parsed(body))
+        return _Answer(content, self._sending)
 
     async def _body(self, request: Request) -> bytes:
         body = bytearray()
@@ -119,20 +160,28 @@ class Service:
     async def _answer(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         if asked.keys() == {"texts"}:
             texts = _strings(asked["texts"])
-            self._check_rows(len(texts))
+            self._check(self._joined_texts, texts, self.limits.max_bytes, "characters")
             predictions = await self._texts.answer(texts)
             return {"predictions": [_shown(prediction) for prediction in predictions]}
         if asked.keys() == {"inputs"}:
             arrays = self._predictor.read_inputs(asked["inputs"])
-            self._check_rows(len(next(iter(arrays.values()))))
+            self._check(self._joined_inputs, arrays, self.limits.max_steps, "steps")
             return {"outputs": _listed(await self._inputs.answer(arrays))}
         raise HTTPException(422, 'Give {"texts": [...]} or {"inputs": {name: rows, ...}}.')
 
-    def _check_rows(self, rows: int) -> None:
+    def _check(self, joining: Joining[Given, Any], given: Given, most: int, unit: str) -> None:
+        """Refuse what would take too much memory, before it is run."""
+        rows = joining.rows(given)
         if not rows:
             raise HTTPException(422, "A request has at least one row.")
         if rows > self.limits.max_rows:
             raise HTTPException(413, f"A request has up to {self.limits.max_rows} rows.")
+        if joining.size(given) > most:
+            raise HTTPException(
+                413, f"A request has up to {most} {unit}: rows times {unit} of the longest."
+            )
+        if joining.values(given) > self.limits.max_values:
+            raise HTTPException(413, f"An answer has up to {self.limits.max_values} numbers.")
 
     @contextlib.asynccontextmanager
     async def _in_time(self, status: int, reason: str) -> AsyncIterator[None]:
@@ -147,7 +196,7 @@ class Service:
     async def _stream(self, websocket: WebSocket) -> None:
         """Answer the chunks of a sequence, one after the other, until either side ends it."""
         await websocket.accept()  # browsers see why a connection was closed, not why none was made
-        if self.stopping or self._streams >= self.limits.max_streams:
+        if self.stopping or not self._has_room():
             await websocket.close(_TRY_AGAIN, "No further stream is taken: try again later.")
             return
         try:
@@ -163,33 +212,70 @@ class Service:
         finally:
             self._streams -= 1
 
+    def _has_room(self) -> bool:
+        """Tell whether a stream can be taken; one that has been silent for long gives way."""
+        if self._streams < self.limits.max_streams:
+            return True
+        longest = next(iter(self._silent), None)
+        now = asyncio.get_running_loop().time()
+        if longest is None or now - self._silent[longest] < self.limits.max_seconds:
+            return False
+        del self._silent[longest]
+        longest.reschedule(now)
+        return True
+
     async def _converse(self, websocket: WebSocket, stream: Stream) -> None:
-        while (message := await websocket.receive())["type"] == "websocket.receive":
-            chunk = message.get("text") or message.get("bytes") or ""
+        while (chunk := await self._heard(websocket)) is not None:
             with self._working():
                 try:
                     async with asyncio.timeout(self.limits.max_seconds):
-                        await websocket.send_json(await self._fed(stream, chunk))
+                        answer = await self._fed(stream, chunk)
                 except TimeoutError:
                     # A thread may still be at it, so nobody knows the state.
                     await websocket.close(_TRY_AGAIN, "There was no answer in time.")
                     return
+                await self._tell(websocket, answer)
             if self.stopping:
                 await websocket.close(_RESTARTING)
                 return
+
+    async def _heard(self, websocket: WebSocket) -> str | bytes | None:
+        """Wait for a chunk; None is the end of the stream."""
+        try:
+            async with asyncio.timeout(self.limits.max_idle_seconds) as silence:
+                self._silent[silence] = asyncio.get_running_loop().time()
+                message = await websocket.receive()
+        except TimeoutError:
+            await websocket.close(_TRY_AGAIN, "The stream was silent for too long.")
+            return None
+        finally:
+            self._silent.pop(silence, None)
+        if message["type"] != "websocket.receive":
+            return None
+        return message.get("text") or message.get("bytes") or ""
 
     async def _fed(self, stream: Stream, chunk: str | bytes) -> dict[str, Any]:
         try:
             asked = _parsed(chunk)
             if asked.keys() != {"inputs"}:
                 raise HTTPException(422, 'Give {"inputs": {name: rows, ...}}.')
-            outputs = _listed(await asyncio.to_thread(stream.feed, asked["inputs"]))
+            arrays = self._predictor.read_inputs(asked["inputs"])
+            self._check(self._joined_inputs, arrays, self.limits.max_steps, "steps")
+            outputs = _listed(await asyncio.to_thread(stream.feed, arrays))
         except HTTPException as error:
             return {"error": error.detail}
         except ExportError as error:
             return {"error": self._said(error)}
         self._metrics.chunks.inc()
         return {"outputs": outputs}
+
+    async def _tell(self, websocket: WebSocket, answer: dict[str, Any]) -> None:
+        text = json.dumps(answer)
+        try:
+            with self._sending(len(text)):
+                await websocket.send_text(text)
+        except QueueFullError as error:
+            await websocket.send_json({"error": str(error)})
 
     # Health and metrics
 
@@ -219,6 +305,19 @@ class Service:
         return str(error).replace(f"{self._predictor.artifact.directory}", "the server")
 
     @contextlib.contextmanager
+    def _sending(self, size: int) -> Iterator[None]:
+        """Count the bytes of an answer while they are sent, or refuse to."""
+        if self._unsent + size > self.limits.max_unsent_bytes:
+            raise QueueFullError(
+                "Too many answers wait for their clients to read: try again later."
+            )
+        self._unsent += size
+        try:
+            yield
+        finally:
+            self._unsent -= size
+
+    @contextlib.contextmanager
     def _working(self) -> Iterator[None]:
         self.active += 1
         try:
@@ -227,12 +326,33 @@ class Service:
             self.active -= 1
 
 
+class _Answer(JSONResponse):
+    """An answer that is counted while it is sent."""
+
+    def __init__(
+        self, content: Any, sending: Callable[[int], contextlib.AbstractContextManager[None]]
+    ) -> None:
+        super().__init__(content)
+        self._sending = sending
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._sending(len(self.body)):
+            await super().__call__(scope, receive, send)
+
+
 _stopped = JSONResponse({"error": "The server stops: ask another one."}, 503, _LATER)
+_foreign = JSONResponse(
+    {"error": "This server takes no requests of pages of other hosts: see --origin."}, 403
+)
 
 
 def _warm_up(predictor: Predictor) -> None:
     """Load the files, and find out before the first request whether they run."""
-    predictor.predict(artifact.read_json(predictor.artifact.directory / artifact.REQUEST))
+    request = artifact.read_json(predictor.artifact.directory / artifact.REQUEST)
+    predictor.predict(request)
+    if predictor.artifact.states:
+        row = {name: rows[:1] for name, rows in predictor.read_inputs(request).items()}
+        predictor.stream().feed(row)
     if predictor.artifact.config["text"] is not None:
         predictor.predict_text(["a text"])
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.program import INTERRUPTED, say
+from pipeline.cli.program import INTERRUPTED, FiniteRange, say
 from pipeline.cli.settings import FOLDER, OfTask, chosen
 
 _GO_ON = "the same command goes on from there"
@@ -159,7 +159,7 @@ VERBS = (
             ),
             click.Option(
                 ["--timeout"],
-                type=click.FloatRange(min=0, min_open=True),
+                type=FiniteRange(min=0, min_open=True),
                 default=math.inf,
                 help="Begin no trial after so many seconds.",
             ),

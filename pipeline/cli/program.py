@@ -1,5 +1,6 @@
 """How a command of ours ends: with a status, and what went wrong in one line."""
 
+import math
 import os
 import sys
 import warnings
@@ -11,6 +12,17 @@ import click
 from pipeline.errors import PipelineError
 
 INTERRUPTED = 130
+
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers that NaN and infinity are not in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{number} is not a finite number.", param, ctx)
+        return number
 
 
 def say(message: str) -> None:

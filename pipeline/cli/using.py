@@ -2,21 +2,22 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import click
 
+from exports.errors import ExportError
 from exports.serving.limits import Limits
-from pipeline.cli.program import say
+from pipeline.cli.program import FiniteRange, say
 from pipeline.errors import PipelineError
 
 _FORMATS = ("saved_model", "onnx")
 _FOLDER = click.Path(path_type=Path)
 _AMOUNT = click.IntRange(min=1)
-_SECONDS = click.FloatRange(min=0, min_open=True)
 
 
 @click.command()
@@ -140,7 +141,7 @@ def generate(
 @click.option("--quantize", type=click.Choice(["int8"]), help="Write this form of ONNX, too.")
 @click.option(
     "--max-drop",
-    type=float,
+    type=FiniteRange(),
     default=0.01,
     show_default=True,
     help="How far a score of such a form on the test split may be worse than that of float32.",
@@ -226,19 +227,41 @@ def bench(run: Path, rounds: int, file: Path | None) -> None:
         say(f"written to {file}")
 
 
+def _limits(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb an option for each limit of a server."""
+    for limit in reversed(fields(Limits)):
+        name = f"--{limit.name.replace('_', '-')}"
+        option = click.option(name, default=limit.default, help=limit.metadata["meaning"])
+        verb = option(verb)
+    return verb
+
+
 @click.command(context_settings={"show_default": True})
 @click.argument("run", type=_FOLDER)
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
-@click.option("--port", default=8000, help="Port to listen on; 0 is one that is free.")
-@click.option("--max-bytes", type=_AMOUNT, default=Limits.max_bytes, help="Of a request.")
-@click.option("--max-rows", type=_AMOUNT, default=Limits.max_rows, help="Of a request.")
-@click.option("--max-batch", type=_AMOUNT, default=Limits.max_batch, help="Rows run together.")
-@click.option("--max-parallel", type=_AMOUNT, default=Limits.max_parallel, help="Batches.")
-@click.option("--max-queue", type=_AMOUNT, default=Limits.max_queue, help="Requests that wait.")
-@click.option("--max-streams", type=_AMOUNT, default=Limits.max_streams, help="Open at a time.")
-@click.option("--max-seconds", type=_SECONDS, default=Limits.max_seconds, help="For an answer.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8000,
+    help="Port to listen on; 0 is one that is free.",
+)
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    metavar="URL",
+    help="Take requests of web pages there, too; may be repeated.  [default: of this host alone]",
+)
 @click.option("--allow-nonfinite", is_flag=True, help="Take NaN and Infinity in inputs.")
-def serve(run: Path, host: str, port: int, allow_nonfinite: bool, **limits: Any) -> None:
+@_limits
+def serve(
+    run: Path,
+    host: str,
+    port: int,
+    origins: Sequence[str],
+    allow_nonfinite: bool,
+    **limits: Any,
+) -> None:
     """Answer over HTTP with the exported model of RUN, which may be an artifact directory too.
 
     POST /predict takes {"texts": [...]} or {"inputs": {name: rows}}, the WebSocket /stream chunks
@@ -248,8 +271,12 @@ def serve(run: Path, host: str, port: int, allow_nonfinite: bool, **limits: Any)
     from exports.serving import server
     from pipeline import serving
 
+    try:
+        taken = Limits(**limits)
+    except ExportError as error:
+        raise click.UsageError(f"--{error}".replace("_", "-")) from error
     server.exit_on_sigterm()
-    service = serving.load(run, Limits(**limits), allow_nonfinite=allow_nonfinite)
+    service = serving.load(run, taken, origins=origins, allow_nonfinite=allow_nonfinite)
     with serving.listen(host, port) as listener:
         say(f"serving {run} on http://{host}:{listener.getsockname()[1]}")
         server.run(service, listener)

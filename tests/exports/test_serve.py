@@ -1,82 +1,35 @@
 """The server as its clients see it: `recurrent serve` in a process of its own, over HTTP."""
 
-import contextlib
+import dataclasses
 import json
-import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
 from exports import Artifact, export
 from exports.runtime import Predictor
 from exports.serving.joining import Inputs, takes_padding
+from exports.serving.limits import Limits
 from exports.text import TextEncoder
+from pipeline.cli import command
 from tests.exports import models
-
-# So many steps that others arrive while it runs.
-SLOW = {"inputs": {"tokens": [[2] * 400_000]}}
-COUNT = re.compile(r"^(\w+)(?:{(.*)})? (\S+)$", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Server:
-    process: subprocess.Popen[str]
-    address: str
-    client: httpx.Client
-
-    def post(self, body: Any) -> httpx.Response:
-        return self.client.post("/predict", json=body)
-
-    def count(self, name: str, labels: str = "") -> float:
-        metrics = COUNT.findall(self.client.get("/metrics").text)
-        return float(next((metric[2] for metric in metrics if metric[:2] == (name, labels)), 0))
-
-    def stream(self) -> ClientConnection:
-        return connect(f"{self.address.replace('http', 'ws')}/stream")
-
-
-@contextlib.contextmanager
-def serving(directory: Path, *options: str) -> Iterator[Server]:
-    """Start a server. It must stop with status 0 and complain of nothing."""
-    program = [sys.executable, "-m", "pipeline.cli", "serve", str(directory), "--port=0", *options]
-    process = subprocess.Popen(program, stderr=subprocess.PIPE, text=True)
-    assert process.stderr
-    address = process.stderr.readline().split()[-1]
-    try:
-        with httpx.Client(base_url=address, timeout=60) as client:
-            yield Server(process, address, client)
-    finally:
-        process.terminate()
-        complaints = process.stderr.read()
-        process.stderr.close()
-    assert (process.wait(), complaints) == (0, ""), address
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Ask again and again, for up to twenty seconds."""
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
+from tests.exports.servers import SLOW, TAKES_SLOW, Server, serving, until
 
 
 @pytest.fixture(scope="module")
 def texts(exported: Artifact) -> Iterator[Server]:
-    with serving(exported.directory, "--max-parallel=1") as server:
+    with serving(exported.directory, "--max-parallel=1", TAKES_SLOW) as server:
         yield server
 
 
@@ -139,6 +92,11 @@ def test_requests_that_wait_are_joined_and_each_gets_its_own_answer(
         (b'{"texts": []}', 422, "A request has at least one row"),
         (b'{"texts": ["good"]}', 422, "the server holds a model that takes no text"),
         (b'{"texts": ["a", "b", "c", "d"]}', 413, "A request has up to 3 rows"),
+        (
+            b'{"inputs": {"sequences": [[[1, 1, 1]], [[1, 1, 1]], [[1, 1, 1]], [[1, 1, 1]]]}}',
+            413,
+            "3 rows",
+        ),
         (b'{"inputs": {"x": 1}}', 422, "The inputs are ['sequences'], not ['x']"),
         (b'{"inputs": {"sequences": [[1]]}}', 422, "the shape [batch, time, 3], not [1, 1]"),
         (b'{"inputs": {"sequences": [[[1e99, 1, 1]]]}}', 422, "holds float32 numbers"),
@@ -155,17 +113,32 @@ def test_addresses_that_are_not_there(strict: Server) -> None:
     assert strict.client.get("/predict").status_code == 405
 
 
-def test_more_than_may_wait_and_longer_than_it_may_take(exported: Artifact) -> None:
-    limits = ("--max-parallel=1", "--max-queue=1", "--max-seconds=0.1")
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "-1", "1e300", "9" * 40, "many"])
+@pytest.mark.parametrize("limit", [limit.name for limit in dataclasses.fields(Limits)] + ["port"])
+def test_limits_that_are_none(limit: str, value: str, tmp_path: Path) -> None:
+    option = f"--{limit.replace('_', '-')}"
+    outcome = CliRunner().invoke(command, ["serve", str(tmp_path), option, value])
+    assert outcome.exit_code == 2 and option in outcome.output
+
+
+@pytest.mark.parametrize(
+    ("option", "error"),
+    [
+        ("--max-queue=1", "1 requests wait already: try again later."),
+        ("--max-seconds=0.5", "There was no answer in time: try again later."),
+    ],
+)
+def test_more_than_may_wait_or_longer_than_it_may_take(
+    option: str, error: str, exported: Artifact
+) -> None:
+    limits = ("--max-parallel=1", TAKES_SLOW, option)
     with serving(exported.directory, *limits) as server, ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(server.post, [SLOW] * 8))
-        errors = {answer.json()["error"] for answer in answers if answer.status_code == 503}
-        assert errors == {
-            "1 requests wait already: try again later.",
-            "There was no answer in time: try again later.",
-        }
-        assert {answer.headers.get("Retry-After") for answer in answers} <= {"1", None}
-        assert server.count("recurrent_requests_total", 'path="/predict",status="503"') >= 2
+        refused = [answer for answer in answers if answer.status_code == 503]
+        assert {answer.json()["error"] for answer in refused} == {error}
+        assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
+        counted = server.count("recurrent_requests_total", 'path="/predict",status="503"')
+        assert counted == len(refused)
 
 
 def test_a_client_that_leaves_in_the_middle_is_no_trouble(texts: Server) -> None:

@@ -113,7 +113,17 @@ def test_a_mistake_is_answered_in_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("given", [["trian"], ["train", "sentiment", "--unit=3"], ["predict"]])
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["trian"],
+        ["train", "sentiment", "--unit=3"],
+        ["predict"],
+        ["sweep", "sentiment", "--timeout=nan"],
+        ["export", "run", "--max-drop=nan"],
+        ["export", "run", "--max-drop=inf"],
+    ],
+)
 def test_wrong_usage_is_explained(recurrent: Command, given: list[str]) -> None:
     outcome = recurrent(*given)
     assert outcome.status == 2
