@@ -1,11 +1,16 @@
 import keras
 import pytest
 
-from tests.custom_layers.table import CASES, Case
+from tests.custom_layers.table import CASES, REPRESENTATIVES, Case
 
 
 @pytest.fixture(params=CASES, scope="session")
 def case(request: pytest.FixtureRequest) -> Case:
+    return CASES[request.param]
+
+
+@pytest.fixture(params=REPRESENTATIVES, scope="session")
+def representative(request: pytest.FixtureRequest) -> Case:
     return CASES[request.param]
 
 

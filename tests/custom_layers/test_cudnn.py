@@ -16,13 +16,13 @@ import tensorflow as tf
 import custom_layers
 from custom_layers.engine import backend, cudnn
 from tests.custom_layers.gradients import tensorflow_only
+from tests.custom_layers.pairwise import pairwise
 from tests.custom_layers.table import CASES, sigmoid
 from tests.custom_layers.test_conformance import (
     MASKS,
     assert_all_close,
     built,
     inputs,
-    masks,
     outputs_and_gradients,
     randomize,
     states,
@@ -89,13 +89,22 @@ def _emulated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "takes_gpu_kernels", lambda: True)
 
 
-@masks
-@pytest.mark.parametrize("name", ["RNN", "IRNN", "LSTM", "GRU"])
-@pytest.mark.parametrize("go_backwards", [False, True])
-@pytest.mark.parametrize("use_bias", [False, True])
+ROWS = pairwise(
+    {
+        "name": ["RNN", "IRNN", "LSTM", "GRU"],
+        "mask": list(MASKS),
+        "go_backwards": [False, True],
+        "use_bias": [False, True],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "mask_name", "go_backwards", "use_bias"), [tuple(row.values()) for row in ROWS]
+)
 @pytest.mark.usefixtures("_emulated")
 def test_equals_the_loop_for_every_mask(
-    name: str, mask: np.ndarray | None, go_backwards: bool, use_bias: bool
+    name: str, mask_name: str, go_backwards: bool, use_bias: bool
 ) -> None:
     options = {
         "return_sequences": True,
@@ -103,6 +112,7 @@ def test_equals_the_loop_for_every_mask(
         "go_backwards": go_backwards,
         "use_bias": use_bias,
     }
+    mask = MASKS[mask_name]
     native = built(CASES[name].make(**options))
     loop = built(CASES[name].make(use_cudnn=False, **options))
     randomize(native)

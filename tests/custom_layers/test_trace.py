@@ -10,7 +10,7 @@ import pytest
 import custom_layers
 from custom_layers import trace
 from tests.custom_layers.gradients import arrays, tensorflow_only
-from tests.custom_layers.table import CASES, Case, State, lstm, sigmoid
+from tests.custom_layers.table import CASES, Case, State, lstm, sigmoid, weights_of
 from tests.custom_layers.test_conformance import (
     BATCH,
     FEATURES,
@@ -29,8 +29,8 @@ def traced(layer: custom_layers.Recurrent, x: np.ndarray) -> custom_layers.Trace
     return custom_layers.Trace(*arrays(tuple(found)))
 
 
-def test_states_are_those_of_the_layer_at_every_step(case: Case) -> None:
-    layer = built(case.make(return_sequences=True, return_state=True))
+def test_states_are_those_of_the_layer_at_every_step(representative: Case) -> None:
+    layer = built(representative.make(return_sequences=True, return_state=True))
     randomize(layer)
     outputs, *final = arrays(layer(inputs()))
     seen = traced(layer, inputs())
@@ -53,7 +53,7 @@ def test_gates_are_those_of_the_equations() -> None:
         expected = {"i": sigmoid(i), "f": sigmoid(f), "c": np.tanh(g), "o": sigmoid(o)}
         for name, values in expected.items():
             np.testing.assert_allclose(seen.gates[name][:, time], values, atol=1e-5)
-        state = lstm(x, state, layer.get_weights())
+        state = lstm(x, state, weights_of(layer))
     assert list(seen.gates) == ["i", "f", "o", "c"]
 
 

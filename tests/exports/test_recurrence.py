@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 import custom_layers
 from exports import ExportError, onnx_graph, runtime, traced
 from exports.signature import Signature
-from tests.custom_layers.table import CASES
+from tests.custom_layers.table import CASES, REPRESENTATIVES
 from tests.exports import models
 from tests.exports.models import FEATURES, LAYERS, UNITS, WORDS
 
@@ -463,11 +463,7 @@ def test_a_layer_at_every_step_is_applied_to_all_at_once(
         np.testing.assert_allclose(got, np.stack(expected, axis=1), atol=1e-5)
 
 
-OTHERS = [
-    name
-    for name, case in CASES.items()
-    if case.keras_layer is None and name not in ("PeepholeLSTM", "CoupledLSTM")
-]
+OTHERS = [name for name in REPRESENTATIVES if CASES[name].keras_layer is None]
 
 
 @pytest.mark.parametrize("name", OTHERS)
