@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from exports.errors import ExportError
+from exports.errors import ExportError, reason
 from exports.signature import Array, Signature, State, reject_nonfinite
 
 CONFIG = "config.json"
@@ -86,7 +86,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ExportError(f"{path} cannot be read: {error}") from error
+        raise ExportError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def size(path: Path) -> int:

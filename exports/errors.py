@@ -1,5 +1,21 @@
 """What an exporter can say to its user."""
 
+import re
+
+_STYLES = re.compile(r"\x1b\[[0-9;]*m")
+# Lines that frame a reason in the messages of Keras and TensorFlow.
+_FRAME = re.compile(
+    r"Exception encountered when calling|Graph execution error|Detected at node|<stack traces"
+    r"|Arguments received by|File \"|\[\[\{\{node|$"
+)
+
 
 class ExportError(Exception):
     """A model or a directory that cannot be used, with what is wrong and what to do about it."""
+
+
+def reason(error: BaseException | str) -> str:
+    """Return the line of another library's message that says what is wrong, without styles."""
+    lines = [line.strip() for line in _STYLES.sub("", str(error)).splitlines()]
+    meaningful = (line for line in lines if not _FRAME.match(line))
+    return next(meaningful, type(error).__name__)

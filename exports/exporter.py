@@ -1,6 +1,7 @@
 """Export a model: write each format, show that they agree, and only then put them in place."""
 
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,30 @@ from exports import (
 )
 from exports import streaming as step_model
 from exports.artifact import FORMATS, Artifact, load
-from exports.errors import ExportError
+from exports.errors import ExportError, reason
 from exports.onnx_small import Small
 from exports.signature import Hearing, Motion, Signature
 from exports.text import TextEncoder
 
 _RECORDED = 8
+_STRINGS = "a list of strings"
+_TYPES: dict[str, tuple[Any, str]] = {  # of arguments, for those who do not check them
+    "model": (keras.Model, "a keras.Model; exports.read_keras(path) reads a file"),
+    "directory": (str | os.PathLike, "a path"),
+    "formats": (Sequence, _STRINGS),
+    "encoder": (TextEncoder | None, "a TextEncoder"),
+    "labels": (Sequence | None, _STRINGS),
+    "texts": (Sequence, _STRINGS),
+    "small": (Small | None, "a Small"),
+    "motion": (Motion | None, "a Motion"),
+    "hearing": (Hearing | None, "a Hearing"),
+    "card": (Mapping | None, "a mapping"),
+    "config": (Mapping | None, "a mapping"),
+}
 
 
 @traced.in_full_precision()
+@traced.plain_errors()
 def export(
     model: keras.Model,
     directory: str | os.PathLike[str],
@@ -82,11 +98,25 @@ def export(
             cannot stream, a format differs from Keras beyond the tolerance, or a small form lowers
             a figure beyond its limit.
     """
+    _reject_wrong_types(
+        model=model,
+        directory=directory,
+        formats=formats,
+        encoder=encoder,
+        labels=labels,
+        texts=texts,
+        small=small,
+        motion=motion,
+        hearing=hearing,
+        card=card,
+        config=config,
+    )
     directory, card = Path(directory), card or {}
     _reject_unknown(formats, small)
     model = _exportable(model, inputs)
     signature = traced.signature(model)
     _reject_texts(signature, encoder, texts)
+    _reject_labels(signature, labels)
     if streaming is None:
         streaming = step_model.is_stateful(model)
     states = step_model.states(model, signature) if streaming else ()
@@ -119,7 +149,7 @@ def export(
         runs = {"keras": run, **drafted.runs(formats)}
         real = proof.real_cases(signature, examples, texts, encoder)
         cases = [*real, *parity.grid(signature, drafted.limits)]
-        proofs = proof.of_artifact(drafted, runs, cases, texts)
+        proofs = proof.of_artifact(drafted, runs, cases, texts, model)
         if hearing is not None and "onnx" in formats:
             onnx_sound.write(hearing, draft / artifact.SOUND)
             proofs["sound"] = proof.of_sound(drafted, run, hearing)
@@ -145,11 +175,35 @@ def read_keras(path: str | os.PathLike[str]) -> keras.Model:
     try:
         return keras.models.load_model(path, compile=False)
     except (OSError, TypeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise ExportError(
-            f"{path} cannot be loaded: {reason} A model with layers of your own is exported where "
-            "they are known, in Python: exports.export(model, directory)."
+            f"{path} cannot be loaded: {reason(error)} A model with layers of your own is exported "
+            "where they are known, in Python: exports.export(model, directory)."
         ) from error
+
+
+def _reject_wrong_types(**given: Any) -> None:
+    for name, value in given.items():
+        kinds, described = _TYPES[name]
+        if not isinstance(value, kinds):
+            raise ExportError(f"`{name}` must be {described}, not {_kind(value)}.")
+        if described == _STRINGS:
+            if isinstance(value, str):
+                raise ExportError(f"`{name}` must be {described}, not one string: [{value!r}].")
+            if wrong := [each for each in value or () if not isinstance(each, str)]:
+                raise ExportError(f"`{name}` must be {described}, and holds {_kind(wrong[0])}.")
+
+
+def _kind(value: Any) -> str:
+    """Name a value with its type, in a few words."""
+    return f"{textwrap.shorten(repr(value), 40)} ({type(value).__name__})"
+
+
+def _reject_labels(signature: Signature, labels: Sequence[str] | None) -> None:
+    sizes = {array.name: array.shape[-1] for array in signature.outputs if array.shape[1:]}
+    if labels is not None and len(labels) not in sizes.values():
+        raise ExportError(
+            f"`labels` names {len(labels)} classes, and no output has as many scores: {sizes}."
+        )
 
 
 def _reject_unknown(formats: Sequence[str], small: Small | None) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 from exports import runtime
-from exports.errors import ExportError
+from exports.errors import ExportError, reason
 from exports.parity import Run
 
 
@@ -21,5 +21,5 @@ def read(model: keras.Model) -> Run:
         try:
             model.export(str(path), format="onnx", verbose=False)
         except (NotImplementedError, RuntimeError, ValueError) as error:
-            raise ExportError(f"keras.Model.export fails: {error}") from error
+            raise ExportError(f"keras.Model.export fails: {reason(error)}") from error
         return runtime.read(path)

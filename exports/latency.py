@@ -16,6 +16,7 @@ from exports.parity import Arrays, Case, Run
 
 BATCHES = (1, 32)
 _ROUNDS, _SECONDS = 50, 0.8  # of `of_cases`, for each batch size
+_ROW_SECONDS = 0.05  # of `of_cases`, for one row on all sides
 _CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -38,14 +39,24 @@ class Latency(NamedTuple):
 
 
 def of_cases(runs: Mapping[str, Run], cases: Sequence[Case]) -> dict[str, Any]:
-    """Measure briefly, for two seconds at most, on real inputs of middling length if there are any.
+    """Measure briefly, for some seconds, on real inputs of middling length if there are any.
 
-    Otherwise on the longest of the cases.
+    Otherwise on the longest of the cases. Where a row of those takes too long, shorter ones do.
     """
-    real = [case for case in cases if case.real]
-    longest = max(cases, key=lambda case: sum(values.size for values in case.inputs.values()))
-    inputs = (real[len(real) // 2] if real else longest).inputs
-    return measure(runs, inputs, dict.fromkeys(BATCHES, range(_ROUNDS)), seconds=_SECONDS)
+    real = sorted((case for case in cases if case.real), key=_row_size)
+    for case in reversed(real[: len(real) // 2 + 1] or sorted(cases, key=_row_size)):
+        row = {name: values[:1] for name, values in case.inputs.items()}
+        start = time.perf_counter()
+        for run in runs.values():
+            run(row)
+        if time.perf_counter() - start < _ROW_SECONDS:
+            break
+    rounds = dict.fromkeys(BATCHES, range(_ROUNDS))
+    return measure(runs, case.inputs, rounds, seconds=_SECONDS)
+
+
+def _row_size(case: Case) -> int:
+    return sum(values[:1].size for values in case.inputs.values())
 
 
 def measure(

@@ -13,7 +13,7 @@ import tf2onnx
 
 from custom_layers import engine
 from exports import onnx_recurrence, traced
-from exports.errors import ExportError
+from exports.errors import ExportError, reason
 from exports.onnx_writer import HANDLERS
 from exports.signature import Signature
 
@@ -68,8 +68,7 @@ def convert(
         onnx.helper.set_model_props(graph, {**(metadata or {}), LAYERS: layers})
         onnx.checker.check_model(graph, full_check=True)
     except _ERRORS as error:
-        reason = " ".join(str(error).split())
-        raise ExportError(f"{model.name!r} cannot be converted to ONNX: {reason}") from error
+        raise ExportError(f"{model.name!r} cannot be converted to ONNX: {reason(error)}") from error
     return graph
 
 

@@ -5,7 +5,7 @@ from string import Template
 import onnx
 from onnx import compose, version_converter
 
-from exports.errors import ExportError
+from exports.errors import ExportError, reason
 from exports.text import LETTER, MARK, TAG, UNKNOWN, TextEncoder
 
 TEXT = "text"  # the name of the strings
@@ -106,8 +106,7 @@ def with_text(model: onnx.ModelProto, encoder: TextEncoder) -> onnx.ModelProto:
         merged.metadata_props.extend(model.metadata_props)
         onnx.checker.check_model(merged, full_check=True)
     except (RuntimeError, ValueError, onnx.checker.ValidationError) as error:
-        reason = " ".join(str(error).split())
-        raise ExportError(f"The ONNX file cannot take text: {reason}") from error
+        raise ExportError(f"The ONNX file cannot take text: {reason(error)}") from error
     return merged
 
 

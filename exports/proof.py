@@ -9,6 +9,7 @@ import numpy as np
 
 from exports import artifact, onnx_small, parity, runtime, saved_model, streaming, traced
 from exports.artifact import Artifact, load
+from exports.errors import ExportError
 from exports.parity import Arrays, Case, Parity, Run
 from exports.signature import Hearing, Signature
 from exports.text import TextEncoder
@@ -21,7 +22,11 @@ _HARD_TEXTS = (
 
 
 def of_artifact(
-    exported: Artifact, runs: Mapping[str, Run], cases: Sequence[Case], texts: Sequence[str] = ()
+    exported: Artifact,
+    runs: Mapping[str, Run],
+    cases: Sequence[Case],
+    texts: Sequence[str] = (),
+    model: keras.Model | None = None,
 ) -> dict[str, Parity]:
     """Hold each format against the first of `runs`.
 
@@ -30,6 +35,7 @@ def of_artifact(
         runs: the model on whole sequences, by format; the first is the reference.
         cases: whole sequences.
         texts: raw texts, for a model that takes text; some hard ones are added.
+        model: is asked for the reason of a difference, if it is at hand.
 
     Returns:
         What was compared on whole sequences and, where there are such files, in chunks and on raw
@@ -39,10 +45,11 @@ def of_artifact(
         ExportError: at the first difference beyond the tolerance.
     """
     (name, reference), *others = runs.items()
-    proofs = {"whole": parity.compare(runs, cases)} if others else {}
+    near = None if model is None else traced.neighbour(model, exported.signature)
+    proofs = {"whole": parity.compare(runs, cases, near)} if others else {}
     if exported.states:
         whole = [case for case in cases if not case.real]
-        proofs["chunks"] = _of_chunks(exported, {name: reference}, whole)
+        proofs["chunks"] = _of_chunks(exported, {name: reference}, whole, near, model)
     if exported.config["text"] is not None:
         proofs["text"] = _of_text(exported, {name: reference}, [*texts[:_BATCH], *_HARD_TEXTS])
     return proofs
@@ -108,14 +115,33 @@ def _sounds(rate: int) -> Iterator[Case]:
         yield Case(f"{seconds} s of noise", {"samples": noise.astype("float32")})
 
 
-def _of_chunks(exported: Artifact, whole: Mapping[str, Run], cases: Sequence[Case]) -> Parity:
+def _of_chunks(
+    exported: Artifact,
+    whole: Mapping[str, Run],
+    cases: Sequence[Case],
+    near: Run | None,
+    model: keras.Model | None,
+) -> Parity:
     """Show that sequences fed in chunks to the step models give what they give as a whole."""
     steps = _runs(exported, saved_model.STEP, artifact.STEP)
+    signature, states = exported.signature, exported.states
     chunked = {
-        f"{name} in chunks": streaming.in_chunks(run, exported.signature, exported.states)
+        f"{name} in chunks": streaming.in_chunks(run, signature, states)
         for name, run in steps.items()
     }
-    return parity.compare({**whole, **chunked}, streaming.cases(cases))
+    try:
+        return parity.compare({**whole, **chunked}, cases, near)
+    except ExportError as error:
+        if model is None:
+            raise
+        layer = streaming.needs_all_steps(model, signature, states, cases)
+        if layer is None:
+            raise
+        raise ExportError(
+            f"{model.name!r} cannot be fed in chunks: {layer} needs the whole sequence, because it "
+            "gives something else for a part of one. Use a layer that carries a state instead, or "
+            f"export with streaming=False. ({error})"
+        ) from error
 
 
 def _of_text(exported: Artifact, whole: Mapping[str, Run], texts: Sequence[str]) -> Parity:
@@ -160,6 +186,8 @@ def real_cases(
     if examples is not None:
         arrays = signature.name_inputs(examples)
         rows = len(next(iter(arrays.values())))
+        if not rows:
+            raise ExportError("`examples` holds no rows: give some, or leave it out.")
         for start in range(0, rows, _BATCH):
             part = slice(start, start + _BATCH)
             yield Case(

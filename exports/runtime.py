@@ -11,7 +11,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from exports import artifact
-from exports.errors import ExportError
+from exports.errors import ExportError, reason
 from exports.signature import Signature, State, reject_nonfinite
 
 Arrays = dict[str, np.ndarray]
@@ -275,7 +275,7 @@ def read(path: Path, threads: int | None = None) -> Run:
             str(path), options, providers=["CPUExecutionProvider"]
         )
     except _ERRORS as error:
-        raise ExportError(f"{path} cannot be loaded by ONNX Runtime: {error}") from error
+        raise ExportError(f"{path} cannot be loaded by ONNX Runtime: {reason(error)}") from error
     names = [output.name for output in session.get_outputs()]
 
     def run(inputs: Arrays) -> Arrays:
@@ -286,7 +286,7 @@ def read(path: Path, threads: int | None = None) -> Run:
         try:
             return dict(zip(names, session.run(names, inputs), strict=True))
         except _ERRORS as error:
-            raise ExportError(f"{path} fails in ONNX Runtime: {error}") from error
+            raise ExportError(f"{path} fails in ONNX Runtime: {reason(error)}") from error
 
     return run
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from custom_layers import engine
 from exports import streaming, traced
-from exports.errors import ExportError
+from exports.errors import ExportError, reason
 from exports.parity import Arrays, Run
 from exports.signature import Signature, State
 from exports.text import TextEncoder
@@ -79,7 +79,9 @@ def read(directory: Path, signature: str = SERVE) -> Run:
     try:
         loaded = tf.saved_model.load(str(directory))
     except (IndexError, OSError, ValueError, tf.errors.OpError) as error:
-        raise ExportError(f"{directory} cannot be loaded as a SavedModel: {error}") from error
+        raise ExportError(
+            f"{directory} cannot be loaded as a SavedModel: {reason(error)}"
+        ) from error
     if signature not in loaded.signatures:
         raise ExportError(f"{directory} has no signature {signature!r}: it takes no raw text.")
     function = loaded.signatures[signature]
@@ -89,7 +91,9 @@ def read(directory: Path, signature: str = SERVE) -> Run:
         try:
             return {name: output.numpy() for name, output in function(**tensors).items()}
         except tf.errors.OpError as error:
-            raise ExportError(f"{directory} fails in TensorFlow: {error.message}") from error
+            raise ExportError(
+                f"{directory} fails in TensorFlow: {reason(error.message)}"
+            ) from error
 
     # The function alone does not keep the variables it reads.
     run.keep = loaded  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from exports.errors import ExportError
+from exports.errors import ExportError, reason
 
 
 class Array(NamedTuple):
@@ -46,7 +46,9 @@ class Array(NamedTuple):
         try:
             given = np.asarray(values)
         except ValueError as error:
-            raise ExportError(f"{self.name!r} is given what is no array: {error}") from error
+            raise ExportError(
+                f"{self.name!r} is given what is no array: {reason(error)}"
+            ) from error
         fits = len(given.shape) == len(self.shape) and all(
             size in (None, actual) for size, actual in zip(self.shape, given.shape, strict=True)
         )
@@ -171,6 +173,12 @@ def _reject_unusable(tensor: Any) -> None:
             f"The input {name!r} needs a name of letters, digits and underscores: "
             "give keras.Input(..., name=...)."
         )
+    for kind in ("ragged", "sparse"):
+        if getattr(tensor, kind, False):
+            raise ExportError(
+                f"The input {name!r} is {kind}, and files take plain arrays: leave out {kind}=True "
+                "in its keras.Input."
+            )
     if tensor.dtype == "string":
         raise ExportError(
             f"The input {name!r} takes strings: let the model take token ids, and give the export "

@@ -1,26 +1,35 @@
 """A step model: a chunk of a sequence and states in, outputs and states out."""
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import custom_layers
 from exports import traced
 from exports.errors import ExportError
-from exports.parity import Arrays, Case, Run
+from exports.parity import ABSOLUTE, RELATIVE, Arrays, Case, Run
 from exports.signature import Array, Signature, State
 
 Tensor = Any
 
+# What the states of Keras's layers are called; those of other cells are numbered.
 _KERAS_STATES = {
     keras.layers.SimpleRNN: ("h",),
     keras.layers.GRU: ("h",),
     keras.layers.LSTM: ("h", "c"),
+    keras.layers.ConvLSTM1D: ("h", "c"),
+    keras.layers.ConvLSTM2D: ("h", "c"),
+    keras.layers.ConvLSTM3D: ("h", "c"),
 }
+
+# Takes the zeros of a layer's states, by name, and returns what it begins with instead.
+Begin = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 
 def is_stateful(model: keras.Model) -> bool:
@@ -40,7 +49,19 @@ def states(model: keras.Model, signature: Signature) -> tuple[State, ...]:
             f"The input {fixed[0].name!r} has {fixed[0].shape[1]} steps, and a chunk may have any "
             "number: give keras.Input((None, ...))."
         )
-    found = [state for layer in _recurrent(model) for state in _states_of(layer)]
+    call, found = traced.function(model, signature), list[State]()
+
+    def begin(zeros: dict[str, Tensor]) -> dict[str, Tensor]:
+        for name, tensor in zeros.items():
+            shape = (None, *tensor.shape[1:])
+            found.append(State(name, f"{name}.next", shape, tensor.dtype.name))
+        return zeros
+
+    def look(*inputs: Tensor) -> dict[str, Tensor]:
+        with _carried(model, begin):
+            return call(*inputs)
+
+    tf.function(look, autograph=False).get_concrete_function(*traced.specifications(signature))
     if not found:
         raise ExportError(f"{model.name!r} has no recurrent layer whose state could be carried.")
     names = [state.name for state in found]
@@ -64,8 +85,8 @@ def function(
 
     def step(*arrays: Tensor) -> dict[str, Tensor]:
         inputs, given = arrays[: len(signature.inputs)], arrays[len(signature.inputs) :]
-        begin = {state.name: tensor for state, tensor in zip(states, given, strict=True)}
-        with _carried(_recurrent(model), begin) as end:
+        known = {state.name: tensor for state, tensor in zip(states, given, strict=True)}
+        with _carried(model, lambda zeros: {name: known[name] for name in zeros}) as end:
             outputs = call(*inputs)
         return {**outputs, **{state.next: end[state.name] for state in states}}
 
@@ -110,81 +131,191 @@ def in_chunks(run: Run, signature: Signature, states: Sequence[State], seed: int
     return whole
 
 
-def cases(cases: Sequence[Case]) -> list[Case]:
-    """Leave out what a stream does not have: steps that are not real."""
-    return [case for case in cases if all(np.all(values) for values in case.inputs.values())]
+def needs_all_steps(
+    model: keras.Model, signature: Signature, states: Sequence[State], cases: Sequence[Case]
+) -> str | None:
+    """Name the first layer that does not give in chunks what it gives on a whole sequence.
+
+    Args:
+        model: whose outputs differ in chunks.
+        signature: of the model.
+        states: of the step model.
+        cases: whole sequences; one of middling length is taken.
+    """
+    inputs = sorted(cases, key=lambda case: sum(each.size for each in case.inputs.values()))[
+        len(cases) // 2
+    ].inputs
+    known = signature_of(signature, states)
+    whole = _watched(model, signature, traced.function(model, signature))
+    step = _watched(model, known, function(model, signature, states))
+    streamed = next(array.name for array in signature.inputs if array.has_time)
+    expected, chunks, lengths = whole(inputs)[1], list[dict[str, list[np.ndarray]]](), list[int]()
+
+    def run(arrays: Arrays) -> Arrays:
+        outputs, seen = step(arrays)
+        chunks.append(seen)
+        lengths.append(arrays[streamed].shape[1])
+        return outputs
+
+    try:
+        in_chunks(run, signature, states)(inputs)
+    except tf.errors.OpError as error:
+        return traced.failing_place(error, model)[1]
+    for name, outputs in expected.items():
+        for number, output in enumerate(outputs):
+            parts = [chunk[name][number] for chunk in chunks]
+            has_time = [part.shape[1:2] for part in parts] == [(length,) for length in lengths]
+            got = np.concatenate(parts, axis=1) if has_time else parts[-1]
+            if got.shape != output.shape or not np.allclose(got, output, RELATIVE, ABSOLUTE):
+                return name
+    return None
 
 
-def _recurrent(model: keras.Model) -> list[keras.layers.Layer]:
-    kinds = (custom_layers.Recurrent, keras.layers.RNN)
-    return [layer for layer in model._flatten_layers() if isinstance(layer, kinds)]
+def _watched(
+    model: keras.Model, signature: Signature, call: Callable[..., dict[str, Tensor]]
+) -> Callable[[Arrays], tuple[Arrays, dict[str, list[np.ndarray]]]]:
+    """Return `call` as a function of arrays that also gives what each layer of `model` gave."""
+    names: list[str] = []
+
+    def watched(*inputs: Tensor) -> Any:
+        seen: dict[str, list[Tensor]] = {}
+        with contextlib.ExitStack() as stack:
+            for layer in _outside_of_loops(model):
+                watch = functools.partial(_watch, layer, layer.call, seen)
+                stack.enter_context(traced.replaced(layer, "call", watch))
+            outputs = call(*inputs)
+        names[:] = seen
+        return outputs, list(seen.values())
+
+    compiled = tf.function(
+        watched, input_signature=traced.specifications(signature), autograph=False
+    )
+
+    def run(arrays: Arrays) -> tuple[Arrays, dict[str, list[np.ndarray]]]:
+        given = (tf.constant(arrays[each.name]) for each in signature.inputs)
+        outputs, seen = tf.nest.map_structure(np.asarray, compiled(*given))
+        return outputs, dict(zip(names, seen, strict=True))
+
+    return run
 
 
-def _states_of(layer: keras.layers.Layer) -> list[State]:
-    if layer.go_backwards:
-        raise ExportError(
-            f"Layer {layer.name!r} begins at the last step and so needs the whole sequence: it has "
-            "no state to carry from chunk to chunk. Export with streaming=False."
-        )
-    sizes = keras.tree.flatten(layer.cell.state_size)
-    names = getattr(layer.cell, "state", None) or _KERAS_STATES.get(type(layer))
-    names = names or [f"state_{number}" for number in range(len(sizes))]
-    return [
-        State(f"{layer.name}.{name}", f"{layer.name}.{name}.next", (None, size), "float32")
-        for name, size in zip(names, sizes, strict=True)
-    ]
+def _watch(layer: Any, call: Callable[..., Any], seen: Any, *args: Any, **options: Any) -> Any:
+    outputs = call(*args, **options)
+    tensors = [each for each in keras.tree.flatten(outputs) if isinstance(each, tf.Tensor)]
+    name = f"layer {layer.name!r} ({type(layer).__name__})"
+    seen[name] = [*seen.get(name, []), *tensors]
+    return outputs
+
+
+def _outside_of_loops(model: keras.Model) -> list[Any]:
+    """List layers and operations of `model`, but for those that a layer calls step by step."""
+    layers = model._flatten_layers()
+    loops = (custom_layers.Recurrent, keras.layers.RNN, keras.layers.Wrapper)
+    inside = {
+        id(inner)
+        for layer in layers
+        if isinstance(layer, loops)
+        for inner in layer._flatten_layers(include_self=False)
+    }
+    operations = [each for layer in layers for each in getattr(layer, "operations", [])]
+    found = {id(each): each for each in [*layers, *operations] if each is not model}
+    return [each for number, each in found.items() if number not in inside]
 
 
 @contextlib.contextmanager
-def _carried(
-    layers: Sequence[keras.layers.Layer], begin: Mapping[str, Tensor]
-) -> Iterator[dict[str, Tensor]]:
-    """While open, each layer begins with its states; what it ends with is yielded, by name."""
+def _carried(model: keras.Model, begin: Begin) -> Iterator[dict[str, Tensor]]:
+    """While open, each recurrent layer begins with what `begin` returns; yield how they end."""
     end: dict[str, Tensor] = {}
     with contextlib.ExitStack() as stack:
-        for layer in layers:
-            names = [state.name for state in _states_of(layer)]
-            stack.enter_context(_carrying(layer, names, begin, end))
+        for layer in model._flatten_layers():
+            if isinstance(layer, custom_layers.Recurrent):
+                stack.enter_context(_carrying(layer, begin, end))
+            elif isinstance(layer, keras.layers.RNN):
+                stack.enter_context(_carrying_in_keras(layer, begin, end))
         yield end
 
 
 @contextlib.contextmanager
 def _carrying(
-    layer: Any, names: Sequence[str], begin: Mapping[str, Tensor], end: dict[str, Tensor]
+    layer: custom_layers.Recurrent, begin: Begin, end: dict[str, Tensor]
 ) -> Iterator[None]:
-    given = [begin[name] for name in names]
-
-    def keep(final: Any) -> None:
-        if names[0] in end:
-            raise ExportError(
-                f"Layer {layer.name!r} is used twice, so its state is two: give each use a layer "
-                "of its own, or export with streaming=False."
-            )
-        end.update(zip(names, keras.tree.flatten(final), strict=True))
-
-    mine = isinstance(layer, custom_layers.Recurrent)
-    before = layer.walk if mine else layer.inner_loop
+    names = [f"{layer.name}.{state}" for state in layer.cell.state]
+    before = layer.walk
 
     def walk(recurrence: Any, sequences: Tensor, state: Any) -> Any:
-        _reject_given(layer, state is not None)
-        outputs, final = before(recurrence, sequences, given)
-        keep(final)
+        _reject_unstreamable(layer, state is not None, names, end)
+        zeros = layer.get_initial_state(tf.shape(sequences)[0])
+        given = begin(dict(zip(names, zeros, strict=True)))
+        outputs, final = before(recurrence, sequences, list(given.values()))
+        end.update(zip(names, final, strict=True))
         return outputs, final
 
-    def inner_loop(sequences: Tensor, initial_state: Any, mask: Any, training: bool = False) -> Any:
-        _reject_given(layer, not traced.are_zeros(initial_state))
-        packed = keras.tree.pack_sequence_as(initial_state, given)
-        last, outputs, final = before(sequences, packed, mask, training)
-        keep(final)
-        return last, outputs, final
-
-    with traced.replaced(layer, *(("walk", walk) if mine else ("inner_loop", inner_loop))):
+    with traced.replaced(layer, "walk", walk):
         yield
 
 
-def _reject_given(layer: Any, given: bool) -> None:
-    if given:
+@contextlib.contextmanager
+def _carrying_in_keras(layer: Any, begin: Begin, end: dict[str, Tensor]) -> Iterator[None]:
+    """Let a layer of Keras go on from states, and from what it has shown.
+
+    At a masked step Keras shows the output of the last real step, or zero before the first one of
+    what it is given: of a chunk, where that is the output of the chunk before. That output is one
+    of the states, or else is carried beside them.
+    """
+    before = layer.inner_loop
+
+    def inner_loop(sequences: Tensor, initial_state: Any, mask: Any, training: bool = False) -> Any:
+        zeros = keras.tree.flatten(initial_state)
+        known = next((_KERAS_STATES[kind] for kind in _KERAS_STATES if isinstance(layer, kind)), ())
+        own = known or [f"state_{number}" for number in range(len(zeros))]
+        names = [f"{layer.name}.{name}" for name in own]
+        _reject_unstreamable(layer, not traced.are_zeros(zeros), names, end)
+        repeats = mask is not None and not layer.zero_output_for_mask
+        beside = {}
+        if repeats:
+            output, new = layer.cell(sequences[:, 0], initial_state)
+            same = [state is output for state in keras.tree.flatten(new)]
+            shown = names[same.index(True)] if any(same) else f"{layer.name}.output"
+            beside = {} if any(same) else {shown: tf.zeros_like(output)}
+        given = begin({**dict(zip(names, zeros, strict=True)), **beside})
+        packed = keras.tree.pack_sequence_as(initial_state, [given[name] for name in names])
+        last, outputs, final = before(sequences, packed, mask, training)
+        end.update(zip(names, keras.tree.flatten(final), strict=True))
+        if repeats:
+            seen = tf.cumsum(tf.cast(mask, tf.int32), axis=1) > 0
+            if layer.return_sequences:
+                outputs = _shown(seen, outputs, given[shown][:, None])
+                last = outputs[:, -1]
+            else:
+                last = _shown(seen[:, -1], last, given[shown])
+            end.update(dict.fromkeys(beside, last))
+        return last, outputs, final
+
+    with traced.replaced(layer, "inner_loop", inner_loop):
+        yield
+
+
+def _shown(seen: Tensor, outputs: Tensor, carried: Tensor) -> Tensor:
+    """Put `carried` where no real step has been seen yet."""
+    axes = [None] * (len(outputs.shape) - len(seen.shape))
+    return tf.where(seen[(..., *axes)], outputs, carried)
+
+
+def _reject_unstreamable(
+    layer: Any, is_given: bool, names: Sequence[str], end: Mapping[str, Tensor]
+) -> None:
+    if layer.go_backwards:
+        raise ExportError(
+            f"Layer {layer.name!r} begins at the last step and so needs the whole sequence: it has "
+            "no state to carry from chunk to chunk. Export with streaming=False."
+        )
+    if is_given:
         raise ExportError(
             f"Layer {layer.name!r} is given its first state by the model, so it cannot go on "
             "where the last chunk ended: export with streaming=False."
+        )
+    if names[0] in end:
+        raise ExportError(
+            f"Layer {layer.name!r} is used twice, so its state is two: give each use a layer "
+            "of its own, or export with streaming=False."
         )

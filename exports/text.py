@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from exports.errors import ExportError
+from exports.errors import ExportError, reason
 
 PADDING, UNKNOWN = "", "[UNK]"
 
@@ -55,7 +55,7 @@ class TextEncoder:
         try:
             self.vectorizer = _vectorizer(ragged=True, vocabulary=list(self.vocabulary[2:]))
         except ValueError as error:
-            raise ExportError(f"This vocabulary cannot be used: {error}") from error
+            raise ExportError(f"This vocabulary cannot be used: {reason(error)}") from error
 
     @classmethod
     def from_texts(cls, texts: Sequence[str], size: int, max_length: int) -> "TextEncoder":

@@ -65,6 +65,18 @@ def in_full_precision() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def plain_errors() -> Iterator[None]:
+    """Let Keras pass on what layers raise as it is, without styles and lists of arguments."""
+    filtered = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()
+    try:
+        yield
+    finally:
+        if filtered:
+            keras.config.enable_traceback_filtering()
+
+
+@contextlib.contextmanager
 def _for_any_device(model: keras.Model) -> Iterator[None]:
     """Let no layer of Keras trace a kernel that only a GPU has, as its files go anywhere."""
     with contextlib.ExitStack() as stack:
@@ -140,6 +152,12 @@ def place(operation: str, model: keras.Model) -> str:
     return f"layer {found[-1]!r}" if found else repr(operation)
 
 
+def failing_place(error: Any, model: keras.Model) -> tuple[str, str]:
+    """Say why an operation failed, and which layer of `model` it belongs to."""
+    reason, _, operation = error.message.partition("[[{{node ")
+    return reason.strip().splitlines()[-1], place(operation.partition("}}")[0], model)
+
+
 def run(model: keras.Model, signature: Signature) -> Run:
     """Return `model` as a function of arrays.
 
@@ -154,11 +172,10 @@ def run(model: keras.Model, signature: Signature) -> Run:
         try:
             outputs = compiled(*(tf.constant(inputs[array.name]) for array in signature.inputs))
         except tf.errors.OpError as error:
-            reason, _, operation = error.message.partition("[[{{node ")
-            where = place(operation.partition("}}")[0], model)
+            reason, where = failing_place(error, model)
             raise ExportError(
                 f"{model.name!r} fails in Keras on inputs of shapes {shapes}, in {where}: "
-                f"{reason.strip().splitlines()[-1]}. An axis that only some sizes fit must be "
+                f"{reason}. An axis that only some sizes fit must be "
                 "fixed in its keras.Input."
             ) from error
         rows = {len(values) for values in inputs.values()}
@@ -172,6 +189,33 @@ def run(model: keras.Model, signature: Signature) -> Run:
         return {name: output.numpy() for name, output in outputs.items()}
 
     return call
+
+
+def neighbour(model: keras.Model, signature: Signature) -> Run:
+    """Return `model` as a function of arrays, its weights and inputs one unit in the last place up.
+
+    Zeros stay, because they may be padding.
+    """
+
+    def moved(tensor: Any) -> Any:
+        if not tensor.dtype.is_floating:
+            return tensor
+        return tf.where(tensor == 0, tensor, tf.math.nextafter(tensor, tensor.dtype.max))
+
+    call = function(model, signature)
+
+    def call_moved(*inputs: Any) -> dict[str, Any]:
+        weights = [(each, moved(tf.convert_to_tensor(each.value))) for each in model.variables]
+        with keras.StatelessScope(state_mapping=weights):
+            return call(*(moved(each) for each in inputs))
+
+    def run_moved(inputs: Arrays) -> Arrays:
+        compiled = tf.function(call_moved, autograph=False)
+        concrete = compiled.get_concrete_function(*specifications(signature))
+        outputs = concrete(*(tf.constant(inputs[array.name]) for array in signature.inputs))
+        return {name: output.numpy() for name, output in outputs.items()}
+
+    return run_moved
 
 
 def signature(model: keras.Model) -> Signature:

@@ -15,8 +15,9 @@ import pytest
 import tensorflow as tf
 
 import custom_layers
-from exports import Artifact, ExportError, export, verify
+from exports import Artifact, ExportError, export, parity, runtime, streaming, traced, verify
 from exports.runtime import Predictor
+from exports.signature import Signature
 from tests.exports.models import FEATURES, UNITS, randomized, sequences
 
 LAYERS: dict[str, tuple[Callable[..., Any], list[str]]] = {
@@ -96,8 +97,8 @@ def test_a_trace_has_the_states_and_outputs_of_keras_at_every_step(case: Any) ->
     assert list(steps.states) == [state.name for state in artifact.states]
     if kind.startswith("keras"):
         return  # nothing else tells its states
-    for layer, traced in custom_layers.trace(model, values).items():
-        for name, expected in traced.states.items():
+    for layer, trace in custom_layers.trace(model, values).items():
+        for name, expected in trace.states.items():
             np.testing.assert_allclose(steps.states[f"{layer}.{name}"], expected, atol=1e-5)
 
 
@@ -173,6 +174,19 @@ def _twice(steps: Any) -> Any:
     return layer(layer(steps))
 
 
+def _behind(layer: Callable[[Any], Any]) -> keras.Model:
+    """A model whose last layer sees what a recurrent one gives."""
+    return _with(lambda x: layer(custom_layers.RNN(UNITS, return_sequences=True)(x)))
+
+
+class _Attending(keras.layers.Layer):
+    """A layer of one's own that mixes steps."""
+
+    def call(self, steps: Any) -> Any:
+        scores = keras.ops.softmax(steps @ keras.ops.swapaxes(steps, 1, 2))
+        return scores @ steps
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
@@ -185,13 +199,13 @@ def _twice(steps: Any) -> Any:
         (lambda: _with(_given_its_state), "'memory' is given its first state by the model"),
         (lambda: _with(_twice), "'memory' is used twice"),
         (
-            lambda: _with(
-                lambda x: keras.layers.GlobalMaxPooling1D()(
-                    custom_layers.RNN(UNITS, return_sequences=True)(x)
-                )
-            ),
-            "in chunks differs from keras",
+            lambda: _behind(keras.layers.GlobalMaxPooling1D(name="most")),
+            r"'mine' cannot be fed in chunks: layer 'most' \(GlobalMaxPooling1D\) needs the whole",
         ),
+        (lambda: _behind(keras.layers.Conv1D(2, 3, padding="same", name="near")), "layer 'near'"),
+        (lambda: _behind(keras.layers.Conv1D(2, 2, padding="causal", name="near")), "layer 'near'"),
+        (lambda: _behind(_Attending(name="look")), r"layer 'look' \(_Attending\) needs"),
+        (lambda: _behind(lambda x: x - keras.ops.mean(x, 1, True)), r"layer 'mean\w*' \(Mean\)"),
     ],
 )
 def test_what_cannot_stream_is_refused(
@@ -200,6 +214,101 @@ def test_what_cannot_stream_is_refused(
     with pytest.raises(ExportError, match=message):
         export(model(), tmp_path / "artifact", streaming=True)
     assert not list(tmp_path.iterdir())
+
+
+class Doubling(keras.layers.Layer):
+    """A cell whose output is no state."""
+
+    state_size, output_size = UNITS, 2 * UNITS
+
+    def build(self, shape: Any) -> None:
+        self.kernel = self.add_weight(shape=(shape[-1], UNITS))
+
+    def call(self, inputs: Any, states: Any) -> Any:
+        state = keras.ops.tanh(inputs @ self.kernel + states[0] / 2)
+        return keras.ops.concatenate([state, 1 - state], axis=-1), [state]
+
+
+MASKED: dict[str, tuple[Callable[..., Any], list[str]]] = {
+    "ours": (custom_layers.LayerNormGRU, ["h"]),
+    "keras": (keras.layers.LSTM, ["h", "c"]),
+    "cell": (
+        lambda units, **options: keras.layers.RNN(Doubling(), **options),
+        ["state_0", "output"],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MASKED)
+def test_masked_steps_in_chunks_show_what_they_show_in_the_whole(kind: str, tmp_path: Path) -> None:
+    steps = sequences()
+    make, states = MASKED[kind]
+    masked = keras.layers.Masking()(steps)
+    hidden = make(UNITS, return_sequences=True, name="lower")(masked)
+    outputs = [keras.layers.Dense(2, name="labels")(hidden), make(UNITS, name="upper")(hidden)]
+    model = randomized(keras.Model(steps, outputs))
+    artifact = export(model, tmp_path / "artifact", streaming=True)
+    assert [each.name for each in artifact.states] == [
+        f"{layer}.{state}" for layer in ("lower", "upper") for state in states
+    ]
+    generator = np.random.default_rng(0)
+    values = generator.normal(size=(3, 23, FEATURES)).astype("float32")
+    values[generator.random((3, 23)) < 0.5] = 0
+    values[0, 4:9] = values[1, :7] = values[2, 12:] = 0
+    expected = model.predict(values, verbose=0)
+    step = runtime.read(artifact.directory / "onnx/step.onnx")
+    for cuts in ([5, 7, 14], range(1, 23), []):
+        shapes: dict[str, Any] = {each.name: (3, *each.shape[1:]) for each in artifact.states}
+        carried = {name: np.zeros(shape, "float32") for name, shape in shapes.items()}
+        labels = []
+        for chunk in np.split(values, cuts, axis=1):
+            shown = step({"sequences": chunk, **carried})
+            carried = {state.name: shown[state.next] for state in artifact.states}
+            labels.append(shown["labels"])
+        np.testing.assert_allclose(np.concatenate(labels, 1), expected[0], atol=1e-5)
+        np.testing.assert_allclose(shown[model.output_names[1]], expected[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("stateful", [False, True])
+def test_pictures_in_chunks(stateful: bool, tmp_path: Path) -> None:
+    video = keras.Input(batch_shape=(2 if stateful else None, None, 4, 3, 1), name="video")
+    layer = keras.layers.ConvLSTM2D(2, 3, padding="same", stateful=stateful, name="seen")
+    model = randomized(keras.Model(video, layer(video)))
+    values = np.random.default_rng(0).normal(size=(2, 9, 4, 3, 1)).astype("float32")
+    expected = model.predict(values, verbose=0)
+    artifact = export(model, tmp_path / "artifact", streaming=True)
+    assert [state.shape[1:] for state in artifact.states] == [(4, 3, 2)] * 2
+    stream = Predictor(artifact.directory).stream(2)
+    for chunk in np.split(values, [1, 4], axis=1):
+        (shown,) = stream.feed(chunk).values()
+    np.testing.assert_allclose(shown, expected, atol=1e-5)
+
+
+def test_a_masked_first_step_that_shows_zero_is_noticed() -> None:
+    x = keras.layers.Masking()(steps := sequences())
+    model = keras.Model(steps, custom_layers.GRU(UNITS, return_sequences=True, name="memory")(x))
+    signature = Signature.of(randomized(model))
+    states = streaming.states(model, signature)
+    step = tf.function(
+        streaming.function(model, signature, states),
+        input_signature=traced.specifications(streaming.signature_of(signature, states)),
+        autograph=False,
+    )
+
+    def right(inputs: Any) -> Any:
+        given = [inputs[name] for name in ("sequences", "memory.h")]
+        return {name: output.numpy() for name, output in step(*given).items()}
+
+    def wrong(inputs: Any) -> Any:
+        outputs = right(inputs)
+        outputs["memory"][~inputs["sequences"][:, 0].any(-1), 0] = 0
+        return outputs
+
+    runs = {"keras": traced.run(model, signature)}
+    for name, run in (("right", right), ("wrong", wrong)):
+        runs[name] = streaming.in_chunks(run, signature, states)
+    with pytest.raises(ExportError, match="wrong differs from keras"):
+        parity.compare(runs, parity.grid(signature, {}))
 
 
 def test_without_states_there_is_no_step_model(tmp_path: Path) -> None:
