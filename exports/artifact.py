@@ -11,9 +11,7 @@ import functools
 import hashlib
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,32 +41,38 @@ FORMATS = {"saved_model": SAVED_MODEL, "onnx": ONNX}
 SMALL = {"float16": "onnx/model.float16.onnx", "int8": "onnx/model.int8.onnx"}
 
 
+def _refuse(directory: Path) -> None:
+    raise ExportError(f"{directory} exists already: remove it, or export to another directory.")
+
+
 @contextlib.contextmanager
-def draft(directory: Path) -> Iterator[Path]:
+def draft(directory: Path, *, replaceable: Callable[[Path], None] = _refuse) -> Iterator[Path]:
     """Yield an empty directory that becomes `directory`, whole, when all went well.
 
     Whatever goes wrong, an interrupt included, nothing is left behind.
 
+    Args:
+        directory: to make.
+        replaceable: raises ExportError if what is there already is to stay; by default it is.
+
     Raises:
-        ExportError: if `directory` exists or cannot be written.
+        ExportError: if `directory` exists or cannot be written, or another process writes it.
     """
+    # Its lock is one that Windows lacks, where artifacts can be read.
+    from exports import ownership
+
     if os.path.lexists(directory):
-        raise ExportError(f"{directory} exists already: remove it, or export to another directory.")
+        replaceable(directory)
     try:
-        existing = next(parent for parent in directory.absolute().parents if parent.exists())
-        temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=existing))
-    except OSError as error:
-        raise ExportError(f"{directory} cannot be written: {error.strerror}.") from error
-    try:
-        yield temporary
-        _write_manifest(temporary)
-        temporary.chmod(0o755)
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        temporary.rename(directory)
+        with ownership.draft(directory) as drafted:
+            drafted.mkdir()
+            yield drafted
+            _write_manifest(drafted)
+            if os.path.lexists(directory):
+                replaceable(directory)
+            ownership.put(drafted, directory)
     except OSError as error:
         raise ExportError(f"{directory} cannot be written: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -199,6 +203,16 @@ def load(directory: str | os.PathLike[str]) -> Artifact:
         ExportError: if the directory holds none, or its files are not those that were written.
     """
     directory = Path(directory)
+    check(directory)
+    return Artifact(directory, read_json(directory / CONFIG))
+
+
+def check(directory: Path) -> set[str]:
+    """Return the names of the files in `directory`, which are those that its manifest lists.
+
+    Raises:
+        ExportError: if there is no manifest, or a file is missing, is not listed or has changed.
+    """
     if not (directory / MANIFEST).is_file():
         raise ExportError(f"{directory} holds no exported model: there is no {MANIFEST}.")
     digests = {}
@@ -213,7 +227,7 @@ def load(directory: str | os.PathLike[str]) -> Artifact:
     for name, digest in digests.items():
         if _digest(directory / name) != digest:
             raise ExportError(f"{directory / name} is not what was exported: its SHA-256 differs.")
-    return Artifact(directory, read_json(directory / CONFIG))
+    return present
 
 
 def _lines(path: Path) -> list[str]:

@@ -55,7 +55,8 @@ def compare(path: Path, config: Config, cells: Sequence[str], seeds: int) -> She
 
     Raises:
         PipelineError: the config or a cell names what is not there, `path` holds runs with other
-            settings, the data cannot be had, or every training diverges.
+            settings or is in use by another process, the data cannot be had, or every training
+            diverges.
     """
     wanted = [
         config.model_copy(update={"cell": cell, "seed": config.seed + offset})
@@ -65,14 +66,20 @@ def compare(path: Path, config: Config, cells: Sequence[str], seeds: int) -> She
     task = tasks.get(config.task)
     for each in wanted:
         task.check(each)
+    with files.owned(path):
+        rows = _rows(path, wanted)
+        sheet = table(rows, task.better)
+        _write(path, rows, sheet, task.better)
+    return sheet
+
+
+def _rows(path: Path, wanted: Sequence[Config]) -> list[Row]:
+    """Train and measure a run in `path` for each config that is `wanted`."""
     runs = [Run.create(path / f"{each.cell}-seed-{each.seed}", each) for each in wanted]
     troubles = [trouble for run in runs if (trouble := _finish(run, runs))]
     if len(troubles) == len(runs):
         raise PipelineError(f"no training came to its end: {troubles[0]}")
-    rows = [*_cells(runs), *_baselines(runs)]
-    sheet = table(rows, task.better)
-    _write(path, rows, sheet, task.better)
-    return sheet
+    return [*_cells(runs), *_baselines(runs)]
 
 
 def trained(

@@ -29,7 +29,10 @@ def scope(config: Config) -> Iterator[None]:
 
 
 def be_reproducible(seed: int) -> None:
-    """Make everything random in this process follow from `seed`, to the last bit."""
+    """Make everything random from here on follow from `seed`, to the last bit.
+
+    Call it once the data are there: what prepares them may draw random numbers.
+    """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
 

@@ -12,6 +12,7 @@ from exports.onnx_small import Judge
 from pipeline import report
 from pipeline.data.waiting import spinner
 from pipeline.errors import PipelineError
+from pipeline.messages import say
 from pipeline.run import Run
 from pipeline.task import Figures
 
@@ -28,18 +29,37 @@ def export(
 
     The forms in `small` are tested on the test split beside the ONNX file that they are made from.
 
+    The report of the run is written anew, too; if it cannot be, that is said and no more.
+
     Raises:
-        PipelineError: the run has no model, the directory is there already or cannot be written,
-            a format computes something else than Keras, or a small form lowers a score by more
-            than `max_drop`.
+        PipelineError: the run has no model or is in use by another process, the directory is there
+            already or cannot be written, a format computes something else than Keras, or a small
+            form lowers a score by more than `max_drop`.
     """
+    with run.owned():
+        exported = _exported(run, directory or run.exports, formats, small, max_drop, streaming)
+        try:
+            report.write(run)
+        except PipelineError as error:
+            say(f"{exported.directory} is complete, and the report is not: {error}")
+    return exported
+
+
+def _exported(
+    run: Run[Any],
+    directory: Path,
+    formats: Sequence[str],
+    small: Sequence[str],
+    max_drop: float,
+    streaming: bool | None,
+) -> exports.Artifact:
     model, artifact = run.model(), dict(run.task.artifact(run))
     card = {**_card(run), **artifact.pop("card", {})}
     try:
         with spinner("Exporting, and comparing the formats"):
-            exported = exports.export(
+            return exports.export(
                 model,
-                directory or run.exports,
+                directory,
                 formats=formats,
                 streaming=streaming,
                 small=_small(run, model, small, max_drop) if small else None,
@@ -49,8 +69,6 @@ def export(
             )
     except exports.ExportError as error:
         raise PipelineError(str(error)) from error
-    report.write(run)
-    return exported
 
 
 def export_file(

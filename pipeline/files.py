@@ -1,32 +1,52 @@
-"""Files that are whole or not there at all."""
+"""Files that are whole or not there at all, in folders that one process at a time writes to."""
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from exports import ownership
+from exports.errors import ExportError
+from exports.ownership import Waiting
 from pipeline.errors import PipelineError
 
-_PARTIAL = ".partial-"
+
+@contextmanager
+def owned(folder: Path, waiting: Waiting | None = None) -> Iterator[None]:
+    """Own `folder`, which is made where needed, as long as the block runs.
+
+    What processes that have died were writing there is removed. `waiting` is told who owns the
+    folder, and then that process is waited for; None: do not wait.
+
+    Raises:
+        PipelineError: another process owns it, or it cannot be written.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(ownership.held(folder, waiting=waiting))
+        except ExportError as error:
+            raise PipelineError(str(error)) from error
+        except OSError as error:
+            raise PipelineError(f"cannot write {folder}: {error.strerror or error}") from error
+        ownership.clean(folder)
+        yield
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a file to write next to `path`, and put it in the place of `path` when it is complete.
+    """Give a file to write, and put it in the place of `path` when it is complete.
 
     Raises:
         PipelineError: it cannot be written; `path` is as it was.
     """
-    partial = path.with_name(_PARTIAL + path.name)
     try:
-        yield partial
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        with ownership.draft(path, waiting=ownership.silently) as drafted:
+            yield drafted
+            with drafted.open("rb") as file:
+                os.fsync(file.fileno())
+            ownership.put(drafted, path)
     except OSError as error:
         raise PipelineError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write(path: Path, text: str) -> None:
@@ -51,11 +71,6 @@ def read(path: Path) -> str:
 
 
 def contents(folder: Path) -> list[Path]:
-    """List what is in `folder`, but for what a killed process left half-written."""
-    return sorted(path for path in folder.iterdir() if not path.name.startswith(_PARTIAL))
-
-
-def clean(folder: Path) -> None:
-    """Remove what a killed process left half-written anywhere in `folder`."""
-    for partial in folder.rglob(_PARTIAL + "*"):
-        partial.unlink()
+    """List what is in `folder`, but for locks and what is half-written."""
+    ours = (ownership.LOCK, ownership.DRAFT)
+    return sorted(path for path in folder.iterdir() if not path.name.startswith(ours))

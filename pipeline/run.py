@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
+from exports import ownership
 from pipeline import config as configs
 from pipeline import files, tasks
 from pipeline.config import C, Config
@@ -31,7 +33,8 @@ class Run(Generic[C]):
     report.html       all of it for a reader
     exports/          the model for others
 
-    Each file is replaced in one step. An epoch counts once its figures are there: written last.
+    Each file is replaced in one step, by the one process that owns the run. An epoch counts once
+    its figures are there: written last.
     """
 
     def __init__(self, path: Path, config: C) -> None:
@@ -51,8 +54,9 @@ class Run(Generic[C]):
         if not path.is_dir() and (path.exists() or path.is_symlink()):
             raise PipelineError(f"{path} exists and is not a directory; name another one")
         if not path.is_dir() or not files.contents(path):
-            path.mkdir(parents=True, exist_ok=True)
-            files.write(path / "config.json", configs.to_json(config))
+            with files.owned(path):
+                if not files.contents(path):
+                    files.write(path / "config.json", configs.to_json(config))
         run._compare(cls.open(path).config)
         return run
 
@@ -88,6 +92,31 @@ class Run(Generic[C]):
     def task(self) -> Task[C, Any]:
         """What is learnt."""
         return tasks.get(self.config.task)
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Own the run as long as the block runs: whoever writes to it does.
+
+        What an owner before left behind when it died is removed.
+
+        Raises:
+            PipelineError: another process owns it, the figures are damaged, or it cannot be
+                written.
+        """
+        with files.owned(self.path):
+            self._clean_checkpoints()
+            yield
+
+    def _clean_checkpoints(self) -> None:
+        """Remove all checkpoints but that of the last epoch that counts, if it is there."""
+        ownership.clean(self._checkpoints)
+        epoch = len(self.metrics)
+        last = self._checkpoint(epoch)
+        if last.exists() or epoch == 0:
+            for checkpoint in self._checkpoints.glob("*.keras"):
+                if checkpoint != last:
+                    with suppress(OSError):  # a run that cannot be written can still be exported
+                        checkpoint.unlink()
 
     # Figures
 
@@ -188,7 +217,7 @@ class Run(Generic[C]):
         history = [*self.metrics, figures]
         if max(history, key=self.task.rank) is figures:
             models.save(model, self.path / "model.keras", with_optimizer=False)
-        self._checkpoint(epoch).parent.mkdir(exist_ok=True)
+        self._checkpoints.mkdir(exist_ok=True)
         models.save(model, self._checkpoint(epoch), with_optimizer=True)
         lines = "".join(json.dumps(line) + "\n" for line in history)
         files.write(self.path / "metrics.jsonl", lines)
@@ -203,7 +232,6 @@ class Run(Generic[C]):
         from pipeline import models
 
         epoch = len(self.metrics)
-        files.clean(self.path)
         checkpoint = self._checkpoint(epoch)
         if epoch and not checkpoint.exists():
             raise PipelineError(f"{checkpoint} is missing, so {self.path} cannot go on")
@@ -231,8 +259,12 @@ class Run(Generic[C]):
         """Where the artifact directory goes."""
         return self.path / "exports"
 
+    @property
+    def _checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
     def _checkpoint(self, epoch: int) -> Path:
-        return self.path / "checkpoints" / f"epoch-{epoch:04d}.keras"
+        return self._checkpoints / f"epoch-{epoch:04d}.keras"
 
 
 def default_path(config: Config) -> Path:

@@ -19,8 +19,10 @@ from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import create_engine, func, make_url, select
+from sqlalchemy.exc import SQLAlchemyError
 
+from exports import ownership
 from pipeline import config as configs
 from pipeline import files, tasks, train
 from pipeline.config import Config
@@ -33,6 +35,7 @@ from pipeline.tables import Sheet
 _HEARTBEAT, _SILENCE = 10, 60
 _RETRIES = 2
 _SHOWN = 10  # best trials
+_LOCK = int.from_bytes(b"recurren")  # of a database: any number that others hardly take
 
 
 @dataclass(frozen=True)
@@ -90,18 +93,12 @@ def joined(
     by_settings = f"{config.task}-{configs.digest(json.dumps(plan))}"
     name = name or (path.absolute().name if path and not storage else by_settings)
     path = path or Path("runs") / f"sweep-{name}"
-    with _explained(), _storage(storage or f"sqlite:///{_made(path) / 'sweep.db'}") as opened:
-        study = optuna.create_study(
-            study_name=name,
-            storage=opened,
-            pruner=optuna.pruners.MedianPruner(),
-            direction="maximize",
-            load_if_exists=True,
-        )
-        _agree(study, plan)
-        if not study.trials:
-            known = config.model_dump(include=set(spaces)).items()
-            study.enqueue_trial({key: value for key, value in known if value in spaces[key]})
+    url = storage or f"sqlite:///{_made(path) / 'sweep.db'}"
+    known = config.model_dump(include=set(spaces)).items()
+    first = {key: value for key, value in known if value in spaces[key]}
+    with _explained(), contextlib.ExitStack() as stack:
+        with _one_at_a_time(url):
+            study = _study(stack.enter_context(_storage(url)), name, plan, first)
         yield Sweep(path, config, spaces, study)
 
 
@@ -237,12 +234,42 @@ def _agree(study: optuna.Study, plan: Mapping[str, Any]) -> None:
         )
 
 
+def _study(
+    storage: RDBStorage, name: str, plan: Mapping[str, Any], first: Mapping[str, Any]
+) -> optuna.Study:
+    """Begin the study called `name` with the settings of its `first` trial, or join it."""
+    study = optuna.create_study(
+        study_name=name,
+        storage=storage,
+        pruner=optuna.pruners.MedianPruner(),
+        direction="maximize",
+        load_if_exists=True,
+    )
+    _agree(study, plan)
+    if not study.trials:
+        study.enqueue_trial(dict(first))
+    return study
+
+
+@contextlib.contextmanager
+def _one_at_a_time(url: str) -> Iterator[None]:
+    """Let no two processes make the tables of a database, or begin its study, at once."""
+    database = make_url(url)
+    with contextlib.ExitStack() as stack:
+        if database.get_backend_name() == "postgresql":
+            engine = create_engine(database)
+            stack.callback(engine.dispose)
+            connection = stack.enter_context(engine.begin())
+            connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        elif database.get_backend_name() == "sqlite" and database.database:
+            file = Path(database.database)
+            stack.enter_context(ownership.draft(file, waiting=ownership.silently))
+        yield
+
+
 @contextlib.contextmanager
 def _storage(url: str) -> Iterator[RDBStorage]:
-    try:
-        storage = _opened(url)
-    except DBAPIError:  # perhaps another process was making the tables, and now they are there
-        storage = _opened(url)
+    storage = _opened(url)
     try:
         yield storage
     finally:

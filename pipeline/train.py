@@ -27,14 +27,14 @@ def train(run: Run[Any]) -> None:
 
     Raises:
         PipelineError: the config names what is not there, the data cannot be had, the run is
-            damaged or cannot be written.
+            damaged, cannot be written or is in use by another process.
         Diverged: the loss is no finite number any more.
     """
-    if run.finished and run.report.exists():
-        return
+    done = run.finished and run.report.exists()
     for _ in epochs(run):
         pass
-    report.write(run)
+    if not done:
+        report.write(run)
 
 
 def epochs(run: Run[Any], title: str = "training") -> Generator[Figures]:
@@ -42,20 +42,21 @@ def epochs(run: Run[Any], title: str = "training") -> Generator[Figures]:
 
     `title` stands beside the progress bar.
     """
-    if run.finished:
-        return
     task, config = run.task, run.config
-    compute.be_reproducible(config.seed)
-    data = task.data(run)
-    with compute.scope(config):
-        model, done = run.restore()
-        if model is None:
-            model = task.model(config, data)
-            _compile(model, task, config, data)
-    run.keep_environment(environment.describe())
-    for figures in _epochs(model, data, config, title, done):
-        run.commit(model, figures)
-        yield figures
+    with run.owned():
+        if run.finished:
+            return
+        data = task.data(run)
+        compute.be_reproducible(config.seed)  # now, as what prepares data draws random numbers
+        with compute.scope(config):
+            model, done = run.restore()
+            if model is None:
+                model = task.model(config, data)
+                _compile(model, task, config, data)
+        run.keep_environment(environment.describe())
+        for figures in _epochs(model, data, config, title, done):
+            run.commit(model, figures)
+            yield figures
 
 
 def evaluate(run: Run[Any], baselines: Mapping[str, Baseline] | None = None) -> dict[str, Any]:
@@ -64,11 +65,23 @@ def evaluate(run: Run[Any], baselines: Mapping[str, Baseline] | None = None) -> 
     `baselines` are those of the task, if not given.
 
     Raises:
-        PipelineError: the run has no model yet, the data cannot be had, or the run is damaged.
+        PipelineError: the run has no model yet, the data cannot be had, or the run is damaged or
+            in use by another process.
     """
+    with run.owned():
+        results, marks = _evaluated(run, run.task.baselines if baselines is None else baselines)
+        run.keep_results(results, marks)
+        report.write(run)
+    return results
+
+
+def _evaluated(
+    run: Run[Any], baselines: Mapping[str, Baseline]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the figures of the model and of `baselines`, and how right single answers are."""
     task, config, model = run.task, run.config, run.model()
-    compute.be_reproducible(config.seed)
     data = task.data(run)
+    compute.be_reproducible(config.seed)
 
     def fit(baseline: keras.Model, config: Config) -> keras.Model:
         return _fit(baseline, task, config, data)
@@ -87,14 +100,13 @@ def evaluate(run: Run[Any], baselines: Mapping[str, Baseline] | None = None) -> 
         },
         "baselines": {},
     }
-    for name, baseline in (task.baselines if baselines is None else baselines).items():
+    for name, baseline in baselines.items():
         started = time.perf_counter()
+        compute.be_reproducible(config.seed)  # so that what was computed before does not count
         scores = task.score(baseline(config, data, fit), data.test)
         seconds = _seconds(time.perf_counter() - started)
         results["baselines"][name] = {**scores, "seconds": seconds}
-    run.keep_results(results, marking.summary(marks) if marks else {})
-    report.write(run)
-    return results
+    return results, marking.summary(marks) if marks else {}
 
 
 def _fit(model: keras.Model, task: AnyTask, config: Config, data: Data) -> keras.Model:

@@ -1,6 +1,5 @@
 """Write the folder of a page."""
 
-import os
 import shutil
 from html import escape
 from pathlib import Path
@@ -27,7 +26,7 @@ class Weight(NamedTuple):
 
 
 def build(kind: Kind, folder: Path, runtime: Path) -> Weight:
-    """Write a page to `folder`; an older one there is replaced.
+    """Write a page to `folder`. An older one is replaced, once the new one is whole.
 
     Args:
         kind: of the page, with the model.
@@ -35,10 +34,10 @@ def build(kind: Kind, folder: Path, runtime: Path) -> Weight:
         runtime: a directory that has the files of `RUNTIME`.
 
     Raises:
-        ExportError: if `folder` cannot be written, or is there already and holds something else.
+        ExportError: if `folder` cannot be written, or is there already and holds anything else
+            than a page as it was built.
     """
-    _remove_page(folder)
-    with artifact.draft(folder) as draft:
+    with artifact.draft(folder, replaceable=_reject_all_but_pages) as draft:
         page = {
             "index.html": _html(kind),
             _FACTS: kind.facts_json(),
@@ -63,10 +62,21 @@ def _html(kind: Kind) -> str:
     return shell.substitute(title=escape(kind.title), kind=kind.name, body=body.template)
 
 
-def _remove_page(folder: Path) -> None:
-    """Remove a page that was built before."""
-    if not os.path.lexists(folder):
-        return
-    if not (folder / _FACTS).is_file():
-        raise ExportError(f"{folder} is there, and holds no page of ours: name another folder.")
-    shutil.rmtree(folder)
+def _reject_all_but_pages(folder: Path) -> None:
+    """Accept a page that was built before, each file as it was written, and nothing beside them."""
+    try:
+        if folder.is_symlink():
+            raise ExportError("It is a link.")
+        if foreign := [each.name for each in sorted(folder.iterdir()) if not _is_file(each)]:
+            raise ExportError(f"{foreign[0]!r} in it is no file.")
+        if missing := {"index.html", _FACTS, *RUNTIME} - artifact.check(folder):
+            raise ExportError(f"It has no {min(missing)}.")
+    except (ExportError, OSError) as error:
+        raise ExportError(
+            f"{folder} is there, and no page of ours as it was built: name another folder, or "
+            f"remove it. {error}"
+        ) from error
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()

@@ -6,12 +6,14 @@ import click
 
 from pipeline.cli import learning, using
 from pipeline.cli.learning import train_run
-from pipeline.cli.program import guarded
+from pipeline.cli.program import Command, guarded
 
 __all__ = ["command", "guarded", "main", "train_run"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="keras-recurrent", message="%(package)s %(version)s")
 def command() -> None:
     """Train recurrent networks, test them, use them and export them.

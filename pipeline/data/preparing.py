@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+import random
 import sys
 from collections.abc import Iterator
 
@@ -69,8 +70,10 @@ def _explained(message: str) -> Iterator[None]:
 def _good_manners() -> Iterator[None]:
     """TFDS without its prints, with bars on a terminal only, and offline for seconds, not minutes.
 
-    Its ten retries, a warning each, would take more than three minutes to find no connection.
+    Its ten retries, a warning each, would take more than three minutes to find no connection. It
+    names folders by Python's random numbers, which go on from where they were.
     """
+    drawn = random.getstate()
     retries, downloader.MAX_RETRIES = downloader.MAX_RETRIES, _RETRIES
     connections = logging.getLogger("urllib3.connectionpool")
     connections.addFilter(_is_error)
@@ -79,6 +82,7 @@ def _good_manners() -> Iterator[None]:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
+        random.setstate(drawn)
         tfds.display_progress_bar(True)
         connections.removeFilter(_is_error)
         downloader.MAX_RETRIES = retries

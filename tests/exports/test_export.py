@@ -1,9 +1,7 @@
 """What `export` refuses, what it leaves behind when it fails, and half precision."""
 
 import contextlib
-import os
 import resource
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -359,25 +357,6 @@ def test_file_that_cannot_be_written(
         export(model, tmp_path / "new" / "artifact", formats=[name])
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """A disk of a given size, where the system lets us mount one."""
-    target = tmp_path / "disk"
-    target.mkdir()
-
-    def mount(options: str) -> Path:
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(target)]
-        try:
-            subprocess.run(command, check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"no mounting here: {error}")
-        return target
-
-    yield mount
-    if os.path.ismount(target):
-        subprocess.run(["umount", str(target)], check=True)
 
 
 @pytest.mark.parametrize("size", ["4k", "40k", "60k"])

@@ -23,8 +23,17 @@ def test_a_new_run_has_its_config(tmp_path: Path) -> None:
 
 
 def test_an_empty_directory_will_do(tmp_path: Path) -> None:
-    (tmp_path / ".partial-config.json").write_text("what a killed process left")
+    left_by_the_dead(tmp_path, "config.json")
     assert Run.create(tmp_path, small()).config == small()
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def left_by_the_dead(folder: Path, name: str) -> None:
+    """Leave what a process that is killed while it writes the file `name` leaves."""
+    (folder / f".draft-{name}").mkdir()
+    (folder / f".draft-{name}" / name).write_text("half")
+    for owned in (folder, folder / f".draft-{name}"):
+        (owned / ".lock").write_text("process 1 on elsewhere")
 
 
 def test_the_same_config_goes_on(tmp_path: Path) -> None:
@@ -67,11 +76,12 @@ def test_nothing_is_made_for_a_config_that_names_what_is_not_there(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
-    (tmp_path / ".partial-config.json").symlink_to("/dev/full")
+def test_a_full_disk_leaves_nothing_half_written(small_disk: Callable[[str], Path]) -> None:
+    disk = small_disk("size=8k")
+    (disk / "full").write_bytes(bytes(8192))
     with pytest.raises(PipelineError, match=r"cannot write .*config.json: No space left on device"):
-        Run.create(tmp_path, small())
-    assert list(tmp_path.iterdir()) == []
+        Run.create(disk / "run", small())
+    assert list((disk / "run").iterdir()) == []
 
 
 def test_a_failed_replacement_leaves_the_old_file(tmp_path: Path) -> None:

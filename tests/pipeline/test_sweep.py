@@ -10,12 +10,15 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import optuna
+import psycopg
 import pytest
 from optuna.trial import TrialState
 
@@ -272,6 +275,28 @@ def postgresql() -> Iterator[str]:
             call("pg_ctl", "stop", "--mode=immediate")
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_many_begin_one_sweep_at_once(postgresql: str, tmp_path: Path) -> None:
+    """In a database without tables: one makes them, and one first trial waits for all."""
+    databases = {"SQLite": f"sqlite:///{tmp_path / 'new.db'}"}
+    for number in range(4):
+        with psycopg.connect(postgresql.replace("+psycopg", ""), autocommit=True) as server:
+            server.execute(f"CREATE DATABASE new{number}")
+        databases[f"PostgreSQL {number}"] = postgresql.replace("/postgres?", f"/new{number}?")
+    preset = tasks.get("digits").presets["digits"]()
+    together = threading.Barrier(6)
+
+    def join(url: str, place: int) -> str:
+        together.wait()
+        with sweep.joined(preset, set(), tmp_path / str(place), url, "shared") as joined:
+            return joined.study.study_name
+
+    with ThreadPoolExecutor(6) as pool:
+        for url in databases.values():
+            assert set(pool.map(join, [url] * 6, range(6))) == {"shared"}
+            assert [trial.state.name for trial in trials_in(url)] == ["WAITING"]
 
 
 def told_in_the_end(program: subprocess.Popen[str]) -> str:

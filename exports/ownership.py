@@ -1,0 +1,161 @@
+"""Who writes where: a directory has one owner, and what is written is whole or not there at all.
+
+The owner holds a lock of the operating system on the file `.lock` in its directory. The lock ends
+with the process, however that ends. What is not finished yet is in a directory `.draft-NAME`
+beside NAME, owned by the process that writes it; whoever comes next removes it if that has died.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from exports.errors import ExportError
+
+LOCK = ".lock"
+DRAFT = ".draft-"
+
+_REPLACED = ".replaced"  # in a draft: what was there before, between the two renames
+_WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # what such a file system answers
+_PATIENCE, _POLL = 0.5, 0.02  # seconds, in which a process that only cleans up is done
+
+Waiting = Callable[[str], object]
+
+
+class InUse(ExportError):
+    """Another process owns a directory."""
+
+
+@contextlib.contextmanager
+def held(
+    directory: Path, *, named: Path | None = None, waiting: Waiting | None = None
+) -> Iterator[None]:
+    """Own `directory`, which is made where needed, as long as the block runs.
+
+    A directory in which nobody can write needs no owner, and one on a file system without locks
+    has none.
+
+    Args:
+        directory: to own.
+        named: what it is called in a message, if not by its path.
+        waiting: is told who owns the directory, and then it is waited for; None: do not wait.
+
+    Raises:
+        InUse: another process owns it.
+        OSError: it cannot be made, or its lock cannot be written.
+    """
+    if directory.is_dir() and not os.access(directory, os.W_OK):
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        descriptor = _locked(directory, named or directory, waiting)
+        stack.callback(os.close, descriptor)
+        stack.callback((directory / LOCK).unlink, missing_ok=True)
+        yield
+
+
+@contextlib.contextmanager
+def draft(path: Path, *, waiting: Waiting | None = None) -> Iterator[Path]:
+    """Give the place of a file or directory that is to become `path`, for `put` in the end.
+
+    Whatever goes wrong in the block, an interrupt included, nothing is left behind.
+
+    Raises:
+        InUse: another process is writing `path`, and `waiting` is None.
+        OSError: nothing can be written there.
+    """
+    beside = next(parent for parent in path.absolute().parents if parent.exists())
+    clean(beside)
+    folder = beside / f"{DRAFT}{path.name}"
+    with held(folder, named=path, waiting=waiting):
+        try:
+            yield folder / path.name
+        finally:
+            _discard(folder)
+
+
+def silently(owner: str) -> None:
+    """Wait for `owner` without a word, where it needs but a moment."""
+
+
+def put(drafted: Path, path: Path) -> None:
+    """Let what was drafted become `path`, and replace what is there once it is in place.
+
+    Raises:
+        OSError: it cannot; `path` is as it was once the draft has ended.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if drafted.is_dir() and path.is_dir():
+        path.rename(drafted.with_name(_REPLACED))
+    drafted.replace(path)
+
+
+def clean(folder: Path) -> None:
+    """Remove from `folder` what processes that have died were writing."""
+    for left in folder.glob(f"{DRAFT}*"):
+        if (left / LOCK).exists() and os.access(folder, os.W_OK):
+            with contextlib.suppress(InUse), held(left):
+                _discard(left)
+
+
+def _discard(folder: Path) -> None:
+    """Remove the draft `folder`; what it was about to replace is put back if it is missing."""
+    path, replaced = folder.with_name(folder.name.removeprefix(DRAFT)), folder / _REPLACED
+    if replaced.exists() and not os.path.lexists(path):
+        replaced.rename(path)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _locked(directory: Path, named: Path, waiting: Waiting | None) -> int:
+    """Lock `directory`, and return the descriptor that holds the lock until it is closed."""
+    path, deadline = directory / LOCK, time.monotonic() + _PATIENCE
+    while True:
+        with contextlib.ExitStack() as stack:
+            directory.mkdir(parents=True, exist_ok=True)
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+            except FileNotFoundError:
+                continue  # its last owner has just removed the directory
+            stack.callback(os.close, descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                owner = os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
+                if waiting:
+                    waiting(owner)
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+                elif time.monotonic() < deadline:
+                    time.sleep(_POLL)
+                    continue
+                else:
+                    raise InUse(
+                        f"{named} is in use by {owner}: wait until it has ended, stop it, or name "
+                        "another place"
+                    ) from error
+            except OSError as error:
+                if error.errno not in _WITHOUT_LOCKS:
+                    raise
+            if _is_at(path, descriptor):
+                _sign(descriptor)
+                stack.pop_all()
+                return descriptor
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether the file is still there: its last owner removes it before unlocking it."""
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _sign(descriptor: int) -> None:
+    """Write who the owner is, for messages; a full disk takes no name."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {platform.node()}".encode(), 0)
