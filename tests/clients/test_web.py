@@ -324,14 +324,14 @@ def test_the_command_builds_a_page_and_serves_it(tmp_path: Path) -> None:
 
     first = recurrent("demo", artifact, page, **{VARIABLE: cache})
     assert first.communicate()[0] == f"{page}\n" and first.returncode == 0
-    (page / "index.html").write_text("an older page")
+    before = page.stat().st_ino
     opening = recurrent(
         "demo", artifact, page, "--open", PATH="", BROWSER="true", **{VARIABLE: cache}
     )
     assert opening.stderr is not None
     address = next(found[0] for line in opening.stderr if (found := re.findall(r"http\S+", line)))
     with urllib.request.urlopen(f"{address}/index.html") as answer:
-        assert b'src="text.mjs"' in answer.read()
+        assert b'src="text.mjs"' in answer.read() and page.stat().st_ino != before
     opening.send_signal(signal.SIGINT)
     opening.communicate(timeout=60)
     assert opening.returncode == 130
@@ -339,7 +339,7 @@ def test_the_command_builds_a_page_and_serves_it(tmp_path: Path) -> None:
     of_others = tmp_path / "others"
     of_others.mkdir()
     refused = recurrent("demo", artifact, of_others, PATH="", **{VARIABLE: cache})
-    assert "holds no page of ours" in refused.communicate()[1] and of_others.exists()
+    assert "no page of ours as it was built" in refused.communicate()[1] and of_others.exists()
 
 
 def test_a_model_without_a_page_is_told_apart(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 
+from exports import ownership
 from pipeline import batches, compute, models, train
 from pipeline.config import TextConfig
 from pipeline.errors import PipelineError
@@ -62,11 +63,15 @@ def assert_same(run: Run[Any], other: Run[Any]) -> None:
         assert {**line, **times} == {**same, **times}
 
 
+def names(run: Run[Any]) -> set[str]:
+    return {str(path.relative_to(run.path)) for path in run.path.rglob("*")}
+
+
 def test_a_finished_run_has_its_files(trained: Run[TextConfig]) -> None:
     assert trained.finished
     assert [line["epoch"] for line in trained.metrics] == [1, 2]
     assert {"loss", "accuracy", "validation_accuracy"} <= trained.metrics[0].keys()
-    assert {str(path.relative_to(trained.path)) for path in trained.path.rglob("*")} == {
+    assert names(trained) == {
         "config.json",
         "vocabulary.txt",
         "metrics.jsonl",
@@ -126,12 +131,13 @@ def test_a_run_killed_before_a_file_is_in_place_ends_the_same(
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", dying)
         patch.setattr(Path, "unlink", lambda path, missing_ok=False: None)
+        patch.setattr(ownership, "_discard", lambda folder: None)
         with pytest.raises(Killed):
             train.train(run)
     assert len(run.metrics) == 1
-    assert any(run.path.rglob(f".partial-{file}"))
+    assert any(run.path.rglob(f".draft-{file}/{file}"))
     train.train(Run.open(run.path))
-    assert not any(run.path.rglob(".partial-*"))
+    assert names(run) == names(trained)
     for one, two in zip(checkpoint(run), checkpoint(trained), strict=True):
         np.testing.assert_array_equal(one, two)
 
