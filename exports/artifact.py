@@ -8,18 +8,21 @@ triton/step/  triton/text/
 
 import contextlib
 import functools
-import hashlib
 import json
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from exports.errors import ExportError, reason
-from exports.signature import Array, Signature, State, reject_nonfinite
+from exports import files
+from exports.errors import ExportError
+from exports.parity import Arrays, Parity
+from exports.schema import Config, Report
+from exports.signature import Signature, State, reject_nonfinite
 
 CONFIG = "config.json"
 LABELS = "labels.json"
@@ -39,6 +42,7 @@ VOCABULARY = "vocabulary.txt"
 
 FORMATS = {"saved_model": SAVED_MODEL, "onnx": ONNX}
 SMALL = {"float16": "onnx/model.float16.onnx", "int8": "onnx/model.int8.onnx"}
+_MOST_FILES, _MOST_BYTES = 10_000, 2**33  # of a directory
 
 
 def _refuse(directory: Path) -> None:
@@ -76,27 +80,16 @@ def draft(directory: Path, *, replaceable: Callable[[Path], None] = _refuse) -> 
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write plain data, for people to read too."""
+    """Write plain data and dataclasses, for people to read too."""
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def read_json(path: Path) -> Any:
-    """Read plain data.
-
-    Raises:
-        ExportError: if the file is missing or damaged.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ExportError(f"{path} cannot be read: {reason(error)}") from error
+    text = json.dumps(content, indent=2, ensure_ascii=False, default=asdict)
+    path.write_text(f"{text}\n", encoding="utf-8")
 
 
 def size(path: Path) -> int:
     """Return the bytes of a file, or of all files in a directory."""
-    files = [path] if path.is_file() else _files(path)
-    return sum(file.stat().st_size for file in files)
+    paths = [path] if path.is_file() else _files(path)
+    return sum(each.stat().st_size for each in paths)
 
 
 @dataclass(frozen=True)
@@ -109,46 +102,81 @@ class Artifact:
     """
 
     directory: Path
-    config: dict[str, Any]
+    config: Config
 
     @property
     def formats(self) -> list[str]:
         """Return the formats that the directory holds."""
-        return list(self.config["formats"])
+        return list(self.config.formats)
 
     @property
     def small(self) -> list[str]:
         """Return the small forms of the ONNX file that the directory holds."""
-        return list(self.config["small"])
+        return list(self.config.small)
 
     @property
     def signature(self) -> Signature:
         """Return the names, shapes and types of inputs and outputs."""
-        return Signature(
-            *(
-                tuple(Array(**{**item, "shape": tuple(item["shape"])}) for item in arrays)
-                for arrays in (self.config["inputs"], self.config["outputs"])
-            )
-        )
+        return self.config.signature
 
     @property
     def limits(self) -> dict[str, int]:
         """Return how many values each integer input may take, as far as it is known."""
-        return dict(self.config["limits"])
+        return dict(self.config.limits)
 
     @property
     def states(self) -> tuple[State, ...]:
         """Return the states of the step model; none if there is no step model."""
-        streaming = self.config["streaming"] or {"states": []}
-        return tuple(
-            State(**{**state, "shape": tuple(state["shape"])}) for state in streaming["states"]
-        )
+        return self.config.states
+
+    @functools.cached_property
+    def labels(self) -> list[str] | None:
+        """Return the name of each class, if the model has classes.
+
+        Raises:
+            ExportError: if they are not as many as the scores of an output.
+        """
+        path = self.directory / LABELS
+        if not path.exists():
+            return None
+        labels = files.read_json(path, list[str])
+        sizes = {each.name: each.shape[-1] for each in self.signature.outputs if each.shape[1:]}
+        if not {None, len(labels)} & set(sizes.values()):
+            raise ExportError(
+                f"{path} names {len(labels)} classes, and no output has as many scores: {sizes}."
+            )
+        return labels
 
     @property
-    def labels(self) -> list[str] | None:
-        """Return the name of each class, if the model has classes."""
-        path = self.directory / LABELS
-        return list(read_json(path)) if path.exists() else None
+    def proofs(self) -> dict[str, Parity]:
+        """Return how far the formats were from Keras, as `parity.json` says."""
+        return files.read_json(self.directory / PARITY, dict[str, Parity])
+
+    @property
+    def report(self) -> Report:
+        """Return what the exporter measured, as `report.json` says."""
+        path = self.directory / REPORT
+        report = files.read_json(path, Report)
+        measured = set(report.small.forms if report.small else ())
+        if not measured >= set(self.small) or not report.sizes.keys() >= set(self.formats):
+            raise ExportError(f"{path} is damaged: it lacks what {CONFIG} names")
+        return report
+
+    @property
+    def request(self) -> Arrays:
+        """Return the recorded examples."""
+        return self.signature.name_inputs(self._recorded(REQUEST))
+
+    @property
+    def response(self) -> Arrays:
+        """Return the recorded answers of Keras."""
+        recorded = self._recorded(RESPONSE)
+        if recorded.keys() != {array.name for array in self.signature.outputs}:
+            raise ExportError(f"{self.directory / RESPONSE} has the outputs {list(recorded)}.")
+        return {array.name: array.read(recorded[array.name]) for array in self.signature.outputs}
+
+    def _recorded(self, name: str) -> dict[str, Any]:
+        return files.read_json(self.directory / name, dict[str, list[Any]])
 
     @functools.cached_property
     def encoder(self) -> Any:
@@ -159,10 +187,10 @@ class Artifact:
         """
         from exports.text import TextEncoder
 
-        if self.config["text"] is None:
+        if self.config.text is None:
             raise ExportError(f"{self.directory} holds a model that takes no text.")
         vocabulary = _lines(self.directory / VOCABULARY)
-        return TextEncoder(vocabulary, self.config["text"]["max_length"])
+        return TextEncoder(vocabulary, self.config.text.max_length)
 
     @functools.cached_property
     def run(self) -> Any:
@@ -173,9 +201,13 @@ class Artifact:
         """Return the model as a function of named arrays, by each of `formats` or small forms."""
         from exports import runtime, saved_model
 
-        paths = {name: self.directory / path for name, path in {**FORMATS, **SMALL}.items()}
-        read = {"saved_model": saved_model.read}
-        return {name: read.get(name, runtime.read)(paths[name]) for name in formats}
+        def read(name: str, path: Path) -> Any:
+            if name == "saved_model":
+                return saved_model.read(path, expected=self.signature)
+            return runtime.read(path, signature=self.signature)
+
+        paths = {**FORMATS, **SMALL}
+        return {name: read(name, self.directory / paths[name]) for name in formats}
 
     def predict(self, inputs: Any, *, allow_nonfinite: bool = False) -> dict[str, np.ndarray]:
         """Run the model on arrays: one, a list or a mapping by name.
@@ -204,7 +236,7 @@ def load(directory: str | os.PathLike[str]) -> Artifact:
     """
     directory = Path(directory)
     check(directory)
-    return Artifact(directory, read_json(directory / CONFIG))
+    return Artifact(directory, files.read_json(directory / CONFIG, Config))
 
 
 def check(directory: Path) -> set[str]:
@@ -213,7 +245,7 @@ def check(directory: Path) -> set[str]:
     Raises:
         ExportError: if there is no manifest, or a file is missing, is not listed or has changed.
     """
-    if not (directory / MANIFEST).is_file():
+    if not os.path.lexists(directory / MANIFEST):
         raise ExportError(f"{directory} holds no exported model: there is no {MANIFEST}.")
     digests = {}
     for line in _lines(directory / MANIFEST):
@@ -225,27 +257,45 @@ def check(directory: Path) -> set[str]:
     if unlisted := sorted(present - digests.keys()):
         raise ExportError(f"{directory} holds {unlisted[0]!r}, which {MANIFEST} does not list.")
     for name, digest in digests.items():
-        if _digest(directory / name) != digest:
+        if files.digest(directory / name) != digest:
             raise ExportError(f"{directory / name} is not what was exported: its SHA-256 differs.")
     return present
 
 
 def _lines(path: Path) -> list[str]:
     """Read lines that end in a line feed, and hold what else Python takes for the end of one."""
-    return path.read_bytes().decode("utf-8", errors="replace").removesuffix("\n").split("\n")
+    return files.read_text(path).removesuffix("\n").split("\n")
 
 
 def _files(directory: Path) -> list[Path]:
-    return sorted(path for path in directory.rglob("*") if path.is_file())
+    """List the files in a directory and those below.
 
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    Raises:
+        ExportError: if there is anything but files and directories, or if they are too many or
+            too large.
+    """
+    found: list[Path] = []
+    waiting, size = [directory], 0
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                information = entry.stat(follow_symlinks=False)
+                if stat.S_ISDIR(information.st_mode):
+                    waiting.append(Path(entry.path))
+                elif stat.S_ISREG(information.st_mode):
+                    found.append(Path(entry.path))
+                    size += information.st_size
+                else:
+                    raise ExportError(f"{entry.path!r} is neither a regular file nor a directory.")
+                if len(found) + len(waiting) > _MOST_FILES or size > _MOST_BYTES:
+                    raise ExportError(
+                        f"{directory} has more than {_MOST_FILES:,} files or {_MOST_BYTES:,} bytes."
+                    )
+    return sorted(found)
 
 
 def _write_manifest(directory: Path) -> None:
     """Write hashes as `sha256sum --check` reads them."""
-    files = _files(directory)
-    lines = [f"{_digest(path)}  {path.relative_to(directory).as_posix()}\n" for path in files]
+    paths = _files(directory)
+    lines = [f"{files.digest(path)}  {path.relative_to(directory).as_posix()}\n" for path in paths]
     (directory / MANIFEST).write_text("".join(lines), encoding="utf-8", newline="\n")

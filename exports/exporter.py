@@ -10,6 +10,7 @@ import keras
 
 from exports import (
     artifact,
+    keras_file,
     latency,
     onnx_graph,
     onnx_small,
@@ -25,8 +26,9 @@ from exports import (
 )
 from exports import streaming as step_model
 from exports.artifact import FORMATS, Artifact, load
-from exports.errors import ExportError, reason
+from exports.errors import ExportError
 from exports.onnx_small import Small
+from exports.schema import Config, Sound, Streaming, Text
 from exports.signature import Hearing, Motion, Signature
 from exports.text import TextEncoder
 
@@ -120,18 +122,18 @@ def export(
     if streaming is None:
         streaming = step_model.is_stateful(model)
     states = step_model.states(model, signature) if streaming else ()
-    settings: dict[str, Any] = {
-        "formats": list(formats),
-        "small": [] if small is None else list(small.forms),
-        "inputs": [array._asdict() for array in signature.inputs],
-        "outputs": [array._asdict() for array in signature.outputs],
-        "limits": proof.limits(model, signature),
-        "streaming": {"states": [state._asdict() for state in states]} if states else None,
-        "text": None if encoder is None else {"max_length": encoder.max_length},
-        "hearing": None if hearing is None else {"rate": hearing.rate},
-        "motion": None if motion is None else motion._asdict(),
-        "run": dict(config or {}),
-    }
+    settings = Config(
+        formats=list(formats),
+        inputs=signature.inputs,
+        outputs=signature.outputs,
+        small=[] if small is None else list(small.forms),
+        limits=proof.limits(model, signature),
+        streaming=Streaming(states) if states else None,
+        text=None if encoder is None else Text(encoder.max_length),
+        hearing=None if hearing is None else Sound(hearing.rate),
+        motion=motion,
+        run=dict(config or {}),
+    )
     with artifact.draft(directory) as draft:
         drafted = Artifact(draft, settings)
         artifact.write_json(draft / artifact.CONFIG, settings)
@@ -160,7 +162,7 @@ def export(
         artifact.write_json(draft / artifact.RESPONSE, _listed(run(request)))
         proved = {name: each.to_json() for name, each in proofs.items()}
         artifact.write_json(draft / artifact.PARITY, proved)
-        runs |= drafted.runs(settings["small"])
+        runs |= drafted.runs(settings.small)
         measured = {"small": smaller, "latency": latency.of_cases(runs, cases)}
         report.write(draft, model.name, settings, proofs, labels, card, measured)
     return load(directory)
@@ -170,15 +172,9 @@ def read_keras(path: str | os.PathLike[str]) -> keras.Model:
     """Read a `.keras` file; our layers are known.
 
     Raises:
-        ExportError: if Keras cannot load it.
+        ExportError: if it is missing, damaged, or Keras cannot load it.
     """
-    try:
-        return keras.models.load_model(path, compile=False)
-    except (OSError, TypeError, ValueError) as error:
-        raise ExportError(
-            f"{path} cannot be loaded: {reason(error)} A model with layers of your own is exported "
-            "where they are known, in Python: exports.export(model, directory)."
-        ) from error
+    return keras_file.read(Path(path))
 
 
 def _reject_wrong_types(**given: Any) -> None:
@@ -246,7 +242,7 @@ def _write_onnx(
     if states:
         graphs[artifact.STEP] = onnx_graph.convert(
             model,
-            step_model.signature_of(signature, states),
+            signature.of_steps(states),
             {**metadata, **step_model.metadata(states)},
             step_model.function(model, signature, states),
         )

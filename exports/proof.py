@@ -50,7 +50,7 @@ def of_artifact(
     if exported.states:
         whole = [case for case in cases if not case.real]
         proofs["chunks"] = _of_chunks(exported, {name: reference}, whole, near, model)
-    if exported.config["text"] is not None:
+    if exported.config.text is not None:
         proofs["text"] = _of_text(exported, {name: reference}, [*texts[:_BATCH], *_HARD_TEXTS])
     return proofs
 
@@ -70,16 +70,14 @@ def verify(directory: str | os.PathLike[str]) -> dict[str, Parity]:
     """
     exported = load(directory)
     signature, runs = exported.signature, exported.runs(exported.formats)
-    request = artifact.read_json(exported.directory / artifact.REQUEST)
-    response = artifact.read_json(exported.directory / artifact.RESPONSE)
-    answers = {
-        array.name: np.asarray(response[array.name], array.dtype) for array in signature.outputs
-    }
-    case = Case("recorded examples", signature.name_inputs(request), real=True)
+    case = Case("recorded examples", exported.request, real=True)
+    answers = exported.response
     recorded = parity.compare({"keras, as recorded": lambda _: answers, **runs}, [case])
-    measured = artifact.read_json(exported.directory / artifact.REPORT)["small"]
-    for name, run in exported.runs(exported.small).items():
-        onnx_small.verify(name, run, case, answers, measured["forms"][name]["difference"])
+    measured = exported.report.small
+    for name, form in measured.forms.items() if measured else ():
+        if name in exported.small:
+            (run,) = exported.runs([name]).values()
+            onnx_small.verify(name, run, case, answers, form["difference"])
     anew = parity.grid(signature, exported.limits, seed=1)
     return {"recorded": recorded, **of_artifact(exported, runs, anew)}
 
@@ -123,8 +121,8 @@ def _of_chunks(
     model: keras.Model | None,
 ) -> Parity:
     """Show that sequences fed in chunks to the step models give what they give as a whole."""
-    steps = _runs(exported, saved_model.STEP, artifact.STEP)
     signature, states = exported.signature, exported.states
+    steps = _runs(exported, saved_model.STEP, artifact.STEP, signature.of_steps(states))
     chunked = {
         f"{name} in chunks": streaming.in_chunks(run, signature, states)
         for name, run in steps.items()
@@ -147,7 +145,8 @@ def _of_chunks(
 def _of_text(exported: Artifact, whole: Mapping[str, Run], texts: Sequence[str]) -> Parity:
     """Show that what takes raw text gives what the model gives for the ids of the encoder."""
     ((reference, run),) = whole.items()
-    runs = _runs(exported, saved_model.TEXT, artifact.TEXT_ONNX)
+    signature = exported.signature.of_text()
+    runs = _runs(exported, saved_model.TEXT, artifact.TEXT_ONNX, signature)
     text_runs = {f"{name} of text": each for name, each in runs.items()}
     strings = np.array(list(texts), object)
     tokens = exported.encoder(strings).numpy()
@@ -157,14 +156,14 @@ def _of_text(exported: Artifact, whole: Mapping[str, Run], texts: Sequence[str])
     )
 
 
-def _runs(exported: Artifact, signature: str, file: str) -> dict[str, Run]:
-    """Return, of each format that is there, the SavedModel's `signature` or the ONNX `file`."""
+def _runs(exported: Artifact, name: str, file: str, signature: Signature) -> dict[str, Run]:
+    """Return, of each format, the SavedModel's signature `name` or the ONNX `file`."""
     runs: dict[str, Run] = {}
     if "saved_model" in exported.formats:
         path = exported.directory / artifact.SAVED_MODEL
-        runs["saved_model"] = saved_model.read(path, signature)
+        runs["saved_model"] = saved_model.read(path, name, signature)
     if "onnx" in exported.formats:
-        runs["onnx"] = runtime.read(exported.directory / file)
+        runs["onnx"] = runtime.read(exported.directory / file, signature=signature)
     return runs
 
 

@@ -1,6 +1,9 @@
 """What the artifact says about itself: `report.json` for programs, a model card for people."""
 
+import html
 import itertools
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +15,18 @@ import tensorflow as tf
 
 from exports import artifact, onnx_graph
 from exports.parity import Parity
+from exports.schema import Config
+from exports.signature import State
+
+# What Markdown reads as more than a letter; an underscore between letters is one.
+_MARKUP = re.compile(r"[\\`*\[\]|~$@#!]|(?<![^\W_])_|_(?![^\W_])|^[-+]")
+_PLAIN = re.compile(r"[\w./:-]+")
 
 
 def write(
     directory: Path,
     name: str,
-    settings: Mapping[str, Any],
+    settings: Config,
     proofs: Mapping[str, Parity],
     labels: Sequence[str] | None,
     card: Mapping[str, Any],
@@ -34,7 +43,7 @@ def write(
         card: what the card says beside what is measured, by heading.
         measured: the `small` forms, if there are any, and the `latency`.
     """
-    paths = {name: directory / artifact.FORMATS[name] for name in settings["formats"]}
+    paths = {name: directory / artifact.FORMATS[name] for name in settings.formats}
     content: dict[str, Any] = {
         "model": name,
         "sizes": {name: artifact.size(path) for name, path in paths.items()},
@@ -58,19 +67,19 @@ def write(
 
 def _card(
     content: Mapping[str, Any],
-    settings: Mapping[str, Any],
+    settings: Config,
     proofs: Mapping[str, Parity],
     labels: Sequence[str] | None,
 ) -> str:
-    lines = [f"# {content['model']}", ""]
-    lines += [f"- {heading}: {value}" for heading, value in content["card"].items()]
+    lines = [f"# {_text(content['model'])}", ""]
+    lines += [f"- {_text(heading)}: {_text(value)}" for heading, value in content["card"].items()]
     if labels is not None:
-        lines += [f"- labels, in order: {', '.join(labels)}"]
+        lines += [f"- labels, in order: {', '.join(map(_text, labels))}"]
     lines += ["", "## Inputs and outputs", "", "| | name | shape | type |", "|---|---|---|---|"]
-    for end in ("inputs", "outputs"):
-        for array in settings[end]:
-            shape = " x ".join(str(size or "any") for size in array["shape"])
-            lines.append(f"| {end[:-1]} | `{array['name']}` | {shape} | {array['dtype']} |")
+    for end, arrays in (("input", settings.inputs), ("output", settings.outputs)):
+        for array in arrays:
+            shape = " x ".join(str(size or "any") for size in array.shape)
+            lines.append(f"| {end} | {_code(array.name)} | {shape} | {array.dtype} |")
     lines += [
         "",
         "## Parity with Keras",
@@ -83,16 +92,16 @@ def _card(
     ]
     for name, found in itertools.chain(*(each.differences.items() for each in proofs.values())):
         lines.append(
-            f"| {name} | {content['sizes'].get(name, '')} | {found.absolute:.2g} | {found.ulp} "
-            f"| {found.labels_equal} of {found.labels_compared} |"
+            f"| {_text(name)} | {content['sizes'].get(name, '')} | {found.absolute:.2g} "
+            f"| {found.ulp} | {found.labels_equal} of {found.labels_compared} |"
         )
     if content["operators"] is not None:
         counts = ", ".join(f"{count} {name}" for name, count in content["operators"].items())
         lines += ["", f"ONNX opset {content['opset']}, operators: {counts}.", ""]
         became = content["recurrent_layers"].items()
-        lines += [f"- the recurrent layer `{layer}` is a {form}" for layer, form in became]
-    if settings["streaming"] is not None:
-        lines += ["", "## Streaming", "", *_streaming(settings["streaming"]["states"])]
+        lines += [f"- the recurrent layer {_code(layer)} is a {form}" for layer, form in became]
+    if settings.states:
+        lines += ["", "## Streaming", "", *_streaming(settings.states)]
     if content["small"] is not None:
         lines += ["", "## Smaller forms", "", *_small(content["small"])]
     lines += ["", "## Latency", "", *_latency(content["latency"])]
@@ -100,7 +109,7 @@ def _card(
     return "\n".join(lines)
 
 
-def _streaming(states: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _streaming(states: Sequence[State]) -> Iterator[str]:
     """Say how a sequence is fed in chunks."""
     yield (
         f"`{artifact.STEP}`, and the signature `serving_step` of the SavedModel, take a chunk of a "
@@ -109,15 +118,16 @@ def _streaming(states: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     )
     yield ""
     for state in states:
-        shape = " x ".join(str(size or "any") for size in state["shape"])
-        yield f"- `{state['name']}`, `{state['next']}`: {shape}, {state['dtype']}"
+        shape = " x ".join(str(size or "any") for size in state.shape)
+        yield f"- {_code(state.name)}, {_code(state.next)}: {shape}, {state.dtype}"
 
 
 def _small(small: Mapping[str, Any]) -> Iterator[str]:
     """Lay out the small forms of the ONNX file beside it."""
     forms = small["forms"]
     figures = list(forms["float32"]["figures"])
-    columns = ["form", "file", "bytes", *figures, *(f"drop of {figure}" for figure in figures)]
+    names = list(map(_text, figures))
+    columns = ["form", "file", "bytes", *names, *(f"drop of {name}" for name in names)]
     yield (
         f"No figure may be worse than that of float32 by more than {small['max_drop']:g}. The "
         "largest difference is that of any output from float32."
@@ -148,11 +158,11 @@ def _latency(latency: Mapping[str, Any]) -> Iterator[str]:
         for batch in batches
     )
     rows = ", ".join(
-        f"`{name}` of {' x '.join(map(str, shape)) or 'one number'}"
+        f"{_code(name)} of {' x '.join(map(str, shape)) or 'one number'}"
         for name, shape in latency["shape_of_a_row"].items()
     )
     yield (
-        f"Milliseconds a call, p50 / p99, on {latency['processor']}; a row is {rows}. "
+        f"Milliseconds a call, p50 / p99, on {_text(latency['processor'])}; a row is {rows}. "
         f"The sides took turns, {calls}."
     )
     yield ""
@@ -162,17 +172,27 @@ def _latency(latency: Mapping[str, Any]) -> Iterator[str]:
         yield _row([side, *(cells[side, batch] for batch in batches)])
 
 
+def _text(value: Any) -> str:
+    """Write what somebody else named as Markdown, and as HTML, that shows it as it is."""
+    return _MARKUP.sub(r"\\\g<0>", html.escape(" ".join(str(value).split()), quote=False))
+
+
+def _code(name: str) -> str:
+    """Write a name as code, if it is a plain one."""
+    return f"`{name}`" if _PLAIN.fullmatch(name) else _text(name)
+
+
 def _row(cells: Iterable[Any]) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def _usage(settings: Mapping[str, Any]) -> list[str]:
-    names = [array["name"] for array in settings["inputs"]]
+def _usage(settings: Config) -> list[str]:
+    names = [array.name for array in settings.inputs]
     lines = [
         "Check the files with `sha256sum --check MANIFEST.sha256`. A batch has at least one row: "
         "ONNX Runtime's recurrent operators crash on none."
     ]
-    if "onnx" in settings["formats"]:
+    if "onnx" in settings.formats:
         fed = ", ".join(f'"{name}": {name}' for name in names)
         lines += [
             "",
@@ -199,7 +219,7 @@ def _usage(settings: Mapping[str, Any]) -> list[str]:
             *_javascript(settings),
             "```",
         ]
-        if settings["text"] is not None:
+        if settings.text is not None:
             lines += [
                 "",
                 "```python",
@@ -208,7 +228,7 @@ def _usage(settings: Mapping[str, Any]) -> list[str]:
                 'outputs = session.run(None, {"text": ["a text"]})',
                 "```",
             ]
-    if "saved_model" in settings["formats"]:
+    if "saved_model" in settings.formats:
         fed = ", ".join(f"{name}={name}" for name in names)
         lines += [
             "",
@@ -217,23 +237,22 @@ def _usage(settings: Mapping[str, Any]) -> list[str]:
             f'model = tf.saved_model.load("{artifact.SAVED_MODEL}")',
             f'outputs = model.signatures["serving_default"]({fed})',
         ]
-        if settings["text"] is not None:
+        if settings.text is not None:
             text = 'tf.constant(["a text"])'
             lines.append(f'outputs = model.signatures["serving_text"](text={text})')
         lines.append("```")
-    if "onnx" in settings["formats"]:
+    if "onnx" in settings.formats:
         lines += ["", f"`{artifact.TRITON}/` is a model repository for Triton Inference Server."]
     return lines
 
 
-def _javascript(settings: Mapping[str, Any]) -> Iterator[str]:
+def _javascript(settings: Config) -> Iterator[str]:
     """Run the recorded examples in JavaScript, where `ort` and `request` are known."""
     tensors = ", ".join(
-        f'{array["name"]}: tensor("{array["dtype"]}", request.{array["name"]})'
-        for array in settings["inputs"]
+        f'{array.name}: tensor("{array.dtype}", request.{array.name})' for array in settings.inputs
     )
     yield "const shape = (rows) => (Array.isArray(rows) ? [rows.length, ...shape(rows[0])] : []);"
     yield "const tensor = (type, rows) => new ort.Tensor(type, rows.flat(Infinity), shape(rows));"
     yield f'const session = await ort.InferenceSession.create("{artifact.ONNX}");'
     yield f"const outputs = await session.run({{ {tensors} }});"
-    yield f'console.log(outputs["{settings["outputs"][0]["name"]}"].data);'
+    yield f"console.log(outputs[{json.dumps(settings.outputs[0].name)}].data);"

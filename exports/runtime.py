@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
@@ -12,12 +12,13 @@ from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from exports import artifact
 from exports.errors import ExportError, reason
-from exports.signature import Signature, State, reject_nonfinite
+from exports.signature import STRING, Array, Signature, State, reject_nonfinite
 
 Arrays = dict[str, np.ndarray]
 Run = Callable[[Arrays], Arrays]
 
 _FATAL = 4
+_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(string)": STRING}
 _ERRORS = (
     states.Fail,
     states.InvalidArgument,
@@ -209,23 +210,23 @@ class Predictor:
 
     @functools.cached_property
     def _run(self) -> Run:
-        return self._read(artifact.ONNX)
+        return self._read(artifact.ONNX, self.signature)
 
     @functools.cached_property
     def _run_text(self) -> Run:
-        if self.artifact.config["text"] is None:
+        if self.artifact.config.text is None:
             raise ExportError(f"{self.artifact.directory} holds a model that takes no text.")
-        return self._read(artifact.TEXT_ONNX)
+        return self._read(artifact.TEXT_ONNX, self.signature.of_text())
 
     @functools.cached_property
     def _run_step(self) -> Run:
-        return self._read(artifact.STEP)
+        return self._read(artifact.STEP, self.signature.of_steps(self.artifact.states))
 
-    def _read(self, name: str) -> Run:
+    def _read(self, name: str, signature: Signature) -> Run:
         path = self.artifact.directory / name
         if not path.exists():
             raise ExportError(f'{path} is missing: export with "onnx" among the formats.')
-        return read(path, self._threads)
+        return read(path, self._threads, signature)
 
 
 class Stream:
@@ -257,15 +258,17 @@ class Stream:
         return outputs
 
 
-def read(path: Path, threads: int | None = None) -> Run:
+def read(path: Path, threads: int | None = None, signature: Signature | None = None) -> Run:
     """Load an ONNX file as a function of named arrays.
 
     Args:
         path: the file.
         threads: that a call may use; None: one for each core.
+        signature: what the file must have as inputs and outputs, where that is known.
 
     Raises:
-        ExportError: if ONNX Runtime cannot load the file, or cannot run it on some inputs.
+        ExportError: if ONNX Runtime cannot load the file, or cannot run it on some inputs, or the
+            file has other inputs or outputs.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
@@ -276,6 +279,8 @@ def read(path: Path, threads: int | None = None) -> Run:
         )
     except _ERRORS as error:
         raise ExportError(f"{path} cannot be loaded by ONNX Runtime: {reason(error)}") from error
+    if signature is not None:
+        signature.reject_other(path, _arrays(session.get_inputs()), _arrays(session.get_outputs()))
     names = [output.name for output in session.get_outputs()]
 
     def run(inputs: Arrays) -> Arrays:
@@ -289,6 +294,12 @@ def read(path: Path, threads: int | None = None) -> Run:
             raise ExportError(f"{path} fails in ONNX Runtime: {reason(error)}") from error
 
     return run
+
+
+def _arrays(ends: Iterable[onnxruntime.NodeArg]) -> Iterator[Array]:
+    for end in ends:
+        shape = (size if isinstance(size, int) else None for size in end.shape)
+        yield Array(end.name, tuple(shape), _TYPES.get(end.type, end.type[7:-1]))
 
 
 def _zeros(state: State, batch: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A Keras model as a SavedModel, and back."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -11,7 +11,7 @@ from custom_layers import engine
 from exports import streaming, traced
 from exports.errors import ExportError, reason
 from exports.parity import Arrays, Run
-from exports.signature import Signature, State
+from exports.signature import STRING, Array, Signature, State
 from exports.text import TextEncoder
 
 SERVE, TEXT, STEP = "serving_default", "serving_text", "serving_step"
@@ -47,7 +47,7 @@ def write(
             signatures[TEXT] = serve_text.get_concrete_function(text)
         if states:
             step = tf.function(streaming.function(model, signature, states), autograph=False)
-            given = traced.specifications(streaming.signature_of(signature, states))
+            given = traced.specifications(signature.of_steps(states))
             signatures[STEP] = step.get_concrete_function(*given)
     try:
         with _without_notices():
@@ -69,12 +69,12 @@ def _without_notices() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def read(directory: Path, signature: str = SERVE) -> Run:
+def read(directory: Path, signature: str = SERVE, expected: Signature | None = None) -> Run:
     """Load a SavedModel's signature as a function of named arrays.
 
     Raises:
-        ExportError: if the directory holds no SavedModel, a damaged one, or no such signature, or
-            if it fails on some inputs.
+        ExportError: if the directory holds no SavedModel, a damaged one, one with other inputs or
+            outputs than `expected`, or no such signature, or if it fails on some inputs.
     """
     try:
         loaded = tf.saved_model.load(str(directory))
@@ -85,6 +85,12 @@ def read(directory: Path, signature: str = SERVE) -> Run:
     if signature not in loaded.signatures:
         raise ExportError(f"{directory} has no signature {signature!r}: it takes no raw text.")
     function = loaded.signatures[signature]
+    given, returned = function.structured_input_signature[1], function.structured_outputs
+    if expected is not None:
+        # TensorFlow has underscores for the dots in names of inputs.
+        dotted = {array.name.replace(".", "_"): array.name for array in expected.inputs}
+        inputs = {dotted.get(name, name): tensor for name, tensor in given.items()}
+        expected.reject_other(directory, _arrays(inputs), _arrays(returned))
 
     def run(inputs: Arrays) -> Arrays:
         tensors = {name: tf.constant(values) for name, values in inputs.items()}
@@ -98,3 +104,9 @@ def read(directory: Path, signature: str = SERVE) -> Run:
     # The function alone does not keep the variables it reads.
     run.keep = loaded  # type: ignore[attr-defined]
     return run
+
+
+def _arrays(tensors: Mapping[str, tf.TensorSpec]) -> Iterator[Array]:
+    for name, tensor in tensors.items():
+        kind = STRING if tensor.dtype == tf.string else tensor.dtype.name
+        yield Array(name, tuple(tensor.shape), kind)

@@ -3,22 +3,34 @@
 import itertools
 import keyword
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from msgspec import Meta
 
 from exports.errors import ExportError, reason
 
+Natural = Annotated[int, Meta(ge=0, lt=2**53)]
+Positive = Annotated[int, Meta(ge=1, lt=2**31)]
+Name = Annotated[str, Meta(min_length=1)]
+Shape = Annotated[tuple[Positive | None, ...], Meta(min_length=1, max_length=32)]
+DType = Annotated[str, Meta(pattern="^(bool|u?int(8|16|32|64)|float(16|32|64))$")]
 
-class Array(NamedTuple):
+
+STRING = "str"  # the type of an array of strings, which no model takes
+
+
+@dataclass(frozen=True)
+class Array:
     """An input or output: its name, its shape (None where an axis is free) and its type.
 
     Of those that have one name for their `time`, the second axis, that axis has one size.
     """
 
-    name: str
-    shape: tuple[int | None, ...]
-    dtype: str
+    name: Name
+    shape: Shape
+    dtype: DType
     time: str = "time"
 
     @property
@@ -67,16 +79,18 @@ class Array(NamedTuple):
         return array
 
 
-class State(NamedTuple):
+@dataclass(frozen=True)
+class State:
     """A state of a step model: the names of its input and output, its shape and its type."""
 
-    name: str
-    next: str
-    shape: tuple[int | None, ...]
-    dtype: str
+    name: Name
+    next: Name
+    shape: Shape
+    dtype: DType
 
 
-class Motion(NamedTuple):
+@dataclass(frozen=True)
+class Motion:
     """What a model of positions x, y and height z, `[batch, time, 3]`, is to be given and gives.
 
     Attributes:
@@ -86,7 +100,7 @@ class Motion(NamedTuple):
     """
 
     rate: float
-    window: int
+    window: Positive
     ahead: tuple[float, ...]
 
 
@@ -125,6 +139,45 @@ class Signature(NamedTuple):
         inputs = [tensor.name for tensor in model.inputs]
         outputs = _distinct(_output_names(model), taken=inputs)
         return cls(_arrays(inputs, model.inputs), _arrays(outputs, model.outputs))
+
+    def of_steps(self, states: Iterable[State]) -> "Signature":
+        """Return the signature of the step model, which takes and gives `states` too."""
+        states = tuple(states)
+        before = (Array(state.name, state.shape, state.dtype) for state in states)
+        after = (Array(state.next, state.shape, state.dtype) for state in states)
+        return Signature((*self.inputs, *before), (*self.outputs, *after))
+
+    def of_text(self) -> "Signature":
+        """Return the signature of what takes raw text, an array of strings."""
+        return Signature((Array("text", (None,), STRING),), self.outputs)
+
+    def reject_other(self, where: Any, inputs: Iterable[Array], outputs: Iterable[Array]) -> None:
+        """Raise unless the file at `where` has these inputs and outputs, in any order.
+
+        An axis that is free in the file may have a size here: not every format keeps all sizes.
+
+        Raises:
+            ExportError: if a name, a type or a shape is another one.
+        """
+        for end, mine, theirs in (
+            ("inputs", self.inputs, inputs),
+            ("outputs", self.outputs, outputs),
+        ):
+            found = {array.name: array for array in theirs}
+            if found.keys() != {array.name for array in mine}:
+                names = [array.name for array in mine]
+                raise ExportError(f"{where} has the {end} {list(found)}, not {names}.")
+            for array in mine:
+                other = found[array.name]
+                fits = len(other.shape) == len(array.shape) and all(
+                    size in (None, expected)
+                    for size, expected in zip(other.shape, array.shape, strict=True)
+                )
+                if other.dtype != array.dtype or not fits:
+                    raise ExportError(
+                        f"{where} has {array.name!r} as {other.dtype} {list(other.shape)}, not "
+                        f"{array.dtype} {list(array.shape)}."
+                    )
 
     def name_inputs(self, inputs: Any) -> dict[str, np.ndarray]:
         """Name the arrays given for the inputs: one array, a list of them, or a mapping.

@@ -14,7 +14,7 @@ import custom_layers
 from exports import traced
 from exports.errors import ExportError
 from exports.parity import ABSOLUTE, RELATIVE, Arrays, Case, Run
-from exports.signature import Array, Signature, State
+from exports.signature import Signature, State
 
 Tensor = Any
 
@@ -68,13 +68,6 @@ def states(model: keras.Model, signature: Signature) -> tuple[State, ...]:
     if repeated := {name for name in names if names.count(name) > 1}:
         raise ExportError(f"Two layers have the state {min(repeated)!r}: name the layers apart.")
     return tuple(found)
-
-
-def signature_of(signature: Signature, states: Sequence[State]) -> Signature:
-    """Return the signature of the step model: that of the model, and its states."""
-    before = (Array(state.name, state.shape, state.dtype) for state in states)
-    after = (Array(state.next, state.shape, state.dtype) for state in states)
-    return Signature((*signature.inputs, *before), (*signature.outputs, *after))
 
 
 def function(
@@ -145,7 +138,7 @@ def needs_all_steps(
     inputs = sorted(cases, key=lambda case: sum(each.size for each in case.inputs.values()))[
         len(cases) // 2
     ].inputs
-    known = signature_of(signature, states)
+    known = signature.of_steps(states)
     whole = _watched(model, signature, traced.function(model, signature))
     step = _watched(model, known, function(model, signature, states))
     streamed = next(array.name for array in signature.inputs if array.has_time)

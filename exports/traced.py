@@ -1,6 +1,7 @@
 """A Keras model as a TensorFlow function of named tensors."""
 
 import contextlib
+import dataclasses
 import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -237,7 +238,7 @@ def signature(model: keras.Model) -> Signature:
     times = {_STEPS: "time", **{size: f"{name}_time" for name, size in steps.items()}}
 
     def named(array: Array, size: int) -> Array:
-        return array._replace(time=times.get(size, f"{array.name}_time"))
+        return dataclasses.replace(array, time=times.get(size, f"{array.name}_time"))
 
     return Signature(
         tuple(named(array, steps.get(array.name, _STEPS)) for array in known.inputs),

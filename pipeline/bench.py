@@ -7,7 +7,7 @@ import numpy as np
 
 import exports
 from exports import keras_export, latency, traced
-from pipeline import batches
+from pipeline import batches, exported
 from pipeline.batches import Examples
 from pipeline.errors import PipelineError
 from pipeline.run import Run
@@ -34,9 +34,9 @@ def bench(run: Run[Any], rounds: Mapping[int, Iterable[Any]]) -> dict[str, Any]:
     (name,) = (tensor.name for tensor in model.inputs)
     inputs = {name: _middling(run.task.data(run).test, max(rounds))}
     try:
-        exported = exports.load(run.exports)
-        sides = {"keras": traced.run(model, exported.signature)}
-        sides |= exported.runs([*exported.formats, *exported.small])
+        artifact = exported.load(run.exports)
+        sides = {"keras": traced.run(model, artifact.signature)}
+        sides |= artifact.runs([*artifact.formats, *artifact.small])
     except exports.ExportError as error:
         raise PipelineError(str(error)) from error
     sides["keras"](inputs)

@@ -2,13 +2,14 @@
 
 import difflib
 import hashlib
-import json
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline import files
 from pipeline.errors import PipelineError
 from pipeline.space import Choice, Linear, Logarithmic
 
@@ -113,15 +114,7 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         PipelineError: there is no such file, or it holds no JSON object.
     """
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise PipelineError(f"there is no file {path}") from error
-    except ValueError as error:  # JSON or UTF-8
-        raise PipelineError(f"{path} is damaged or no JSON: {error}") from error
-    if not isinstance(settings, dict):
-        raise PipelineError(f'{path} holds no settings, which look like {{"units": 64}}')
-    return settings
+    return files.read_json(path, dict[str, Any])
 
 
 def to_json(config: Config) -> str:
@@ -144,4 +137,4 @@ def _complaint(kind: type[Config], found: dict[str, Any]) -> str:
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(kind.model_fields)}"
         return f"no setting is called {name!r}; {hint}"
     message = str(found["msg"]).removeprefix("Input ").removeprefix("Value ")
-    return f"{name} = {found['input']!r} will not do: it {message}"
+    return f"{name} = {reprlib.repr(found['input'])} will not do: it {message}"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from pipeline import cli, quiet, tables, tasks
+from pipeline import cli, exported, quiet, tables, tasks
 from pipeline.run import Run
 
 _PATH = Path("runs/demo")
@@ -63,10 +63,11 @@ def _stages(run: Run[Any]) -> Iterator[Stage]:
 def _conclude(run: Run[Any], seconds: float, console: Console) -> None:
     name = f"{run.config.cell}, {run.config.units} units"
     console.print(tables.results(run.results, name).terminal())
-    console.print(tables.parity(run.exports).terminal())
+    artifact = exported.load(run.exports)
+    console.print(tables.parity(artifact).terminal())
     recurrent = _shown(Path(sys.executable).with_name("recurrent"))
     for line in (
-        f"ONNX operators: {tables.operators(run.exports)}",
+        f"ONNX operators: {tables.operators(artifact.report.operators or {})}",
         f"Time: {seconds:.0f} s. Everything is in {run.path}.",
         "",
         "Next:",

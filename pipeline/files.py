@@ -4,11 +4,14 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from exports import ownership
+from exports import files, ownership
 from exports.errors import ExportError
 from exports.ownership import Waiting
 from pipeline.errors import PipelineError
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -61,13 +64,50 @@ def read(path: Path) -> str:
     Raises:
         PipelineError: there is no such file, or it holds no text.
     """
+    with _for_the_user():
+        return files.read_text(path)
+
+
+def read_json(path: Path, kind: type[T]) -> T:
+    """Read JSON of a known type.
+
+    Raises:
+        PipelineError: there is no such file, or it holds something else.
+    """
+    with _for_the_user():
+        return files.read_json(path, kind)
+
+
+def read_json_lines(path: Path, kind: type[T]) -> list[T]:
+    """Read lines of JSON of a known type.
+
+    Raises:
+        PipelineError: there is no such file, or a line is something else.
+    """
+    lines = read(path).splitlines()
+    with _for_the_user():
+        return [
+            files.parse_json(line.encode(), kind, f"{path}, line {number},")
+            for number, line in enumerate(lines, start=1)
+        ]
+
+
+def reject_irregular(path: Path) -> None:
+    """Raise for what nobody should begin to read.
+
+    Raises:
+        PipelineError: there is no such file, or it is a directory, a FIFO or a device.
+    """
+    with _for_the_user():
+        files.open_regular(path).close()
+
+
+@contextmanager
+def _for_the_user() -> Iterator[None]:
     try:
-        with path.open(encoding="utf-8", newline="\n") as file:
-            return file.read()
-    except FileNotFoundError as error:
-        raise PipelineError(f"there is no file {path}") from error
-    except UnicodeDecodeError as error:
-        raise PipelineError(f"{path} is damaged: it is not UTF-8 text") from error
+        yield
+    except ExportError as error:
+        raise PipelineError(str(error)) from error
 
 
 def contents(folder: Path) -> list[Path]:

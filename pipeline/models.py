@@ -2,12 +2,13 @@
 
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
 
 import keras
 from keras import ops
 
 from custom_layers.layers import CellLayer
+from exports import files, keras_file
+from exports.errors import ExportError
 from pipeline.config import Config
 from pipeline.errors import PipelineError
 from pipeline.files import replacing
@@ -17,31 +18,44 @@ Tensor = Any
 _FAR_BELOW = -1e9  # below any output of a recurrent layer, and finite
 
 
-def save(model: keras.Model, path: Path, *, with_optimizer: bool) -> None:
-    """Write `model` to the `.keras` file `path`, in one step."""
+def save(model: keras.Model, path: Path, config: Config, *, with_optimizer: bool) -> None:
+    """Write `model`, made as `config` says, to the `.keras` file `path`, in one step."""
     with replacing(path) as partial:
         model.save(partial, include_optimizer=with_optimizer)
+        keras_file.write_note(partial, config.model_dump_json())
 
 
-def load(path: Path, *, with_optimizer: bool) -> keras.Model:
+def load(path: Path, config: Config, *, with_optimizer: bool) -> keras.Model:
     """Read a `.keras` file, in safe mode: nothing in it is run.
 
     Raises:
-        PipelineError: it is missing, damaged, or wants to run code.
+        PipelineError: it is missing, damaged, wants to run code, or is not a model as `config`
+            makes it.
     """
     try:
-        with ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged:
-            raise BadZipFile(f"bad checksum of {damaged}")
-        return keras.saving.load_model(
-            path, custom_objects=measures.KNOWN, compile=with_optimizer, safe_mode=True
+        model = keras_file.read(path, custom_objects=measures.KNOWN, with_optimizer=with_optimizer)
+        note = keras_file.read_note(path)
+        theirs = (
+            files.parse_json(note.encode(), dict[str, Any], f"{path}, its note,") if note else {}
         )
-    except FileNotFoundError as error:
-        raise PipelineError(f"there is no file {path}") from error
-    except Exception as error:  # Keras raises whatever it stumbles over
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise PipelineError(f"{path} is damaged or not a model of ours: {reason}") from error
+    except ExportError as error:
+        raise PipelineError(str(error)) from error
+    mine = config.model_dump()
+    if other := {name: theirs[name] for name in mine if theirs.get(name, mine[name]) != mine[name]}:
+        made = ", ".join(f"{name} = {value!r}" for name, value in other.items())
+        raise PipelineError(f"{path} is the model of a run with {made}, not of this one")
+    _reject_unlike(path, model, config)
+    return model
+
+
+def _reject_unlike(path: Path, model: keras.Model, config: Config) -> None:
+    """Raise for the model of another task or width; a file of an older version says neither."""
+    units = {each.cell.units for each in model._flatten_layers() if isinstance(each, CellLayer)}
+    if model.name != config.task or (units and config.units not in units):
+        raise PipelineError(
+            f"{path} is the model {model.name!r} with {sorted(units)} units, and its run is one of "
+            f"{config.task!r} with {config.units}"
+        )
 
 
 def layer(name: str) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipeline import files, pictures, tables
+from pipeline import exported, files, pictures, tables
 from pipeline.cli import settings
 from pipeline.pages import figures, page
 from pipeline.pages.page import Section
@@ -193,15 +193,15 @@ def _exports(run: Run[Any]) -> Iterator[Markup]:
         yield page.paragraph("The model is not exported yet. To write it in other formats:")
         yield page.code(f"recurrent export {run.path}")
         return
-    yield tables.parity(run.exports).on_page("Exported formats against Keras")
-    measured = tables.measured(run.exports)
-    sizes = {f"bytes of {name}": f"{size:,}" for name, size in measured["sizes"].items()}
-    yield page.terms(sizes)
-    if measured["operators"]:
-        yield page.paragraph(f"ONNX operators: {tables.operators(run.exports)}.")
-    if measured["small"]:
-        yield tables.small(run.exports).on_page("Smaller forms")
-    latency = measured["latency"]
+    artifact = exported.load(run.exports)
+    measured = artifact.report
+    yield tables.parity(artifact).on_page("Exported formats against Keras")
+    yield page.terms({f"bytes of {name}": f"{size:,}" for name, size in measured.sizes.items()})
+    if measured.operators:
+        yield page.paragraph(f"ONNX operators: {tables.operators(measured.operators)}.")
+    if measured.small:
+        yield tables.small(measured.small).on_page("Smaller forms")
+    latency = measured.latency
     yield tables.latency(latency).on_page(f"Latency on {latency['processor']}")
 
 

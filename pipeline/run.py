@@ -6,17 +6,20 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from exports import ownership
 from pipeline import config as configs
-from pipeline import files, tasks
+from pipeline import files, schema, tasks
 from pipeline.config import C, Config
 from pipeline.errors import PipelineError
 from pipeline.task import Figures, Task
 
 if TYPE_CHECKING:
     import keras
+
+
+T = TypeVar("T")
 
 
 class Run(Generic[C]):
@@ -130,8 +133,14 @@ class Run(Generic[C]):
         file = self.path / "metrics.jsonl"
         if not file.exists():
             return []
-        lines = files.read(file).splitlines()
-        return [_figures(file, number, line) for number, line in enumerate(lines, start=1)]
+        epochs = files.read_json_lines(file, schema.Epoch)
+        _reject_faulty(file, schema.fault_of_epochs(epochs, self.config.epochs))
+        for figures in epochs[:1]:
+            try:
+                self.task.rank(figures)
+            except KeyError as error:
+                raise PipelineError(f"{file} is damaged: it has no {error}") from error
+        return epochs
 
     @property
     def results(self) -> dict[str, Any]:
@@ -140,7 +149,9 @@ class Run(Generic[C]):
         Raises:
             PipelineError: the file is damaged.
         """
-        return self._kept("results.json")
+        results = self._kept("results.json", schema.Results)
+        _reject_faulty(self.path / "results.json", results and schema.fault_of_results(results))
+        return dict(results or {})
 
     def keep_results(self, results: Mapping[str, Any], marks: Mapping[str, Any]) -> None:
         """Write what `evaluate` found: the figures, and the `marks` of single answers."""
@@ -154,7 +165,9 @@ class Run(Generic[C]):
         Raises:
             PipelineError: the file is damaged.
         """
-        return self._kept("marks.json")
+        marks = self._kept("marks.json", schema.Marks)
+        _reject_faulty(self.path / "marks.json", marks and schema.fault_of_marks(marks))
+        return dict(marks or {})
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -163,15 +176,18 @@ class Run(Generic[C]):
         Raises:
             PipelineError: the file is damaged.
         """
-        return self._kept("environment.json")
+        return self._kept("environment.json", dict[str, str]) or {}
 
     def keep_environment(self, environment: Mapping[str, str]) -> None:
         """Write what the run is trained with."""
         self._keep("environment.json", environment)
 
-    def _kept(self, name: str) -> dict[str, Any]:
+    def _kept(self, name: str, kind: type[T]) -> T | None:
+        """Read a file that may not be there yet, or be empty."""
         file = self.path / name
-        return configs.read(file) if file.exists() else {}
+        if not file.exists() or not files.read_json(file, dict[str, Any]):
+            return None
+        return files.read_json(file, kind)
 
     def _keep(self, name: str, content: Mapping[str, Any]) -> None:
         files.write(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
@@ -216,9 +232,9 @@ class Run(Generic[C]):
         epoch = int(figures["epoch"])
         history = [*self.metrics, figures]
         if max(history, key=self.task.rank) is figures:
-            models.save(model, self.path / "model.keras", with_optimizer=False)
+            models.save(model, self.path / "model.keras", self.config, with_optimizer=False)
         self._checkpoints.mkdir(exist_ok=True)
-        models.save(model, self._checkpoint(epoch), with_optimizer=True)
+        models.save(model, self._checkpoint(epoch), self.config, with_optimizer=True)
         lines = "".join(json.dumps(line) + "\n" for line in history)
         files.write(self.path / "metrics.jsonl", lines)
         self._checkpoint(epoch - 1).unlink(missing_ok=True)
@@ -235,7 +251,7 @@ class Run(Generic[C]):
         checkpoint = self._checkpoint(epoch)
         if epoch and not checkpoint.exists():
             raise PipelineError(f"{checkpoint} is missing, so {self.path} cannot go on")
-        return (models.load(checkpoint, with_optimizer=True) if epoch else None), epoch
+        return (models.load(checkpoint, self.config, with_optimizer=True) if epoch else None), epoch
 
     def model(self) -> keras.Model:
         """Load the model after the best epoch.
@@ -247,7 +263,7 @@ class Run(Generic[C]):
 
         if not self.metrics:
             raise PipelineError(f"{self.path} has no trained model yet")
-        return models.load(self.path / "model.keras", with_optimizer=False)
+        return models.load(self.path / "model.keras", self.config, with_optimizer=False)
 
     @property
     def report(self) -> Path:
@@ -273,12 +289,6 @@ def default_path(config: Config) -> Path:
     return Path("runs") / f"{config.task}-{config.cell}-{config.units}-{digest}"
 
 
-def _figures(file: Path, number: int, line: str) -> dict[str, Any]:
-    """Read line `number` of `metrics.jsonl`, which is that of the epoch with that number."""
-    try:
-        figures = json.loads(line)
-    except ValueError:
-        figures = None
-    if not isinstance(figures, dict) or figures.get("epoch") != number:
-        raise PipelineError(f"{file} is damaged: line {number} has no figures of epoch {number}")
-    return figures
+def _reject_faulty(file: Path, fault: Any) -> None:
+    if fault:
+        raise PipelineError(f"{file} is damaged: {fault}")

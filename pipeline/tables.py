@@ -1,9 +1,8 @@
 """Figures as tables, for a terminal, a Markdown file and a page."""
 
-import json
+import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -12,6 +11,8 @@ from rich.console import JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
+from exports.artifact import Artifact
+from exports.schema import Small
 from pipeline.pages import page
 
 _PLACES = ("p50", "p99")
@@ -30,7 +31,7 @@ class Sheet:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for place, column in enumerate(self.columns):
             justify: JustifyMethod = "right" if place else "left"
-            table.add_column(column, justify=justify, overflow="fold", no_wrap=not place)
+            table.add_column(escape(column), justify=justify, overflow="fold", no_wrap=not place)
         for row in self._with_best("[bold]{}[/bold]", escape):
             table.add_row(*row)
         return table
@@ -38,7 +39,11 @@ class Sheet:
     def markdown(self) -> str:
         """Write it in Markdown, the figures to the right."""
         ruler = ["---", *("---:" for _ in self.columns[1:])]
-        lines = [self.columns, ruler, *self._with_best("**{}**", _in_markdown)]
+        lines = [
+            [*map(_in_markdown, self.columns)],
+            ruler,
+            *self._with_best("**{}**", _in_markdown),
+        ]
         return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
     def on_page(self, caption: str) -> Markup:
@@ -82,25 +87,23 @@ def results(found: Mapping[str, Any], name: str) -> Sheet:
     return Sheet(("", *heads(scores), "seconds to train"), rows)
 
 
-def parity(artifact: Path) -> Sheet:
-    """Show how far each format in the artifact directory is from Keras."""
-    proofs = json.loads((artifact / "parity.json").read_text(encoding="utf-8"))
+def parity(artifact: Artifact) -> Sheet:
+    """Show how far each format of an artifact is from Keras."""
     rows = [
         [
             name,
-            f"{found['absolute']:.1e}",
-            f"{found['labels_equal']:,} of {found['labels_compared']:,}",
+            f"{found.absolute:.1e}",
+            f"{found.labels_equal:,} of {found.labels_compared:,}",
         ]
-        for proof in proofs.values()
-        for name, found in proof["differences"].items()
+        for proof in artifact.proofs.values()
+        for name, found in proof.differences.items()
     ]
     return Sheet(("against keras", "largest difference", "labels that agree"), rows)
 
 
-def small(artifact: Path) -> Sheet:
-    """Show what each small form in the artifact directory costs."""
-    forms = measured(artifact)["small"]["forms"]
-    scores = list(forms["float32"]["figures"])
+def small(measured: Small) -> Sheet:
+    """Show what each small form of an artifact costs."""
+    scores = list(measured.forms["float32"]["figures"])
     rows = [
         [
             name,
@@ -108,7 +111,7 @@ def small(artifact: Path) -> Sheet:
             *(f"{form['figures'][score]:.4f}" for score in scores),
             f"{form['difference']:.1e}",
         ]
-        for name, form in forms.items()
+        for name, form in measured.forms.items()
     ]
     return Sheet(("", "bytes", *heads(scores), "largest difference"), rows)
 
@@ -128,16 +131,10 @@ def latency(measured: Mapping[str, Any]) -> Sheet:
     return Sheet(("milliseconds", *heads), rows)
 
 
-def operators(artifact: Path) -> str:
-    """Count the operators in the ONNX file of the artifact directory, in one line."""
-    counts = measured(artifact)["operators"]
+def operators(counts: Mapping[str, int]) -> str:
+    """Count the operators in an ONNX file in one line."""
     return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
-def measured(artifact: Path) -> Any:
-    """Return what the exporter found out about the artifact in its directory."""
-    return json.loads((artifact / "report.json").read_text(encoding="utf-8"))
-
-
 def _in_markdown(text: str) -> str:
-    return text.replace("|", "\\|")
+    return html.escape(text, quote=False).replace("|", "\\|")

@@ -6,7 +6,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from exports import artifact, web
+from exports import web
 from exports.errors import ExportError
 from pipeline import exported
 from pipeline.data import packages
@@ -30,9 +30,8 @@ def build(path: Path, folder: Path) -> web.Weight:
     Raises:
         PipelineError: there is no exported model, no page for it, or no ONNX Runtime.
     """
-    directory = exported.directory(path)
     try:
-        kind = web.kind_of(artifact.load(directory))
+        kind = web.kind_of(exported.load(path))
         archive = packages.fetch(RUNTIME)
         with spinner("Building the page"), TemporaryDirectory() as runtime:
             _unpack(archive, Path(runtime))

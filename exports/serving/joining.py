@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from exports import artifact, parity
+from exports import parity
 from exports.runtime import Arrays, Prediction, Predictor
 from exports.signature import Signature
 
@@ -65,8 +65,8 @@ class Texts(Joining[list[str], list[Prediction]]):
         return len(given) * max(map(len, given))
 
     def values(self, given: list[str]) -> int:  # noqa: D102
-        text = self._predictor.artifact.config["text"]
-        return values(self._predictor.signature, len(given), text["max_length"]) if text else 0
+        text = self._predictor.artifact.config.text
+        return values(self._predictor.signature, len(given), text.max_length) if text else 0
 
     def kind(self, given: list[str]) -> Hashable:  # noqa: D102
         words = max(text.count(" ") for text in given)
@@ -132,7 +132,7 @@ def takes_padding(predictor: Predictor) -> bool:
     """
     if not _are_ids(predictor.signature):
         return False
-    request = artifact.read_json(predictor.artifact.directory / artifact.REQUEST)
+    request = predictor.artifact.request
     (ids,) = predictor.signature.name_inputs(request).values()
     alone = predictor.predict(ids)
     padded = predictor.predict(np.pad(ids, [(0, 0), (0, _NEAR)]))

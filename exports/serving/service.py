@@ -21,7 +21,6 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketClose, WebSocketDisconnect
 
-from exports import artifact
 from exports.errors import ExportError
 from exports.runtime import Arrays, Prediction, Predictor, Stream
 from exports.serving.batcher import Batcher, QueueFullError
@@ -348,12 +347,12 @@ _foreign = JSONResponse(
 
 def _warm_up(predictor: Predictor) -> None:
     """Load the files, and find out before the first request whether they run."""
-    request = artifact.read_json(predictor.artifact.directory / artifact.REQUEST)
+    request = predictor.artifact.request
     predictor.predict(request)
     if predictor.artifact.states:
-        row = {name: rows[:1] for name, rows in predictor.read_inputs(request).items()}
+        row = {name: rows[:1] for name, rows in request.items()}
         predictor.stream().feed(row)
-    if predictor.artifact.config["text"] is not None:
+    if predictor.artifact.config.text is not None:
         predictor.predict_text(["a text"])
 
 

@@ -1,7 +1,7 @@
 """ONNX files of a model, with what a page shows among their outputs."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import onnx
 from onnx import helper
@@ -14,7 +14,8 @@ _IR_VERSION = 10  # that every ONNX Runtime with these operators reads
 _NATIVE = ("LSTM", "GRU", "RNN")
 
 
-class Watched(NamedTuple):
+@dataclass(frozen=True)
+class Watched:
     """An output that has the states of a recurrent operator after each step.
 
     Attributes:

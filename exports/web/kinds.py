@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import onnx
+from google.protobuf.message import DecodeError
 
-from exports import artifact
+from exports import artifact, files
 from exports.artifact import Artifact
 from exports.errors import ExportError
 from exports.web import graphs
@@ -59,14 +61,14 @@ def kind_of(exported: Artifact) -> Kind:
 
 def text(exported: Artifact) -> Kind | None:
     """Raw text in, one number for each label out: the text is typed, and read word by word."""
-    if exported.config["text"] is None or not _scores_labels(exported):
+    if exported.config.text is None or not _scores_labels(exported):
         return None
     model, states = graphs.watched(_read(exported, artifact.ONNX))
     facts = {
         **_facts(exported, states),
         "labels": exported.labels,
         "unknown": graphs.UNKNOWN,
-        "most": exported.config["text"]["max_length"],
+        "most": exported.config.text.max_length,
     }
     reader = graphs.reader(_read(exported, artifact.TEXT_ONNX))
     return Kind(
@@ -98,22 +100,22 @@ def writing(exported: Artifact) -> Kind | None:
 
 def throwing(exported: Artifact) -> Kind | None:
     """Positions in, and where the ball will be out: it is thrown, and followed as it flies."""
-    motion = exported.config.get("motion")
+    motion = exported.config.motion
     if motion is None:
         return None
     model, states = graphs.watched(_read(exported, artifact.ONNX))
-    facts = {**_facts(exported, states), **motion}
+    facts = {**_facts(exported, states), **asdict(motion)}
     return Kind("throwing", _title(model), {"model.onnx": model}, facts)
 
 
 def hearing(exported: Artifact) -> Kind | None:
     """Sound in, one number for each label out: it is recorded or read, and heard frame by frame."""
-    if not exported.config.get("hearing") or not _scores_labels(exported):
+    if exported.config.hearing is None or not _scores_labels(exported):
         return None
     model, states = graphs.watched(_read(exported, artifact.ONNX))
     facts = {
         **_facts(exported, states),
-        **exported.config["hearing"],
+        "rate": exported.config.hearing.rate,
         "labels": exported.labels,
     }
     files = {"sound.onnx": _read(exported, artifact.SOUND), "model.onnx": model}
@@ -136,7 +138,7 @@ def _facts(exported: Artifact, states: Iterable[Any]) -> dict[str, Any]:
     return {
         "input": exported.signature.inputs[0].name,
         "output": exported.signature.outputs[0].name,
-        "states": [state._asdict() for state in states],
+        "states": [asdict(state) for state in states],
     }
 
 
@@ -145,7 +147,13 @@ def _is_letter(label: str) -> bool:
 
 
 def _read(exported: Artifact, name: str) -> onnx.ModelProto:
-    return onnx.load(exported.directory / name)
+    path = exported.directory / name
+    try:
+        model = onnx.load_from_string(files.read_bytes(path, onnx.checker.MAXIMUM_PROTOBUF))
+        onnx.checker.check_model(model)
+    except (DecodeError, onnx.checker.ValidationError) as error:
+        raise ExportError(f"{path} is damaged: {str(error).splitlines()[0]}") from error
+    return model
 
 
 def _title(model: onnx.ModelProto) -> str:

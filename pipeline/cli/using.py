@@ -164,7 +164,7 @@ def export(
     forms of the ONNX file are tested on the test split of a run.
     """
     small = [form for form in (precision, quantize) if form]
-    if run.suffix == ".keras":
+    if run.suffix == ".keras" or run.is_file():
         if small:
             raise click.UsageError(f"{small[0]} is tested on the test split of a run: give a RUN")
         artifact = _export_file(run, to, formats, streaming)
@@ -178,9 +178,9 @@ def export(
     from pipeline import tables
 
     console = Console()
-    console.print(tables.parity(artifact.directory).terminal())
-    if small:
-        console.print(tables.small(artifact.directory).terminal())
+    console.print(tables.parity(artifact).terminal())
+    if measured := artifact.report.small:
+        console.print(tables.small(measured).terminal())
     click.echo(artifact.directory)
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from keras import ops
 
 from exports import Hearing
-from pipeline import batches, models
+from pipeline import batches, files, models
 from pipeline.batches import Examples
 from pipeline.data.builders.spoken_digits import COEFFICIENTS
 from pipeline.data.recordings import RATES, Sound
@@ -22,6 +22,7 @@ _MEASURED = 1000  # training recordings that show which numbers are usual
 _STILL = 0.1  # spread of the energy in a band; what is below is not brought to 1
 _SCALE = "scale"  # the layer that takes what is heard
 _LOWEST, _HIGHEST = -(2**15), 2**15 - 1
+_MOST_FRAMES = 2**16  # of a user's file
 
 
 class Heard(NamedTuple):
@@ -212,12 +213,12 @@ def _scaled(frames: Any, mean: npt.NDArray[Any], spread: npt.NDArray[Any]) -> An
 
 def _saved_frames(path: Path) -> Sound:
     wanted = f"an array [frames, {COEFFICIENTS}] of MFCCs"
+    files.reject_irregular(path)
     try:
-        with path.open("rb") as file:
-            values = np.lib.format.read_array(file, allow_pickle=False)
-    except ValueError as error:
+        values = np.lib.format.open_memmap(path, mode="r")  # no more than the file has
+    except (MemoryError, OSError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise PipelineError(f"{path} is damaged or holds no array: give {wanted}") from error
-    if values.ndim != 2 or values.shape[1] != COEFFICIENTS or not len(values):
+    if values.ndim != 2 or values.shape[1] != COEFFICIENTS or not 0 < len(values) <= _MOST_FRAMES:
         raise PipelineError(f"{path} holds an array {list(values.shape)}: give {wanted}")
     with np.errstate(over="ignore"):
         frames = values.astype(np.float32) if values.dtype.kind in "fiu" else np.array(np.nan)

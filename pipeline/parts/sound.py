@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline import files
 from pipeline.errors import PipelineError
 
 Floats = npt.NDArray[np.float32]
@@ -27,6 +28,7 @@ MFCC = (
 
 _RATES = range(1_000, 400_001)
 _SECONDS = (0.05, 60.0)
+_MOST_CHANNELS = 8
 
 
 def read(path: Path, rate: int = RATE) -> Floats:
@@ -37,9 +39,10 @@ def read(path: Path, rate: int = RATE) -> Floats:
     """
     import soundfile
 
+    files.reject_irregular(path)
     try:
         with soundfile.SoundFile(path) as file:
-            _reject_unusable(path, file.samplerate, file.frames)
+            _reject_unusable(path, file.samplerate, file.frames, file.channels)
             samples = file.read(dtype="float32", always_2d=True).mean(axis=1)
             own_rate = file.samplerate
     except soundfile.LibsndfileError as error:
@@ -98,7 +101,7 @@ def mel_filters(rate: int, window: int, count: int) -> npt.NDArray[Any]:
     return np.maximum(0, np.minimum(rising, falling))
 
 
-def _reject_unusable(path: Path, rate: int, frames: int) -> None:
+def _reject_unusable(path: Path, rate: int, frames: int, channels: int) -> None:
     if rate not in _RATES:
         raise PipelineError(
             f"{path} has {rate:,} samples a second: give one with {_RATES[0]:,} to {_RATES[-1]:,}"
@@ -108,6 +111,8 @@ def _reject_unusable(path: Path, rate: int, frames: int) -> None:
         raise PipelineError(
             f"{path} lasts {frames / rate:.3g} s: give a recording of {shortest:g} to {longest:g} s"
         )
+    if channels > _MOST_CHANNELS:
+        raise PipelineError(f"{path} has {channels} channels: give one of {_MOST_CHANNELS} at most")
 
 
 def _resampled(samples: Floats, own_rate: int, rate: int) -> Floats:

@@ -14,7 +14,7 @@ def streams(model: keras.Model) -> Callable[[], Stream]:
     """Return what begins a sequence that `model` reads chunk by chunk, its states carried on."""
     signature = Signature.of(model)
     states = streaming.states(model, signature)
-    whole = streaming.signature_of(signature, states)
+    whole = signature.of_steps(states)
     step = tf.function(
         streaming.function(model, signature, states),
         input_signature=traced.specifications(whole),

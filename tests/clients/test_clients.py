@@ -1,5 +1,6 @@
 """Exported models where JavaScript runs them: in Node and in headless Chromium."""
 
+import dataclasses
 import json
 import re
 import unicodedata
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from custom_layers import GRU, LSTM, Bidirectional, LayerNormLSTM
-from exports import artifact, export, parity, traced
+from exports import export, parity, traced
 from exports.parity import Arrays, Case, Run
 from exports.signature import State
 from exports.text import TextEncoder
@@ -52,7 +53,7 @@ def agree(
         {
             "model": model,
             "inputs": {name: _written(values) for name, values in case.inputs.items()},
-            "states": [state._asdict() for state in states],
+            "states": [dataclasses.asdict(state) for state in states],
         }
         for case in cases
     ]
@@ -106,11 +107,11 @@ def test_the_numbers_are_those_of_keras(layer: Any, site: Path) -> None:
     model = classifier(layer())
     exported = export(model, site / "artifact", formats=["onnx"])
     signature = exported.signature
-    request = artifact.read_json(site / "artifact/examples/request.json")
-    response = artifact.read_json(site / "artifact/examples/response.json")
+    request = json.loads((site / "artifact/examples/request.json").read_text())
+    response = json.loads((site / "artifact/examples/response.json").read_text())
     recorded = Case("recorded", signature.name_inputs(request), real=True)
     answer = {"label": np.array(response["label"], "float32")}
-    generated = parity.grid(signature, exported.config["limits"], seed=2)
+    generated = parity.grid(signature, exported.config.limits, seed=2)
     keras_run = traced.run(model, signature)
     agree(
         site,
@@ -146,7 +147,7 @@ def test_the_page_on_deployment_runs(site: Path, monkeypatch: pytest.MonkeyPatch
     for name, language in {"client.mjs": "js", "index.html": "html"}.items():
         blocks = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
         (site / name).write_text("".join(blocks), encoding="utf-8")
-    response = artifact.read_json(site / "artifact/examples/response.json")["label"]
+    response = json.loads((site / "artifact/examples/response.json").read_text())["label"]
     text = names["model"].predict(np.array([[2, 3, 4, 5, 6]]), verbose=0)
     in_node, of_text = run(site, "client.mjs").splitlines()
     in_browser = opened(site, "index.html")

@@ -291,7 +291,7 @@ def test_a_masked_first_step_that_shows_zero_is_noticed() -> None:
     states = streaming.states(model, signature)
     step = tf.function(
         streaming.function(model, signature, states),
-        input_signature=traced.specifications(streaming.signature_of(signature, states)),
+        input_signature=traced.specifications(signature.of_steps(states)),
         autograph=False,
     )
 

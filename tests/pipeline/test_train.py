@@ -46,7 +46,7 @@ def checkpoint(run: Run[Any]) -> list[np.ndarray]:
     """Weights and optimizer after the last of two epochs."""
     with compute.scope(run.config):
         path = run.path / "checkpoints" / "epoch-0002.keras"
-        model = models.load(path, with_optimizer=True)
+        model = models.load(path, run.config, with_optimizer=True)
     weights = [item for item in model.variables if "seed_generator" not in item.path]
     return [item.numpy() for item in (*weights, *model.optimizer.variables)]
 

@@ -1,0 +1,118 @@
+"""What the JSON files of a run hold. A file is read as one of these types, or not at all."""
+
+from typing import Annotated, NotRequired, TypedDict
+
+from msgspec import Meta
+
+from exports.signature import Natural, Positive
+
+_LARGEST = 1.7976931348623157e308
+Finite = Annotated[float, Meta(ge=-_LARGEST, le=_LARGEST)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+Epoch = dict[str, int | Finite]
+Scores = dict[str, float]
+
+
+class Results(TypedDict):
+    """`results.json`: figures on the test split."""
+
+    examples: dict[str, Natural]
+    parameters: Natural
+    best_epoch: Epoch
+    model: Scores
+    baselines: dict[str, Scores]
+
+
+class Confusion(TypedDict):
+    """How often each label, a row, was taken for each."""
+
+    labels: Annotated[list[str], Meta(min_length=1)]
+    counts: list[list[Natural]]
+
+
+class Sure(TypedDict):
+    """Answers that the model is as sure of."""
+
+    answers: Positive
+    confidence: Share
+    accuracy: Share
+
+
+class Errors(TypedDict):
+    """How many answers are how wrong."""
+
+    counts: Annotated[list[Natural], Meta(min_length=1)]
+    edges: list[Finite]
+    mean: Finite
+    quantiles: dict[str, Finite]
+
+
+class OfLength(TypedDict):
+    """Examples of like length."""
+
+    shortest: Natural
+    longest: Natural
+    examples: Positive
+    mean: Finite
+
+
+class Image(TypedDict):
+    """A PNG file in base64, and what stands for it."""
+
+    png: Annotated[str, Meta(pattern="^[A-Za-z0-9+/=]*$")]
+    text: str
+
+
+class Wrong(TypedDict):
+    """A mistake."""
+
+    example: str | Image
+    truth: str
+    answer: str
+    error: Finite
+
+
+class Marks(TypedDict):
+    """`marks.json`: how right single answers are. They are labels, or numbers with an error."""
+
+    unit: str
+    steps: str
+    confusion: NotRequired[Confusion]
+    calibration: NotRequired[Annotated[list[Sure], Meta(min_length=1)]]
+    errors: NotRequired[Errors]
+    lengths: Annotated[list[OfLength], Meta(min_length=1)]
+    wrong: Natural
+    worst: list[Wrong]
+
+
+def fault_of_results(results: Results) -> str | None:
+    """Say what in `results.json` does not fit together, if anything."""
+    scores = results["model"].keys()
+    if "seconds" not in scores:
+        return "its model has no seconds"
+    other = (name for name, each in results["baselines"].items() if not each.keys() >= scores)
+    return next((f"the baseline {name!r} lacks figures of the model" for name in other), None)
+
+
+def fault_of_marks(marks: Marks) -> str | None:
+    """Say what in `marks.json` does not fit together, if anything."""
+    if "errors" in marks:
+        errors = marks["errors"]
+        fits = len(errors["edges"]) == len(errors["counts"]) + 1 and "confusion" not in marks
+        return None if fits else "its errors have not as many edges as counts need"
+    if "confusion" not in marks or "calibration" not in marks:
+        return "it has neither errors nor a confusion with its calibration"
+    size = len(marks["confusion"]["labels"])
+    square = [len(row) for row in marks["confusion"]["counts"]] == [size] * size
+    return None if square else f"its confusion is not one of {size} labels"
+
+
+def fault_of_epochs(epochs: list[Epoch], most: int) -> str | None:
+    """Say what in `metrics.jsonl` is not that of a run of so many epochs, if anything."""
+    for number, figures in enumerate(epochs, start=1):
+        if figures.get("epoch") != number or not isinstance(figures["epoch"], int):
+            return f"line {number} has no figures of epoch {number}"
+        if figures.keys() != epochs[0].keys() or "seconds" not in figures:
+            return f"line {number} has other figures than the epochs before"
+    return f"it has {len(epochs)} epochs of {most}" if len(epochs) > most else None
