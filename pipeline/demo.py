@@ -13,6 +13,7 @@ from pipeline import cli, exported, quiet, tables, tasks
 from pipeline.run import Run
 
 _PATH = Path("runs/demo")
+_EXAMPLE, _LABEL = "Not a single dull moment.", "pos"
 
 
 class Stage(NamedTuple):
@@ -69,13 +70,22 @@ def _conclude(run: Run[Any], seconds: float, console: Console) -> None:
     for line in (
         f"ONNX operators: {tables.operators(artifact.report.operators or {})}",
         f"Time: {seconds:.0f} s. Everything is in {run.path}.",
+        f'"{_EXAMPLE}" is read as {_read(run)}.',
         "",
         "Next:",
-        f'  {recurrent} predict {run.path} "Not a single dull moment."',
+        f'  {recurrent} predict {run.path} "{_EXAMPLE}"',
         f"  {recurrent} train sentiment --cell lstm --units 128",
         f"  {recurrent} train --help",
     ):
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def _read(run: Run[Any]) -> str:
+    """What the model says about the example, and whether that is wrong."""
+    (answer,) = run.task.predict(run, [_EXAMPLE])
+    label, probability, _ = answer.text.split("\t")
+    said = f"{label} with probability {probability}"
+    return said if label == _LABEL else f"{said}, which is wrong: it is {_LABEL}"
 
 
 def _shown(program: Path) -> str:

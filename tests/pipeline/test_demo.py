@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from pipeline import demo
+from pipeline.run import Run
 from pipeline.tasks import sentiment
 from tests.pipeline.small import small
 
@@ -24,6 +25,12 @@ def test_the_demo_ends_with_a_table_and_does_nothing_twice(
     assert "1 GRU" in said.split("ONNX operators: ")[1]
     assert f"Everything is in {tmp_path / 'demo'}." in said
     assert said.split("Next:\n")[1].count("recurrent ") == 3
+    run = Run.open(tmp_path / "demo")
+    label, probability, text = run.task.predict(run, ["Not a single dull moment."])[0].text.split(
+        "\t"
+    )
+    wrong = "" if label == "pos" else ", which is wrong: it is pos"
+    assert f'"{text}" is read as {label} with probability {probability}{wrong}.' in said
     demo.demo(tmp_path / "demo", console)
     again = console.export_text()
     for stage in ("1. Fetch the reviews", "2. Train", "3. Evaluate", "4. Export"):
