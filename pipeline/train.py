@@ -1,5 +1,6 @@
 """Training and evaluation: from a run's config to its model and its figures."""
 
+import functools
 import math
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -83,9 +84,7 @@ def _evaluated(
     data = task.data(run)
     compute.be_reproducible(config.seed)
 
-    def fit(baseline: keras.Model, config: Config) -> keras.Model:
-        return _fit(baseline, task, config, data)
-
+    fitting = functools.partial(fit, task, data)
     with spinner("Testing the model"):
         answers = task.answers(batches.compute(model), data.test)
         scores = task.score(answers, data.test)
@@ -103,13 +102,13 @@ def _evaluated(
     for name, baseline in baselines.items():
         started = time.perf_counter()
         compute.be_reproducible(config.seed)  # so that what was computed before does not count
-        scores = task.score(baseline(config, data, fit), data.test)
+        scores = task.score(baseline(config, data, fitting), data.test)
         seconds = _seconds(time.perf_counter() - started)
         results["baselines"][name] = {**scores, "seconds": seconds}
     return results, marking.summary(marks) if marks else {}
 
 
-def _fit(model: keras.Model, task: AnyTask, config: Config, data: Data) -> keras.Model:
+def fit(task: AnyTask, data: Data, model: keras.Model, config: Config) -> keras.Model:
     """Train `model` as a run trains its own, and return it as it was after its best epoch."""
     _compile(model, task, config, data)
     best, weights = -math.inf, model.get_weights()
