@@ -1,5 +1,6 @@
 """Both directions, and one layer upon the other, against Keras's own."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -127,8 +128,15 @@ def test_a_stack_is_one_layer_after_the_other(
     assert_all_close(arrays(list(stack(inputs(), mask=mask))), arrays([output, h, *state]))
 
 
-def test_nan_in_padding_never_leaks_into_a_stack() -> None:
-    layer = built(Stack([custom_layers.GRU(3), custom_layers.LSTM(3)], True, True, True))
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Stack([custom_layers.GRU(3), custom_layers.LSTM(3)], True, True, True),
+        lambda: Bidirectional(custom_layers.GRU(3, return_sequences=True)),
+    ],
+)
+def test_nan_in_padding_never_leaks(make: Callable[[], keras.layers.Layer]) -> None:
+    layer = built(make())
     randomize(layer)
     mask = MASKS["holes"]
     clean, dirty = (np.where(mask[..., None], inputs(), each) for each in (0, np.nan))

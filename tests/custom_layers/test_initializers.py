@@ -6,38 +6,59 @@ import pytest
 
 import custom_layers
 from custom_layers import Chrono
-from tests.custom_layers.table import CASES, Case, sigmoid
+from tests.custom_layers.table import CASES, sigmoid
 
 UNITS = 500
-GATED = {name: case for name, case in CASES.items() if case.layer.cell_class.keeping}
+
+# By block of the bias: 1 where an open gate keeps the state, -1 where it overwrites the state.
+SIGNS = {
+    "LSTM": [-1, 1, 0, 0],
+    "GRU": [1, 0, 0],
+    "GRU, reset before": [1, 0, 0],
+    "PeepholeLSTM": [-1, 1, 0, 0],
+    "CoupledLSTM": [1, 0, 0],
+    "LayerNormLSTM": [-1, 1, 0, 0],
+    "ProjectionLSTM": [-1, 1, 0, 0],
+    "MultiplicativeLSTM": [0, -1, 1, 0, 0],
+    "JANET": [1, 0],
+    "LayerNormGRU": [1, 0, 0],
+    "LiGRU": [1, 0],
+    "MGU": [-1, 0],
+    "UGRNN": [1, 0],
+    "MinimalRNN": [0, 1],
+    "STAR": [0, -1],
+    "FastGRNN": [1, 0],
+    "LEM": [-1, -1, 0, 0],
+    "MinGRU": [-1, 0],
+    "MinLSTM": [0, 1, 0],
+    "QRNN": [0, 1, 0, 0, 0, 0],
+    "SRU": [1, 0, 0, 0],
+}
+OTHERS = sorted(set(CASES) - set(SIGNS))
 
 
-@pytest.mark.parametrize("case", GATED.values(), ids=GATED)
-def test_chrono_spreads_the_memory_from_2_to_the_longest(case: Case) -> None:
-    layer = case.make(UNITS, bias_initializer=Chrono(longest=100, seed=1))
+@pytest.mark.parametrize("name", SIGNS)
+def test_chrono_spreads_the_memory_from_2_to_the_longest(name: str) -> None:
+    layer = CASES[name].make(UNITS, bias_initializer=Chrono(longest=100, seed=1))
     layer.build((None, None, 3))
-    bias = np.asarray(layer.cell.bias).reshape(-1, len(layer.cell.gates), UNITS)[0]
-    blocks = dict(zip(layer.cell.gates, bias, strict=True))
-    (kept,) = (blocks[gate] for gate in layer.cell.keeping)
+    bias = np.asarray(layer.cell.bias)
+    first, *others = bias.reshape(-1, len(SIGNS[name]), UNITS)
+    kept = np.abs(first).max(axis=0)
     steps = 1 / (1 - sigmoid(kept))
     assert 2 <= steps.min() < 4 and 97 < steps.max() <= 100.001
     assert np.histogram(steps, bins=4)[0].min() > UNITS / 6
-    for gate in layer.cell.overwriting:
-        np.testing.assert_allclose(blocks[gate], -kept)
-    for gate in set(blocks) - {*layer.cell.keeping, *layer.cell.overwriting}:
-        assert not blocks[gate].any()
+    np.testing.assert_allclose(first, np.outer(SIGNS[name], kept))
+    assert not np.any(others)  # the bias of GRU's recurrent product
 
 
-def test_chrono_opens_the_overwriting_gate_rarely() -> None:
-    layer = custom_layers.MGU(UNITS, bias_initializer=Chrono(longest=50, seed=1))
-    layer.build((None, None, 3))
-    overwritten = sigmoid(np.asarray(layer.cell.bias)[:UNITS])
-    assert overwritten.min() >= 1 / 50.001 and overwritten.max() <= 1 / 2
+@pytest.mark.parametrize("name", OTHERS)
+def test_chrono_is_refused_where_no_gate_decides_about_the_state(name: str) -> None:
+    layer = CASES[name].make(bias_initializer=Chrono(10))
+    with pytest.raises(ValueError, match="has no gate that decides how long"):
+        layer.build((None, None, 3))
 
 
-def test_chrono_is_for_gated_cells() -> None:
-    with pytest.raises(ValueError, match="RNNCell has no gate that decides how long"):
-        custom_layers.RNN(4, bias_initializer=Chrono(10)).build((None, None, 3))
+def test_chrono_wants_more_than_two_steps() -> None:
     with pytest.raises(ValueError, match=r"`longest` must be above 2, not 2"):
         Chrono(2)
 

@@ -124,6 +124,17 @@ def begin(layer: Any, parts: Sequence[custom_layers.Recurrent], how: str) -> lis
     return [tuple(arrays(part.get_initial_state(BATCH))) for part in parts]
 
 
+def assert_described(layer: keras.layers.Layer, found: list[Array], mask: Array | None) -> None:
+    """Check that the layer tells shapes and masks of its outputs beforehand."""
+    shapes = layer.compute_output_shape((BATCH, TIME, FEATURES))
+    assert ([shapes] if isinstance(shapes[0], int) else list(shapes)) == [
+        each.shape for each in found
+    ]
+    masks = layer.compute_mask(inputs(), mask)
+    for each, told in zip(found, masks if isinstance(masks, list) else [masks], strict=True):
+        assert told is (mask if each.ndim == 3 else None)
+
+
 def with_possible(row: dict[str, Any], *names: str) -> dict[str, Any]:
     """Leave recurrent dropout out where no matrix multiplies the state."""
     possible = all(CASES[name].has_product for name in names)
@@ -195,6 +206,7 @@ def test_two_options_of_a_layer_follow_the_plain_loop(
         **options,
     )
     assert_all_close(outputs, expected)
+    assert_described(layer, outputs, mask)
     np.testing.assert_allclose(slope, expected_slope, rtol=1e-3, atol=1e-3)
     if stateful and BACKEND != "jax":  # whose gradient is that of a call that changes nothing
         assert_all_close(arrays(kept(layer)), list(final))
@@ -263,6 +275,7 @@ def test_two_options_of_both_directions_follow_the_plain_loops(row: dict[str, An
     expected = MERGED[row["merge_mode"]](forward, backward)
     expected += final if row["return_state"] else []
     assert_all_close(arrays(keras.tree.flatten(found)), expected)
+    assert_described(layer, expected, mask)
     if stateful:
         assert_all_close(arrays([each for part in parts for each in kept(part)]), final)
 
@@ -331,5 +344,6 @@ def test_two_options_of_a_stack_follow_the_plain_loops(row: dict[str, Any]) -> N
     expected = [y if row["return_sequences"] else y[np.arange(BATCH), last]]
     expected += final if row["return_state"] else []
     assert_all_close(arrays(keras.tree.flatten(found)), expected)
+    assert_described(layer, expected, mask)
     if stateful:
         assert_all_close(arrays([each for part in layer.layers for each in kept(part)]), final)
