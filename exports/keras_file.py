@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from custom_layers import registration
 from exports import files
 from exports.errors import ExportError
 
@@ -54,7 +55,7 @@ def read(
     Raises:
         ExportError: if it is missing, damaged, not a file of Keras, or wants to run code.
     """
-    weights = _checked(path)
+    config, weights = _checked(path)
     try:
         with _no_more_weights_than(weights + _SLACK):
             return keras.saving.load_model(
@@ -63,8 +64,9 @@ def read(
     except _TooManyWeightsError as error:
         raise ExportError(f"{path} is damaged: {error}") from error
     except _STUMBLES as error:
+        why = _unknown_classes(config, custom_objects) or _line(error)
         raise ExportError(
-            f"{path} cannot be loaded: {_line(error)} A model with layers of your own is exported "
+            f"{path} cannot be loaded: {why} A model with layers of your own is exported "
             "where they are known, in Python: exports.export(model, directory)."
         ) from error
 
@@ -91,8 +93,20 @@ def read_note(path: Path) -> str:
             ) from error
 
 
-def _checked(path: Path) -> int:
-    """Hold a file to the limits, and return how many bytes of weights it has."""
+def _unknown_classes(config: dict[str, Any], custom_objects: Mapping[str, Any] | None) -> str:
+    """Say which classes the model of `config` needs and this process lacks, if any."""
+    try:
+        with keras.saving.CustomObjectScope(dict(custom_objects or {})):
+            registration.resolved(config.get("config"))
+    except ValueError as error:
+        return _line(error)
+    except _STUMBLES:  # no config of Keras, whose own error says more
+        return ""
+    return ""
+
+
+def _checked(path: Path) -> tuple[dict[str, Any], int]:
+    """Hold a file to the limits; return its config, and how many bytes of weights it has."""
     with files.open_regular(path) as file:
         if file.peek().startswith(_HDF5):
             raise ExportError(_conversion(path, file))
@@ -103,8 +117,9 @@ def _checked(path: Path) -> int:
                     raise ExportError(f"{path} is damaged: bad checksum of {damaged}")
                 if _CONFIG not in archive.namelist():
                     raise ExportError(f"{path} is not a file of Keras: it has no {_CONFIG}")
-                files.parse_json(archive.read(_CONFIG), dict[str, Any], f"{path}, {_CONFIG},")
-                return _bytes_of_weights(path, archive)
+                said = archive.read(_CONFIG)
+                config = files.parse_json(said, dict[str, Any], f"{path}, {_CONFIG},")
+                return config, _bytes_of_weights(path, archive)
         except _STUMBLES as error:
             raise ExportError(
                 f"{path} is damaged or not a file of Keras: {_line(error)}"

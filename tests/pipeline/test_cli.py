@@ -5,6 +5,7 @@ import json
 import resource
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,25 @@ def test_a_file_that_keras_cannot_load(recurrent: Command, tmp_path: Path) -> No
     small = recurrent("export", path, "--quantize=int8")
     assert small.status == 2 and "give a RUN" in small.err
     assert [each.name for each in tmp_path.iterdir()] == ["own.keras"]
+
+
+class Short(custom_layers.layers.CellLayer, cell=custom_layers.cells.MGUCell):
+    """A layer of the user's own."""
+
+
+def test_a_file_with_a_class_that_nobody_imported(recurrent: Command, tmp_path: Path) -> None:
+    steps = keras.Input((None, 3))
+    keras.Model(steps, Short(4)(steps)).save(tmp_path / "own.keras")
+    with zipfile.ZipFile(tmp_path / "own.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = members["config.json"].replace(__name__.encode(), b"short")
+    with zipfile.ZipFile(tmp_path / "own.keras", "w") as archive:
+        for name, content in {**members, "config.json": config}.items():
+            archive.writestr(name, content)
+    outcome = recurrent("export", tmp_path / "own.keras")
+    assert_one_line(
+        outcome, "The class 'Short' of the module 'short' is not known", "Import 'short'"
+    )
 
 
 def test_small_forms_are_scored_on_the_test_split(
