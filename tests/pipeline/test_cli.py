@@ -222,7 +222,7 @@ def test_a_file_that_keras_cannot_load(recurrent: Command, tmp_path: Path) -> No
     path = tmp_path / "own.keras"
     assert_one_line(recurrent("export", path), "own.keras is not there", "model.save('own.keras')")
     path.write_bytes(b"no archive")
-    assert_one_line(recurrent("export", path), "own.keras is no file of Keras")
+    assert_one_line(recurrent("export", path), "own.keras is damaged or not a file of Keras")
     small = recurrent("export", path, "--quantize=int8")
     assert small.status == 2 and "give a RUN" in small.err
     assert [each.name for each in tmp_path.iterdir()] == ["own.keras"]
