@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install clients demo docs test fuzz mutants bench results memory lock format clean
+.PHONY: help install clients demo docs test fuzz siege mutants bench results memory lock format clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
@@ -40,6 +40,10 @@ SEED ?= 0
 ONLY ?=
 mutants: install ## put MUTANTS=100 mistakes into the code, by SEED=0, and list those that no test notices; ONLY=exports/
 	$(BIN)/python -m benchmarks.mutants --size $(MUTANTS) --seed $(SEED) --only "$(ONLY)"
+
+SIEGE ?= 5000
+siege: install ## send SIEGE=5000 random requests to the server; it takes an hour
+	SIEGE=$(SIEGE) $(BIN)/python -m pytest -n $(JOBS) -k siege tests
 
 bench: install ## measure speed, and write docs/benchmarks, linear, serving and grid
 	$(BIN)/python -m benchmarks.run

@@ -18,7 +18,7 @@ class QueueFullError(Exception):
 class _Waiting(Generic[Given, Answer]):
     given: Given
     rows: int
-    size: int
+    length: int
     kind: Hashable
     answer: asyncio.Future[Answer]
 
@@ -29,7 +29,7 @@ class Batcher(Generic[Given, Answer]):
     Args:
         joining: how requests are run together.
         max_batch: rows of a batch; a request that has more is run alone.
-        max_size: size of a batch, as the joining counts it; so for a request.
+        max_size: rows of a batch times the length of the longest, likewise.
         max_parallel: batches that run at the same time.
         max_queue: requests that may wait.
         observe: is told the rows of each batch.
@@ -67,9 +67,9 @@ class Batcher(Generic[Given, Answer]):
         """
         if len(self) >= self._max_queue:
             raise QueueFullError(f"{len(self)} requests wait already: try again later.")
-        rows, size = self._joining.rows(given), self._joining.size(given)
+        rows, length = self._joining.rows(given), self._joining.length(given)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(given, rows, size, self._joining.kind(given), answer))
+        self._queue.append(_Waiting(given, rows, length, self._joining.kind(given), answer))
         if len(self._workers) < self._max_parallel:
             worker = asyncio.create_task(self._work())
             self._workers.add(worker)
@@ -91,17 +91,18 @@ class Batcher(Generic[Given, Answer]):
         """Take the first request from the queue, and those of its kind that go with it."""
         batch: list[_Waiting[Given, Answer]] = []
         left: collections.deque[_Waiting[Given, Answer]] = collections.deque()
-        rows = size = 0
+        rows = longest = 0
         for waiting in self._queue:
             if waiting.answer.done():  # nobody waits for it any longer
                 continue
+            more, length = rows + waiting.rows, max(longest, waiting.length)
             if not batch or (
                 waiting.kind == batch[0].kind
-                and rows + waiting.rows <= self._max_batch
-                and size + waiting.size <= self._max_size
+                and more <= self._max_batch
+                and more * length <= self._max_size
             ):
                 batch.append(waiting)
-                rows, size = rows + waiting.rows, size + waiting.size
+                rows, longest = more, length
             else:
                 left.append(waiting)
         self._queue = left

@@ -42,14 +42,23 @@ class Connection:
             self._requests -= 1
             self._wait(idle_seconds)
 
-    async def drained(self) -> None:
-        """Wait until everything that was sent is with the operating system."""
-        while self.transport.get_write_buffer_size():
+    @property
+    def unsent(self) -> int:
+        """How many bytes wait for the client to read those before them."""
+        return self.transport.get_write_buffer_size()
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until all is sent, and cut the connection off if that takes too long."""
+        end = asyncio.get_running_loop().time() + seconds
+        while self.unsent:
             await asyncio.sleep(POLL)
+            if asyncio.get_running_loop().time() > end:
+                self.transport.abort()
+                return
 
     def end(self) -> None:
         """Close it, or cut it off if the client does not even read what it was sent."""
-        if self.transport.get_write_buffer_size():
+        if self.unsent:
             self.transport.abort()
         else:
             self.transport.close()
@@ -77,19 +86,24 @@ class Guard:
             await self._application(scope, receive, functools.partial(self._send, connection, send))
 
     async def _send(self, connection: Connection, send: Send, message: Message) -> None:
-        try:
-            async with asyncio.timeout(self._limits.max_seconds):
-                await send(message)
-                await connection.drained()
-        except TimeoutError:
-            connection.transport.abort()
+        await connection.drain(self._limits.max_seconds)
+        await send(message)
+        await connection.drain(self._limits.max_seconds)
 
 
-def expire(connections: Iterable[Connection]) -> None:
-    """End the connections that have waited long enough."""
+def expire(connections: Iterable[Connection], max_unsent_bytes: int) -> None:
+    """End the connections that have waited long enough, and those that hold too much together.
+
+    uvicorn answers the pings of streams itself, so what a client does not read can become much
+    without the application.
+    """
     now = asyncio.get_running_loop().time()
+    unsent = 0
     for connection in connections:
-        if connection.expires is not None and connection.expires < now:
+        unsent += connection.unsent
+        if unsent > max_unsent_bytes:
+            connection.transport.abort()
+        elif connection.expires is not None and connection.expires < now:
             connection.end()
 
 

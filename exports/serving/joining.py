@@ -26,8 +26,8 @@ class Joining(abc.ABC, Generic[Given, Answer]):
         """Return how many rows a request has."""
 
     @abc.abstractmethod
-    def size(self, given: Given) -> int:
-        """Return rows times the length of the longest: memory grows with it."""
+    def length(self, given: Given) -> int:
+        """Return the length of the longest row: memory grows with it times the rows."""
 
     @abc.abstractmethod
     def values(self, given: Given) -> int:
@@ -61,8 +61,8 @@ class Texts(Joining[list[str], list[Prediction]]):
     def rows(self, given: list[str]) -> int:  # noqa: D102
         return len(given)
 
-    def size(self, given: list[str]) -> int:  # noqa: D102
-        return len(given) * max(map(len, given))
+    def length(self, given: list[str]) -> int:  # noqa: D102
+        return max(map(len, given))
 
     def values(self, given: list[str]) -> int:  # noqa: D102
         text = self._predictor.artifact.config.text
@@ -70,8 +70,7 @@ class Texts(Joining[list[str], list[Prediction]]):
 
     def kind(self, given: list[str]) -> Hashable:  # noqa: D102
         words = max(text.count(" ") for text in given)
-        length = max(map(len, given)).bit_length()  # a text without spaces may have many tokens
-        return ("words", words // _NEAR, length) if self._padded else id(given)
+        return ("words", words // _NEAR) if self._padded else id(given)
 
     def run(self, requests: Sequence[list[str]]) -> list[list[Prediction]]:  # noqa: D102
         predictions = iter(self._predictor.predict_text(list(itertools.chain(*requests))))
@@ -94,19 +93,16 @@ class Inputs(Joining[Arrays, Arrays]):
     def rows(self, given: Arrays) -> int:  # noqa: D102
         return len(next(iter(given.values())))
 
-    def size(self, given: Arrays) -> int:  # noqa: D102
-        return self.rows(given) * self._steps(given)
-
-    def values(self, given: Arrays) -> int:  # noqa: D102
-        return values(self._predictor.signature, self.rows(given), self._steps(given))
-
-    def _steps(self, given: Arrays) -> int:
+    def length(self, given: Arrays) -> int:
         """Return the sizes of the free axes but the first, multiplied, of the largest input."""
         free = {
             array.name: [axis for axis, size in enumerate(array.shape) if axis and size is None]
             for array in self._predictor.signature.inputs
         }
         return max(math.prod(given[name].shape[axis] for axis in free[name]) for name in given)
+
+    def values(self, given: Arrays) -> int:  # noqa: D102
+        return values(self._predictor.signature, self.rows(given), self.length(given))
 
     def kind(self, given: Arrays) -> Hashable:  # noqa: D102
         shapes = [values.shape[1:] for values in given.values()]

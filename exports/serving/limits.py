@@ -34,7 +34,7 @@ class Limits:
     max_head_bytes: int = _limit(2**14, "Bytes of a request line with its headers.", 256, 2**24)
     max_bytes: int = _limit(2**20, "Bytes of a body, or of a chunk of a stream.")
     max_rows: int = _limit(64, "Rows of a request: texts, or rows of its arrays.")
-    max_steps: int = _limit(2**16, "Rows times steps of the arrays of a request or a batch.")
+    max_steps: int = _limit(2**15, "Rows times steps of the arrays of a request or a batch.")
     max_values: int = _limit(2**20, "Numbers in an answer.")
     max_batch: int = _limit(32, "Rows of several requests that run together.")
     max_parallel: int = _limit(os.cpu_count() or 1, "Batches that run at a time, a core each.")

@@ -10,13 +10,14 @@ import sys
 import threading
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from exports.serving import connections, log
 from exports.serving.connections import POLL, Connection, Guard
 from exports.serving.service import Service
 
 _LAST_CALL = 0.5  # seconds for requests that were on their way to be refused, not cut off
+_PIPELINED = 32  # requests that wait for the first of a connection to be answered
 _logger = logging.getLogger(__name__)
 
 
@@ -38,7 +39,7 @@ def run(service: Service, listener: socket.socket) -> None:
     config = uvicorn.Config(
         Guard(service, limits),
         http=_Protocol,
-        h11_max_incomplete_event_size=limits.max_head_bytes,
+        loop="asyncio",
         lifespan="off",
         access_log=False,
         log_config=None,
@@ -83,7 +84,7 @@ class _Server(uvicorn.Server):
         """End what has waited too long; uvicorn calls this ten times a second."""
         if self._door.done():
             self._door.result()  # raises: a server that takes nobody must not go on
-        connections.expire(self._connections())
+        connections.expire(self._connections(), self._limits.max_unsent_bytes)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -123,19 +124,39 @@ class _Server(uvicorn.Server):
         await asyncio.sleep(0 if made else POLL)
 
     def _protocol(self) -> asyncio.Protocol:
-        state = {"connection": Connection(self._limits.max_seconds)}
+        state = {
+            "connection": Connection(self._limits.max_seconds),
+            "max_head_bytes": self._limits.max_head_bytes,
+        }
         return _Protocol(config=self.config, server_state=self.server_state, app_state=state)
 
     def _connections(self) -> list[Connection]:
         return [each.app_state["connection"] for each in self.server_state.connections]
 
 
-class _Protocol(H11Protocol):
-    """uvicorn's, whose requests have the connection in their state."""
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's, which bounds neither how long a head is nor how many requests come at once."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.app_state["connection"].transport = transport
+        self._unread = 0
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._unread += len(data)
+        super().data_received(data)
+        if self._unread > self.app_state["max_head_bytes"] and not self.transport.is_closing():
+            self.send_400_response("The head is too long.")
+
+    def on_headers_complete(self) -> None:
+        self._unread = 0
+        if len(self.pipeline) >= _PIPELINED:
+            raise ValueError("too many requests at once")  # the parser makes it an answer of 400
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unread = 0
+        super().on_body(body)
 
 
 def _exit() -> None:

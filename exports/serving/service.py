@@ -90,7 +90,9 @@ class Service:
                 Middleware(
                     CORSMiddleware, origins, allow_methods=["POST"], allow_headers=["Content-Type"]
                 )
-            ],
+            ]
+            if origins
+            else [],
             exception_handlers={
                 HTTPException: self._refuse,
                 ExportError: self._refuse_inputs,
@@ -129,15 +131,18 @@ class Service:
         return self._routes
 
     def _is_too_long(self, scope: Scope) -> bool:
-        """Tell whether the head is: the parser bounds only those that do not come in one piece."""
+        """Tell whether the head is: the protocol lets pass what came in one piece."""
         fields = itertools.chain(*scope["headers"], [scope["raw_path"], scope["query_string"]])
         return sum(map(len, fields)) > self.limits.max_head_bytes
 
     def _is_foreign(self, scope: Scope) -> bool:
         """Tell whether a browser sends this for a page of another host, which it says itself."""
         headers = Headers(scope=scope)
-        own = {f"{scheme}://{headers.get('host')}" for scheme in ("http", "https")}
-        return not own.union(self._origins).issuperset(headers.getlist("origin"))
+        return any(
+            origin not in (f"http://{headers.get('host')}", f"https://{headers.get('host')}")
+            and origin not in self._origins
+            for origin in headers.getlist("origin")
+        )
 
     # Predict
 
@@ -175,7 +180,7 @@ class Service:
             raise HTTPException(422, "A request has at least one row.")
         if rows > self.limits.max_rows:
             raise HTTPException(413, f"A request has up to {self.limits.max_rows} rows.")
-        if joining.size(given) > most:
+        if rows * joining.length(given) > most:
             raise HTTPException(
                 413, f"A request has up to {most} {unit}: rows times {unit} of the longest."
             )

@@ -17,6 +17,10 @@ from websockets.sync.client import ClientConnection, connect
 # So many steps that others arrive while it runs; a server takes it with this option.
 SLOW = {"inputs": {"tokens": [[2] * 400_000]}}
 TAKES_SLOW = "--max-steps=400000"
+HANDSHAKE = (
+    b"GET /stream HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
 COUNT = re.compile(r"^(\w+)(?:{(.*)})? (\S+)$", re.MULTILINE)
 
 
@@ -36,12 +40,28 @@ class Server:
     def stream(self, **options: Any) -> ClientConnection:
         return connect(f"{self.address.replace('http', 'ws')}/stream", **options)
 
-    def connect(self, sent: bytes = b"") -> socket.socket:
+    def connect(self, sent: bytes = b"", receive_buffer: int | None = None) -> socket.socket:
         """Open a connection, and send what begins a request."""
         host, port = self.address.removeprefix("http://").split(":")
-        connection = socket.create_connection((host, int(port)), timeout=20)
+        connection = socket.socket()
+        if receive_buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        connection.settimeout(20)
+        connection.connect((host, int(port)))
         connection.sendall(sent)
         return connection
+
+    def upgrade(self, receive_buffer: int | None = None) -> socket.socket:
+        """Open a connection that has become a stream."""
+        connection = self.connect(HANDSHAKE, receive_buffer)
+        assert connection.recv(2**16).startswith(b"HTTP/1.1 101 ")
+        return connection
+
+    @property
+    def sockets(self) -> int:
+        """How many it has open."""
+        files = Path(f"/proc/{self.process.pid}/fd").iterdir()
+        return sum(file.is_socket() for file in files)
 
     @property
     def megabytes(self) -> float:
