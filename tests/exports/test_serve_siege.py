@@ -20,7 +20,7 @@ from tests.exports.servers import HANDSHAKE, Server, serving
 
 # How many times: few in CI, more by `make siege`.
 besieging = settings(
-    max_examples=int(os.environ.get("SIEGE", "60")),
+    max_examples=int(os.environ.get("SIEGE", "40")),
     deadline=None,
     phases=[Phase.generate],  # each waits for the server
     suppress_health_check=list(HealthCheck),
