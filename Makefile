@@ -42,7 +42,7 @@ mutants: install ## put MUTANTS=100 mistakes into the code, by SEED=0, and list 
 	$(BIN)/python -m benchmarks.mutants --size $(MUTANTS) --seed $(SEED) --only "$(ONLY)"
 
 SIEGE ?= 5000
-siege: install ## send SIEGE=5000 random requests to the server; it takes an hour
+siege: install ## send SIEGE=5000 random requests to the server, and damage as many files; it takes hours
 	SIEGE=$(SIEGE) $(BIN)/python -m pytest -n $(JOBS) -k siege tests
 
 bench: install ## measure speed, and write docs/benchmarks, linear, serving and grid

@@ -50,7 +50,7 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     """
     with open_regular(path) as file:
         try:
-            content = file.read(most + 1)
+            content = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
         except OSError as error:
             raise ExportError(f"{path} cannot be read: {_reason(error)}") from error
     if len(content) > most:

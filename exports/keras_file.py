@@ -3,7 +3,6 @@
 import contextlib
 import math
 import mmap
-import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -26,7 +25,11 @@ _MOST_MEMBERS = 10_000
 _UNPACKED, _TIMES = 2**26, 8  # an archive may unpack to so many bytes, and to so many times its own
 _SLACK = 2**20  # bytes that layers may have beside the weights in the file
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_LAYERS_WITH_TIME_MAJOR = re.compile(rb'"class_name": ?"(SimpleRNN|LSTM|GRU)"')
+# Recurrent layers of Keras 2 have an option that Keras 3 refuses, in layers of layers too.
+_TIME_MAJOR_IGNORED = (
+    "init = keras.layers.RNN.__init__; keras.layers.RNN.__init__ = "
+    "lambda layer, *cells, time_major=False, **options: init(layer, *cells, **options); "
+)
 # What Keras, h5py and zipfile raise for what is no file of theirs: whatever they stumble over.
 _STUMBLES = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError),
@@ -179,17 +182,10 @@ def _conversion(path: Path, file: BufferedReader) -> str:
                 f"{path} is an HDF5 file of weights alone: build their model in Python, then "
                 f"model.load_weights({str(path)!r}) and model.save({keras_file!r})"
             )
-        timed = content.find(b'"time_major"') >= 0
-        layers = sorted(set(_LAYERS_WITH_TIME_MAJOR.findall(content))) if timed else []
-    known = ", ".join(
-        f"{name!r}: lambda time_major=False, **options: keras.layers.{name}(**options)"
-        for name in map(bytes.decode, layers)
-    )
-    custom_objects = f", custom_objects={{{known}}}" if known else ""
+        prepared = _TIME_MAJOR_IGNORED if content.find(b'"time_major"') >= 0 else ""
     return (
-        f"{path} is an HDF5 file, as Keras 2 wrote it: convert it in Python, "
-        f"keras.models.load_model({str(path)!r}, compile=False{custom_objects})"
-        f".save({keras_file!r})"
+        f"{path} is an HDF5 file, as Keras 2 wrote it: convert it in Python, {prepared}"
+        f"keras.models.load_model({str(path)!r}, compile=False).save({keras_file!r})"
     )
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 # How many files each test of damage spoils: few in CI, thousands by `make siege`.
 besieging = settings(
     max_examples=int(os.environ.get("SIEGE", "40")),
+    derandomize="SIEGE" not in os.environ,
     deadline=None,
     phases=[Phase.generate],  # the damage is small as it is
     suppress_health_check=[HealthCheck.function_scoped_fixture],
