@@ -10,6 +10,7 @@ import keras
 
 from exports import (
     artifact,
+    axes,
     keras_file,
     latency,
     onnx_graph,
@@ -56,6 +57,7 @@ def export(
     directory: str | os.PathLike[str],
     *,
     inputs: Any = None,
+    lengths: Mapping[str, tuple[int, int]] | None = None,
     formats: Sequence[str] = tuple(FORMATS),
     encoder: TextEncoder | None = None,
     labels: Sequence[str] | None = None,
@@ -76,6 +78,9 @@ def export(
         directory: is created; nothing is left there if the export fails.
         inputs: what the model takes, a `keras.Input` or a structure of them, where Keras does not
             know: of a subclassed model, or a Sequential one without an Input.
+        lengths: least and greatest length of free axes, by the name of an input or an axis, such
+            as `{"time": (1, 80)}`. Without them, lengths from 1 to 301 are tried, and those on
+            which Keras fails are left out.
         formats: of "saved_model" and "onnx".
         encoder: turns text into the model's ids; each format then takes raw text too, in a
             signature `serving_text` of the SavedModel and in `onnx/text.onnx`.
@@ -115,19 +120,25 @@ def export(
     )
     directory, card = Path(directory), card or {}
     _reject_unknown(formats, small)
-    model = _exportable(model, inputs)
-    signature = traced.signature(model)
-    _reject_texts(signature, encoder, texts)
-    _reject_labels(signature, labels)
+    if inputs is not None:
+        model = keras.Model(inputs, model(inputs), name=model.name)
     if streaming is None:
         streaming = step_model.is_stateful(model)
-    states = step_model.states(model, signature) if streaming else ()
+    limits = proof.limits(model, Signature.of(model))
+    precision = traced.precision(model)
+    with traced.in_float32(model):
+        traced.reject_nonfinite_weights(model)
+        signature, run = axes.signature(model, limits, lengths or {})
+        _reject_texts(signature, encoder, texts)
+        _reject_labels(signature, labels)
+        states = step_model.states(model, signature) if streaming else ()
     settings = Config(
         formats=list(formats),
         inputs=signature.inputs,
         outputs=signature.outputs,
         small=[] if small is None else list(small.forms),
-        limits=proof.limits(model, signature),
+        lengths=signature.lengths,
+        limits=limits,
         streaming=Streaming(states) if states else None,
         text=None if encoder is None else Text(encoder.max_length),
         hearing=None if hearing is None else Sound(hearing.rate),
@@ -143,27 +154,34 @@ def export(
         if encoder is not None:
             vocabulary = "".join(f"{word}\n" for word in encoder.vocabulary)
             (draft / artifact.VOCABULARY).write_text(vocabulary, encoding="utf-8", newline="\n")
-        if "saved_model" in formats:
-            saved_model.write(model, signature, draft / artifact.SAVED_MODEL, encoder, states)
-        if "onnx" in formats:
-            _write_onnx(model, drafted, encoder, origin.metadata(labels, vocabulary, card))
-        run = traced.run(model, signature)
+        with traced.in_float32(model):
+            if "saved_model" in formats:
+                saved_model.write(model, signature, draft / artifact.SAVED_MODEL, encoder, states)
+            if "onnx" in formats:
+                _write_onnx(model, drafted, encoder, origin.metadata(labels, vocabulary, card))
         runs = {"keras": run, **drafted.runs(formats)}
         real = proof.real_cases(signature, examples, texts, encoder)
-        cases = [*real, *parity.grid(signature, drafted.limits)]
-        proofs = proof.of_artifact(drafted, runs, cases, texts, model)
+        cases = [*real, *parity.grid(signature, limits)]
+        proofs = {
+            "given": proof.of_given(traced.as_given(model, signature), precision, runs, cases)
+        }
+        with traced.in_float32(model):
+            proofs |= proof.of_artifact(drafted, runs, cases, texts, model)
         if hearing is not None and "onnx" in formats:
             onnx_sound.write(hearing, draft / artifact.SOUND)
             proofs["sound"] = proof.of_sound(drafted, run, hearing)
         smaller = None if small is None else onnx_small.write(draft, small, cases)
         triton.write(draft, states)
-        request = {name: values[:_RECORDED] for name, values in cases[0].inputs.items()}
+        rows = signature.batch or _RECORDED
+        request = {name: values[:rows] for name, values in cases[0].inputs.items()}
         artifact.write_json(draft / artifact.REQUEST, _listed(request))
         artifact.write_json(draft / artifact.RESPONSE, _listed(run(request)))
         proved = {name: each.to_json() for name, each in proofs.items()}
         artifact.write_json(draft / artifact.PARITY, proved)
         runs |= drafted.runs(settings.small)
-        measured = {"small": smaller, "latency": latency.of_cases(runs, cases)}
+        batches = [signature.batch] if signature.batch else latency.BATCHES
+        timed = latency.of_cases(runs, cases, batches)
+        measured = {"small": smaller, "latency": timed}
         report.write(draft, model.name, settings, proofs, labels, card, measured)
     return load(directory)
 
@@ -216,15 +234,6 @@ def _reject_texts(signature: Signature, encoder: TextEncoder | None, texts: Sequ
     if encoder is not None and len(signature.inputs) != 1:
         names = [array.name for array in signature.inputs]
         raise ExportError(f"An `encoder` gives ids to one input, and the inputs are {names}.")
-
-
-def _exportable(model: keras.Model, inputs: Any) -> keras.Model:
-    """Return the model as a function of known inputs that computes in float32."""
-    if inputs is not None:
-        model = keras.Model(inputs, model(inputs), name=model.name)
-    if any(layer.compute_dtype != "float32" for layer in model._flatten_layers()):
-        model = traced.in_float32(model)
-    return model
 
 
 def _write_onnx(

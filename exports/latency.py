@@ -38,20 +38,23 @@ class Latency(NamedTuple):
     calls: int
 
 
-def of_cases(runs: Mapping[str, Run], cases: Sequence[Case]) -> dict[str, Any]:
+def of_cases(
+    runs: Mapping[str, Run], cases: Sequence[Case], batches: Sequence[int] = BATCHES
+) -> dict[str, Any]:
     """Measure briefly, for some seconds, on real inputs of middling length if there are any.
 
     Otherwise on the longest of the cases. Where a row of those takes too long, shorter ones do.
     """
     real = sorted((case for case in cases if case.real), key=_row_size)
+    least = min(batches)
     for case in reversed(real[: len(real) // 2 + 1] or sorted(cases, key=_row_size)):
-        row = {name: values[:1] for name, values in case.inputs.items()}
+        rows = {name: values[:least] for name, values in case.inputs.items()}
         start = time.perf_counter()
         for run in runs.values():
-            run(row)
+            run(rows)
         if time.perf_counter() - start < _ROW_SECONDS:
             break
-    rounds = dict.fromkeys(BATCHES, range(_ROUNDS))
+    rounds = dict.fromkeys(batches, range(_ROUNDS))
     return measure(runs, case.inputs, rounds, seconds=_SECONDS)
 
 

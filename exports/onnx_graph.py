@@ -128,7 +128,7 @@ def _name_ends(graph: onnx.ModelProto, signature: Signature) -> None:
     for end, array in zip(ends, [*signature.inputs, *signature.outputs], strict=True):
         names[end.name] = array.name
         end.name = array.name
-        for dimension, size in zip(end.type.tensor_type.shape.dim, array.axes(), strict=True):
+        for dimension, size in zip(end.type.tensor_type.shape.dim, array.dimensions(), strict=True):
             if isinstance(size, str):
                 dimension.dim_param = size
             else:

@@ -14,9 +14,10 @@ def write(hearing: Hearing, path: Path) -> None:
         ExportError: if something in it has no ONNX form.
     """
     front = hearing.front
+    shape = (None, *front.outputs[0].shape[1:])
+    axes = ("batch", "frames", *(f"axis_{axis}" for axis in range(2, len(shape))))
     signature = Signature(
-        (Array("samples", (None, None), "float32"),),
-        (Array("heard", (None, *front.outputs[0].shape[1:]), "float32", time="frames"),),
+        (Array("samples", (None, None), "float32"),), (Array("heard", shape, "float32", axes),)
     )
 
     def hear(samples: Any) -> dict[str, Any]:

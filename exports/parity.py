@@ -10,11 +10,32 @@ import numpy as np
 from exports.errors import ExportError
 from exports.signature import Array, Signature
 
+# The gap between 1 and the next number of the half precisions.
+EPSILONS = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
+
 Arrays = dict[str, np.ndarray]
 Run = Callable[[Arrays], Arrays]
 
 # Allowed |difference|: ABSOLUTE + RELATIVE * |reference|.
 ABSOLUTE, RELATIVE = 2e-5, 1e-4
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How large a |difference| may be: absolute + relative * |reference|."""
+
+    absolute: float = ABSOLUTE
+    relative: float = RELATIVE
+
+    @classmethod
+    def of(cls, precision: str) -> "Tolerance":
+        """Return what rounding in `precision` excuses: eight times its epsilon if it is half."""
+        if precision not in EPSILONS:
+            return cls()
+        return cls(8 * EPSILONS[precision], 8 * EPSILONS[precision])
+
+
+STRICT = Tolerance()
 
 
 @dataclass
@@ -52,11 +73,13 @@ class Parity:
         reference: the format compared against.
         cases: names of the cases run.
         differences: for each other format, its differences.
+        tolerance: what every difference was within.
     """
 
     reference: str
     cases: list[str]
     differences: dict[str, Difference]
+    tolerance: Tolerance = STRICT
 
     @property
     def worst(self) -> float:
@@ -64,8 +87,8 @@ class Parity:
         return max((each.absolute for each in self.differences.values()), default=0.0)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain data, with the tolerance that held."""
-        return {**asdict(self), "tolerance": {"absolute": ABSOLUTE, "relative": RELATIVE}}
+        """Return plain data."""
+        return asdict(self)
 
 
 class Case(NamedTuple):
@@ -83,12 +106,13 @@ _ALIKE = 10  # a difference is explained by one that is not this many times smal
 
 # Batch and time of the generated cases, none of which conversion has seen.
 _SHAPES = ((1, 1), (1, 37), (3, 1), (5, 17), (2, 301), (7, 64))
+_WIDEST = 8  # of axes from the third on
 
 
 def grid(signature: Signature, limits: Mapping[str, int], seed: int = 0) -> list[Case]:
     """Generate inputs: each shape of the grid, full and with each kind of padding.
 
-    Inputs with a time of their own are shorter or longer than the first.
+    Axes that have a name of their own are shorter or longer than the first.
 
     Args:
         signature: of the model.
@@ -96,19 +120,52 @@ def grid(signature: Signature, limits: Mapping[str, int], seed: int = 0) -> list
         seed: of the generated numbers.
     """
     generator = np.random.default_rng(seed)
-    times = dict.fromkeys(spec.time for spec in signature.inputs)
     cases = []
     for (batch, time), (name, pad) in itertools.product(_SHAPES, _PADDINGS.items()):
-        steps = [time, *generator.integers(1, 2 * time + 1, len(times) - 1)]
+        sizes = _sizes(generator, signature, batch, time)
+        rows = sizes["batch"]
         keeps = {
-            key: pad(generator, (batch, count)) for key, count in zip(times, steps, strict=True)
+            steps: pad(generator, (rows, steps if isinstance(steps, int) else sizes[steps]))
+            for steps in _steps_of(signature)
         }
         inputs = {
-            spec.name: _values(generator, spec, keeps[spec.time], limits.get(spec.name, 2))
+            spec.name: _padded(values(generator, spec, sizes, limits), spec, keeps)
             for spec in signature.inputs
         }
-        cases.append(Case(f"{batch} x {time}, {name}", inputs))
+        shown = " x ".join(str(size) for size in sizes.values()) or str(rows)
+        cases.append(Case(f"{shown}, {name}", inputs))
     return cases
+
+
+def _sizes(
+    generator: np.random.Generator, signature: Signature, batch: int, time: int
+) -> dict[str, int]:
+    """Choose a size for each free axis, as far as it goes another one for each."""
+    sizes = {"batch": signature.batch or batch}
+    axes = [
+        (place, name)
+        for array in signature.inputs
+        for place, name in enumerate(array.dimensions())
+        if isinstance(name, str)
+    ]
+    for place, name in axes:
+        if name not in sizes:
+            first = len(sizes) == 1 and place == 1
+            most = 2 * time if place == 1 else _WIDEST
+            wanted = time if first else int(generator.integers(1, most + 1))
+            sizes[name] = _nearest(signature, name, wanted)
+    return sizes
+
+
+def _nearest(signature: Signature, axis: str, wanted: int) -> int:
+    """Return the length nearest to that wanted, of those that the model is known to take."""
+    known = signature.lengths[axis].proved if axis in signature.lengths else [wanted]
+    return min(known, key=lambda length: abs(length - wanted))
+
+
+def _steps_of(signature: Signature) -> list[int | str]:
+    """List the second axes of the inputs, by name or by size."""
+    return list(dict.fromkeys(spec.dimensions()[1] for spec in signature.inputs if spec.shape[1:]))
 
 
 def _padded_right(generator: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
@@ -128,21 +185,33 @@ _PADDINGS: dict[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarray
 }
 
 
-def _values(
-    generator: np.random.Generator, spec: Array, keep: np.ndarray, limit: int
+def values(
+    generator: np.random.Generator, spec: Array, sizes: Mapping[str, int], limits: Mapping[str, int]
 ) -> np.ndarray:
-    """Draw an input, `[batch, time, ...]` in its free axes, with zeros where nothing is kept."""
-    shape = spec.sized(*keep.shape)
+    """Draw an input, with `sizes` for its free axes."""
+    shape = spec.sized(sizes)
     if np.issubdtype(spec.dtype, np.integer):
-        values: np.ndarray = generator.integers(min(1, limit - 1), limit, shape)
+        limit = limits.get(spec.name, 2)
+        drawn: np.ndarray = generator.integers(min(1, limit - 1), limit, shape)
     else:
-        values = generator.normal(size=shape)
-    if shape[:2] == keep.shape:
-        values = values * keep.reshape(keep.shape + (1,) * (len(shape) - 2))
-    return values.astype(spec.dtype)
+        drawn = generator.normal(size=shape)
+    return drawn.astype(spec.dtype)
 
 
-def compare(runs: Mapping[str, Run], cases: Iterable[Case], neighbour: Run | None = None) -> Parity:
+def _padded(values: np.ndarray, spec: Array, keeps: Mapping[int | str, np.ndarray]) -> np.ndarray:
+    """Put zeros where nothing is kept, `[batch, time]`."""
+    if values.ndim < 2:
+        return values
+    keep = keeps[spec.dimensions()[1]]
+    return (values * keep.reshape(keep.shape + (1,) * (values.ndim - 2))).astype(spec.dtype)
+
+
+def compare(
+    runs: Mapping[str, Run],
+    cases: Iterable[Case],
+    neighbour: Run | None = None,
+    tolerance: Tolerance = STRICT,
+) -> Parity:
     """Run every format on every case; the first format is the reference.
 
     Args:
@@ -150,6 +219,7 @@ def compare(runs: Mapping[str, Run], cases: Iterable[Case], neighbour: Run | Non
         cases: what they are run on.
         neighbour: the reference a rounding away. It excuses nothing: where it is as far from the
             reference as a format is, the error says that the model amplifies rounding.
+        tolerance: how far a number may be from the reference's.
 
     Raises:
         ExportError: if a format fails on a case, names or shapes its outputs otherwise, differs
@@ -157,7 +227,7 @@ def compare(runs: Mapping[str, Run], cases: Iterable[Case], neighbour: Run | Non
             alone.
     """
     (reference, run), *others = runs.items()
-    parity = Parity(reference, [], {name: Difference() for name, _ in others})
+    parity = Parity(reference, [], {name: Difference() for name, _ in others}, tolerance)
     numbers: dict[str, bool] = {}
     for case in cases:
         parity.cases.append(case.name)
@@ -171,12 +241,12 @@ def compare(runs: Mapping[str, Run], cases: Iterable[Case], neighbour: Run | Non
                 where, difference = f"{what}, output {output!r}", parity.differences[name]
                 got = outputs[output]
                 _reject_another_kind(where, values, got)
-                if values.dtype.kind != "f" and np.any(got != values):
+                if _are_whole(values) and _are_whole(got) and np.any(got != values):
                     undecided = _undecided(run, case, output, values)
                     difference.undecided += int(undecided.sum())
                     got = np.where(undecided, values, got)
                 try:
-                    _compare(where, difference, case, values, got)
+                    _compare(where, difference, case, values, got, tolerance)
                 except ExportError as error:
                     if neighbour is None:
                         raise
@@ -199,6 +269,10 @@ def _reject_another_kind(what: str, expected: np.ndarray, got: np.ndarray) -> No
         )
 
 
+def _are_whole(values: np.ndarray) -> bool:
+    return values.dtype.kind != "f" or bool(np.all(values == np.rint(values)))
+
+
 def _undecided(run: Run, case: Case, output: str, expected: np.ndarray) -> np.ndarray:
     """Tell where an output of whole numbers is decided by rounding.
 
@@ -218,7 +292,12 @@ def _undecided(run: Run, case: Case, output: str, expected: np.ndarray) -> np.nd
 
 
 def _compare(
-    what: str, difference: Difference, case: Case, expected: np.ndarray, got: np.ndarray
+    what: str,
+    difference: Difference,
+    case: Case,
+    expected: np.ndarray,
+    got: np.ndarray,
+    tolerance: Tolerance,
 ) -> None:
     same = (got == expected) | (np.isnan(got) & np.isnan(expected))
     with np.errstate(invalid="ignore"):
@@ -230,11 +309,11 @@ def _compare(
             f"{what}: {_spelled(got[there])} instead of {_spelled(expected[there])}, in "
             f"{strange.sum()} of {strange.size} numbers."
         )
-    allowed = ABSOLUTE + RELATIVE * np.abs(expected)
+    allowed = tolerance.absolute + tolerance.relative * np.abs(expected)
     if not np.all(same | (distance <= allowed)):
         raise ExportError(
             f"{what}: by up to {np.max(distance):.2g}, more than "
-            f"{ABSOLUTE:g} + {RELATIVE:g} x |value|."
+            f"{tolerance.absolute:g} + {tolerance.relative:g} x |value|."
         )
     if not distance.size:
         return

@@ -15,6 +15,7 @@ from exports.signature import Hearing, Signature
 from exports.text import TextEncoder
 
 _BATCH = 64
+_EVERY = 6  # of the shorter cases, which Keras runs operator by operator: one of each shape
 _HARD_TEXTS = (
     *("", " ", "!?", "Don't   STOP<br />now", "день and 日本語", "ΑΘΗΝΑ", "🙂", "a\tb\nc"),
     *("ÉCOLE", "a<b<BR>c>"),
@@ -35,7 +36,8 @@ def of_artifact(
         runs: the model on whole sequences, by format; the first is the reference.
         cases: whole sequences.
         texts: raw texts, for a model that takes text; some hard ones are added.
-        model: is asked for the reason of a difference, if it is at hand.
+        model: is asked for the reason of a difference, and for sequences of several calls, if it
+            is at hand.
 
     Returns:
         What was compared on whole sequences and, where there are such files, in chunks and on raw
@@ -49,10 +51,38 @@ def of_artifact(
     proofs = {"whole": parity.compare(runs, cases, near)} if others else {}
     if exported.states:
         whole = [case for case in cases if not case.real]
-        proofs["chunks"] = _of_chunks(exported, {name: reference}, whole, near, model)
+        sequences = {name: reference}
+        if not exported.signature.streamed[0].has_time:
+            sequences = {}
+            if model is not None:
+                calls = streaming.call_by_call(model, exported.signature)
+                sequences = {f"{name}, call by call": calls}
+        whole = streaming.cases(whole, exported.signature)
+        proofs["chunks"] = _of_chunks(exported, sequences, whole, near, model)
     if exported.config.text is not None:
         proofs["text"] = _of_text(exported, {name: reference}, [*texts[:_BATCH], *_HARD_TEXTS])
     return proofs
+
+
+def of_given(given: Run, precision: str, runs: Mapping[str, Run], cases: Sequence[Case]) -> Parity:
+    """Hold the model in float32, and each format, against the model as its user calls it.
+
+    Args:
+        given: the model, not compiled and in its own precision.
+        precision: of its coarsest layer, whose rounding is excused.
+        runs: the model in float32, and the formats.
+        cases: whole sequences; some of the shorter ones are taken.
+    """
+    short = sorted(
+        (case for case in cases if not case.real),
+        key=lambda case: max(values.size // len(values) for values in case.inputs.values()),
+    )
+    taken = short[: len(short) // 2 : _EVERY]
+    against = {f"{name}, against the model in {precision}": run for name, run in runs.items()}
+    tolerance = parity.Tolerance.of(precision)
+    return parity.compare(
+        {f"keras, as given in {precision}": given, **against}, taken, tolerance=tolerance
+    )
 
 
 @traced.in_full_precision()

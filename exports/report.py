@@ -16,7 +16,7 @@ import tensorflow as tf
 from exports import artifact, onnx_graph
 from exports.parity import Parity
 from exports.schema import Config
-from exports.signature import State
+from exports.signature import Lengths, State
 
 # What Markdown reads as more than a letter; an underscore between letters is one.
 _MARKUP = re.compile(r"[\\`*\[\]|~$@#!]|(?<![^\W_])_|_(?![^\W_])|^[-+]")
@@ -78,8 +78,10 @@ def _card(
     lines += ["", "## Inputs and outputs", "", "| | name | shape | type |", "|---|---|---|---|"]
     for end, arrays in (("input", settings.inputs), ("output", settings.outputs)):
         for array in arrays:
-            shape = " x ".join(str(size or "any") for size in array.shape)
+            shape = " x ".join(map(str, array.dimensions()))
             lines.append(f"| {end} | {_code(array.name)} | {shape} | {array.dtype} |")
+    if settings.lengths:
+        lines += ["", *_lengths(settings.lengths)]
     lines += [
         "",
         "## Parity with Keras",
@@ -107,6 +109,14 @@ def _card(
     lines += ["", "## Latency", "", *_latency(content["latency"])]
     lines += ["", "## Use", "", *_usage(settings), ""]
     return "\n".join(lines)
+
+
+def _lengths(lengths: Mapping[str, Lengths]) -> Iterator[str]:
+    """Say how long the axes may be."""
+    for axis, each in lengths.items():
+        proved, minimum = each.proved, each.minimum
+        shorter = f"; Keras takes no fewer than {minimum}" if minimum else ""
+        yield f"- `{axis}`: compared on lengths from {proved[0]} to {proved[-1]}{shorter}"
 
 
 def _streaming(states: Sequence[State]) -> Iterator[str]:

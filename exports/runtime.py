@@ -170,13 +170,14 @@ class Predictor:
                 without a step model.
         """
         arrays = self.read_inputs(inputs)
-        timed = [array.name for array in self.signature.inputs if array.has_time]
+        timed = [array.name for array in self.signature.streamed]
         batch, time = arrays[timed[0]].shape[:2]
         stream = self.stream(batch)
         states: list[Arrays] = []
         outputs: list[Arrays] = []
-        for step in range(time):
-            now = {name: arrays[name][:, step : step + 1] for name in timed}
+        taken = self.signature.streamed[0].shape[1] or 1
+        for step in range(0, time, taken):
+            now = {name: arrays[name][:, step : step + taken] for name in timed}
             outputs.append(stream.feed({**arrays, **now}))
             states.append(stream.state)
         spread = [array.name for array in self.signature.outputs if not array.has_time]
@@ -237,7 +238,7 @@ class Stream:
     """
 
     def __init__(self, run: Run, signature: Signature, states: Sequence[State], batch: int) -> None:
-        self.state = {state.name: _zeros(state, batch) for state in states}
+        self.state = {state.name: state.zeros(batch) for state in states}
         self._run = run
         self._signature = signature
         self._states = states
@@ -300,11 +301,6 @@ def _arrays(ends: Iterable[onnxruntime.NodeArg]) -> Iterator[Array]:
     for end in ends:
         shape = (size if isinstance(size, int) else None for size in end.shape)
         yield Array(end.name, tuple(shape), _TYPES.get(end.type, end.type[7:-1]))
-
-
-def _zeros(state: State, batch: int) -> np.ndarray:
-    shape: tuple[Any, ...] = (batch, *state.shape[1:])
-    return np.zeros(shape, state.dtype)
 
 
 def _reject_no_text(number: int, text: Any) -> None:

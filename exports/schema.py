@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypedDict
 
 from msgspec import Meta
 
-from exports.signature import Array, Motion, Natural, Positive, Signature, State
+from exports.signature import Array, Lengths, Motion, Natural, Positive, Signature, State
 
 Format = Annotated[str, Meta(pattern="^(saved_model|onnx)$")]
 Form = Annotated[str, Meta(pattern="^(float16|int8)$")]
@@ -41,6 +41,7 @@ class Config:
         formats: that the directory holds.
         inputs: of the model.
         outputs: of the model.
+        lengths: of the free axes, by name.
         small: the small forms of the ONNX file.
         limits: how many values each integer input may take, as far as it is known.
         streaming: of a model that can be given chunks.
@@ -53,6 +54,7 @@ class Config:
     formats: Annotated[Sequence[Format], Meta(min_length=1)]
     inputs: Annotated[tuple[Array, ...], Meta(min_length=1)]
     outputs: Annotated[tuple[Array, ...], Meta(min_length=1)]
+    lengths: Mapping[str, Lengths] = field(default_factory=dict)
     small: Sequence[Form] = ()
     limits: Mapping[str, Positive] = field(default_factory=dict)
     streaming: Streaming | None = None
@@ -69,7 +71,8 @@ class Config:
         """
         if any(None in state.shape[1:] for state in self.states):
             raise ValueError("a state has a free axis beside that of the batch")
-        for arrays in self.signature.of_steps(self.states):
+        whole = self.signature.of_steps(self.states)
+        for arrays in (whole.inputs, whole.outputs):
             names = [array.name for array in arrays]
             if len(set(names)) < len(names):
                 raise ValueError(f"two inputs or outputs have one name, of {names}")
@@ -81,7 +84,7 @@ class Config:
     @property
     def signature(self) -> Signature:
         """Return the names, shapes and types of inputs and outputs."""
-        return Signature(self.inputs, self.outputs)
+        return Signature(self.inputs, self.outputs, self.lengths)
 
     @property
     def states(self) -> tuple[State, ...]:

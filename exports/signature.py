@@ -3,7 +3,8 @@
 import itertools
 import keyword
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -25,29 +26,41 @@ STRING = "str"  # the type of an array of strings, which no model takes
 class Array:
     """An input or output: its name, its shape (None where an axis is free) and its type.
 
-    Of those that have one name for their `time`, the second axis, that axis has one size.
+    `axes` names every axis; without names they are batch, time, axis_2, ... Free axes that have one
+    name have one size.
     """
 
     name: Name
     shape: Shape
     dtype: DType
-    time: str = "time"
+    axes: tuple[Name, ...] = ()
+    time: str = "time"  # names the second axis in artifacts of before there were `axes`
+
+    def __post_init__(self) -> None:
+        """Name the axes that have no names.
+
+        Raises:
+            ValueError: if there are as many names as axes neither.
+        """
+        names = [axis_label(axis) for axis in range(len(self.shape))]
+        names[1:2] = [self.time][: len(names) - 1]
+        object.__setattr__(self, "axes", tuple(self.axes or names))
+        if len(self.axes) != len(self.shape):
+            raise ValueError(f"{self.name!r} has {len(self.shape)} axes and {len(self.axes)} names")
 
     @property
     def has_time(self) -> bool:
         """Whether the second axis is free."""
         return len(self.shape) > 1 and self.shape[1] is None
 
-    def sized(self, batch: int, time: int) -> tuple[int, ...]:
-        """Return the shape with sizes for its free axes; from the third on they are 1."""
-        free = (batch, time, *(1 for _ in self.shape[2:]))
-        pairs = zip(self.shape, free, strict=False)
-        return tuple(given if size is None else size for size, given in pairs)
+    def sized(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        """Return the shape with `sizes` for its free axes, by their names."""
+        return tuple(sizes[each] if isinstance(each, str) else each for each in self.dimensions())
 
-    def axes(self) -> tuple[int | str, ...]:
-        """Return the shape with its free axes named: batch, time, axis_2, ..."""
-        names = ("batch", self.time, *(f"axis_{axis}" for axis in range(2, len(self.shape))))
-        return tuple(names[axis] if size is None else size for axis, size in enumerate(self.shape))
+    def dimensions(self) -> tuple[int | str, ...]:
+        """Return the shape with names for its free axes."""
+        pairs = zip(self.axes, self.shape, strict=True)
+        return tuple(name if size is None else size for name, size in pairs)
 
     def read(self, values: Any) -> np.ndarray:
         """Return `values` as an array of this shape and type.
@@ -65,7 +78,7 @@ class Array:
             size in (None, actual) for size, actual in zip(self.shape, given.shape, strict=True)
         )
         if not fits:
-            axes = ", ".join(map(str, self.axes()))
+            axes = ", ".join(map(str, self.dimensions()))
             raise ExportError(f"{self.name!r} has the shape [{axes}], not {list(given.shape)}.")
         if given.size and given.dtype.kind not in "biuf":
             raise ExportError(f"{self.name!r} holds {self.dtype} numbers, not {given.dtype}.")
@@ -79,6 +92,24 @@ class Array:
         return array
 
 
+def axis_label(axis: int) -> str:
+    """Return what an axis is called by its place."""
+    return ("batch", "time")[axis] if axis < 2 else f"axis_{axis}"
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long a free axis may be.
+
+    Attributes:
+        proved: the lengths that the formats are compared on, in order.
+        minimum: shorter ones fail in Keras; 0 if none did.
+    """
+
+    proved: Annotated[tuple[Positive, ...], Meta(min_length=1)]
+    minimum: Natural = 0
+
+
 @dataclass(frozen=True)
 class State:
     """A state of a step model: the names of its input and output, its shape and its type."""
@@ -87,6 +118,11 @@ class State:
     next: Name
     shape: Shape
     dtype: DType
+
+    def zeros(self, batch: int) -> np.ndarray:
+        """Return what a batch of sequences begins with."""
+        shape: tuple[Any, ...] = (batch, *self.shape[1:])
+        return np.zeros(shape, self.dtype)
 
 
 @dataclass(frozen=True)
@@ -117,10 +153,51 @@ class Hearing(NamedTuple):
 
 
 class Signature(NamedTuple):
-    """Inputs and outputs of a model, in order."""
+    """Inputs and outputs of a model, in order, and how long its free axes may be, by name."""
 
     inputs: tuple[Array, ...]
     outputs: tuple[Array, ...]
+    lengths: Mapping[str, Lengths] = MappingProxyType({})
+
+    @property
+    def streamed(self) -> list[Array]:
+        """Return the inputs whose second axis is cut into chunks.
+
+        That is where it is free; if it never is, the model is made for sequences of so many steps.
+        """
+        kinds = (
+            [array for array in self.inputs if array.has_time],
+            [array for array in self.inputs if len(array.shape) > 2],
+            [array for array in self.inputs if len(array.shape) == 2],
+        )
+        return next((arrays for arrays in kinds if arrays), [])
+
+    def of_rows(self, rows: int) -> "Signature":
+        """Return the signature with a batch of so many rows."""
+        return self._replace(
+            inputs=tuple(replace(each, shape=(rows, *each.shape[1:])) for each in self.inputs),
+            outputs=tuple(replace(each, shape=(rows, *each.shape[1:])) for each in self.outputs),
+        )
+
+    def with_single_lengths_fixed(self) -> "Signature":
+        """Return the signature in which an axis is not free that has one length alone."""
+        fixed = {name: each.proved[0] for name, each in self.lengths.items() if not each.proved[1:]}
+
+        def settled(array: Array) -> Array:
+            pairs = zip(array.axes, array.shape, strict=True)
+            shape = tuple(fixed.get(name) if size is None else size for name, size in pairs)
+            return replace(array, shape=shape)
+
+        return Signature(
+            tuple(map(settled, self.inputs)),
+            tuple(map(settled, self.outputs)),
+            {name: each for name, each in self.lengths.items() if name not in fixed},
+        )
+
+    @property
+    def batch(self) -> int | None:
+        """Return the number of rows that the model takes, or None if it takes any."""
+        return self.inputs[0].shape[0]
 
     @classmethod
     def of(cls, model: Any) -> "Signature":
@@ -145,7 +222,7 @@ class Signature(NamedTuple):
         states = tuple(states)
         before = (Array(state.name, state.shape, state.dtype) for state in states)
         after = (Array(state.next, state.shape, state.dtype) for state in states)
-        return Signature((*self.inputs, *before), (*self.outputs, *after))
+        return Signature((*self.inputs, *before), (*self.outputs, *after), self.lengths)
 
     def of_text(self) -> "Signature":
         """Return the signature of what takes raw text, an array of strings."""
@@ -194,10 +271,27 @@ class Signature(NamedTuple):
         if sorted(inputs) != sorted(names):
             raise ExportError(f"The inputs are {names}, not {sorted(inputs)}.")
         arrays = {array.name: array.read(inputs[array.name]) for array in self.inputs}
-        if len({len(values) for values in arrays.values()}) > 1:
-            rows = {name: len(values) for name, values in arrays.items()}
-            raise ExportError(f"The inputs have different numbers of rows: {rows}.")
+        self._reject_lengths(arrays)
         return arrays
+
+    def _reject_lengths(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Raise if an axis has two lengths, or one that is too short for the model."""
+        found: dict[str, dict[str, int]] = {}
+        for array in self.inputs:
+            for axis, size in zip(array.dimensions(), arrays[array.name].shape, strict=True):
+                if isinstance(axis, str):
+                    found.setdefault(axis, {})[array.name] = size
+        for axis, lengths in found.items():
+            if len(set(lengths.values())) > 1:
+                what = "numbers of rows" if axis == "batch" else f"lengths on the axis {axis!r}"
+                raise ExportError(f"The inputs have different {what}: {lengths}.")
+            (name, length), *_ = lengths.items()
+            minimum = self.lengths[axis].minimum if axis in self.lengths else 0
+            if length < minimum:
+                raise ExportError(
+                    f"{name!r} has the length {length} on the axis {axis!r}, and the model needs "
+                    f"at least {minimum}: pad it."
+                )
 
 
 def reject_nonfinite(arrays: Mapping[str, np.ndarray]) -> None:

@@ -18,6 +18,8 @@ from exports.signature import Signature, State
 
 Tensor = Any
 
+_CALLS = 3  # of a model that is made for so many steps, one after another
+
 # What the states of Keras's layers are called; those of other cells are numbered.
 _KERAS_STATES = {
     keras.layers.SimpleRNN: ("h",),
@@ -43,8 +45,8 @@ def states(model: keras.Model, signature: Signature) -> tuple[State, ...]:
     Raises:
         ExportError: if `model` has none, or cannot be fed in chunks.
     """
-    fixed = [array for array in signature.inputs if len(array.shape) > 1 and array.shape[1]]
-    if fixed and len(fixed) == len(signature.inputs):
+    fixed = [array for array in signature.streamed if not array.has_time]
+    if fixed and not is_stateful(model):
         raise ExportError(
             f"The input {fixed[0].name!r} has {fixed[0].shape[1]} steps, and a chunk may have any "
             "number: give keras.Input((None, ...))."
@@ -53,7 +55,7 @@ def states(model: keras.Model, signature: Signature) -> tuple[State, ...]:
 
     def begin(zeros: dict[str, Tensor]) -> dict[str, Tensor]:
         for name, tensor in zeros.items():
-            shape = (None, *tensor.shape[1:])
+            shape = (signature.batch, *tensor.shape[1:])
             found.append(State(name, f"{name}.next", shape, tensor.dtype.name))
         return zeros
 
@@ -101,23 +103,45 @@ def in_chunks(run: Run, signature: Signature, states: Sequence[State], seed: int
         states: of the step model; they begin as zeros.
         seed: of the chunks' lengths.
     """
-    streamed = [array.name for array in signature.inputs if array.has_time]
 
     def whole(inputs: Arrays) -> Arrays:
-        batch, time = inputs[streamed[0]].shape[:2]
-        generator = np.random.default_rng(seed)
-        cuts = np.flatnonzero(generator.random(time - 1) < 0.2) + 1
-        carried = {state.name: np.zeros((batch, *state.shape[1:]), state.dtype) for state in states}
+        batch = len(inputs[signature.streamed[0].name])
+        carried = {state.name: state.zeros(batch) for state in states}
         chunks: list[Arrays] = []
-        for start, stop in zip([0, *cuts], [*cuts, time], strict=True):
-            chunk = {name: inputs[name][:, start:stop] for name in streamed}
-            outputs = run({**inputs, **chunk, **carried})
+        for chunk in _cut(inputs, signature, seed):
+            outputs = run({**chunk, **carried})
             carried = {state.name: outputs[state.next] for state in states}
             chunks.append(outputs)
+        return _joined(chunks, signature)
+
+    return whole
+
+
+def call_by_call(model: keras.Model, signature: Signature) -> Run:
+    """Return the function of whole sequences that feeds a stateful `model` one call after another.
+
+    Each call has the steps and rows that the model is made for. Its states come back afterwards.
+    """
+    call = traced.as_given(model, signature, stateful=True)
+    layers = [each for each in model._flatten_layers() if getattr(each, "stateful", False)]
+    states = [state for layer in layers for state in layer.states]
+
+    def whole(inputs: Arrays) -> Arrays:
+        batch, rows = len(next(iter(inputs.values()))), states[0].shape[0]
+        before = [state.numpy() for state in states]
+        outputs = []
+        for start in range(0, batch, rows):
+            for layer in layers:
+                layer.reset_state()
+            part = {
+                name: np.resize(each[start : start + rows], (rows, *each.shape[1:]))
+                for name, each in inputs.items()
+            }
+            outputs.append(_joined([call(chunk) for chunk in _cut(part, signature)], signature))
+        for state, value in zip(states, before, strict=True):
+            state.assign(value)
         return {
-            array.name: np.concatenate([chunk[array.name] for chunk in chunks], axis=1)
-            if array.has_time
-            else chunks[-1][array.name]
+            array.name: np.concatenate([each[array.name] for each in outputs])[:batch]
             for array in signature.outputs
         }
 
@@ -141,7 +165,7 @@ def needs_all_steps(
     known = signature.of_steps(states)
     whole = _watched(model, signature, traced.function(model, signature))
     step = _watched(model, known, function(model, signature, states))
-    streamed = next(array.name for array in signature.inputs if array.has_time)
+    streamed = signature.streamed[0].name
     expected, chunks, lengths = whole(inputs)[1], list[dict[str, list[np.ndarray]]](), list[int]()
 
     def run(arrays: Arrays) -> Arrays:
@@ -162,6 +186,41 @@ def needs_all_steps(
             if got.shape != output.shape or not np.allclose(got, output, RELATIVE, ABSOLUTE):
                 return name
     return None
+
+
+def _cut(inputs: Arrays, signature: Signature, seed: int = 0) -> Iterator[Arrays]:
+    """Cut sequences into chunks: of random lengths, or of the steps that the model is made for."""
+    streamed = signature.streamed
+    time, steps = inputs[streamed[0].name].shape[1], streamed[0].shape[1]
+    random = np.flatnonzero(np.random.default_rng(seed).random(time - 1) < 0.2) + 1
+    cuts = random if steps is None else range(steps, time, steps)
+    for start, stop in zip([0, *cuts], [*cuts, time], strict=True):
+        yield {**inputs, **{each.name: inputs[each.name][:, start:stop] for each in streamed}}
+
+
+def _joined(chunks: Sequence[Arrays], signature: Signature) -> Arrays:
+    """Join what is given for every step, and take the last of what is given for a sequence."""
+    return {
+        array.name: np.concatenate([chunk[array.name] for chunk in chunks], axis=1)
+        if array.has_time
+        else chunks[-1][array.name]
+        for array in signature.outputs
+    }
+
+
+def cases(cases: Sequence[Case], signature: Signature) -> list[Case]:
+    """Return the cases for a stream: several times as long where the steps of a call are fixed."""
+    if signature.streamed[0].has_time:
+        return list(cases)
+    streamed = [array.name for array in signature.streamed]
+
+    def longer(name: str, values: np.ndarray) -> np.ndarray:
+        return np.concatenate([values] * _CALLS, axis=1) if name in streamed else values
+
+    return [
+        case._replace(inputs={name: longer(name, each) for name, each in case.inputs.items()})
+        for case in cases
+    ]
 
 
 def _watched(

@@ -1,22 +1,26 @@
 """A Keras model as a TensorFlow function of named tensors."""
 
 import contextlib
-import dataclasses
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from exports.errors import ExportError
+from exports.errors import ExportError, reason
 from exports.parity import Arrays, Run
-from exports.signature import Array, Signature
+from exports.signature import Signature
 
-_STEPS = 16  # of an input; a convolution or pooling can take its part
-_FLOATS = ("bfloat16", "float16", "float64")
+_HALVES = ("bfloat16", "float16")  # the coarsest first
+_PRECISIONS = (*_HALVES, "float64")
+_ERRORS = (  # what layers raise that cannot be traced
+    *(AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError),
+    *(ValueError, tf.errors.OpError),
+)
 
 
 def specifications(signature: Signature) -> list[tf.TensorSpec]:
@@ -29,17 +33,21 @@ def function(model: keras.Model, signature: Signature) -> Callable[..., dict[str
 
     A stateful model begins with zero states at every call.
     """
-    # A Sequential model has one input, and no `input` before it is called.
-    structure = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
 
     def call(*inputs: Any) -> dict[str, Any]:
-        packed = keras.tree.pack_sequence_as(structure, inputs)
+        packed = keras.tree.pack_sequence_as(_structure(model), inputs)
         with _for_any_device(model), _stateless(model), _time_folded(model):
             outputs = keras.tree.flatten(model(packed, training=False))
         names = (array.name for array in signature.outputs)
         return dict(zip(names, outputs, strict=True))
 
     return call
+
+
+def _structure(model: keras.Model) -> Any:
+    """Return the inputs of `model`, nested as it takes them."""
+    # A Sequential model has one input, and no `input` before it is called.
+    return model.inputs[0] if isinstance(model, keras.Sequential) else model.input
 
 
 @contextlib.contextmanager
@@ -155,28 +163,33 @@ def place(operation: str, model: keras.Model) -> str:
 
 def failing_place(error: Any, model: keras.Model) -> tuple[str, str]:
     """Say why an operation failed, and which layer of `model` it belongs to."""
-    reason, _, operation = error.message.partition("[[{{node ")
-    return reason.strip().splitlines()[-1], place(operation.partition("}}")[0], model)
+    why, _, operation = error.message.partition("[[{{node ")
+    return why.strip().splitlines()[-1], place(operation.partition("}}")[0], model)
 
 
 def run(model: keras.Model, signature: Signature) -> Run:
     """Return `model` as a function of arrays.
 
     It raises an ExportError where an axis that the model says is free is not.
+
+    Raises:
+        ExportError: if the model cannot be traced with free axes.
     """
-    compiled = tf.function(
-        function(model, signature), input_signature=specifications(signature), autograph=False
-    )
+    traced = tf.function(function(model, signature), autograph=False)
+    try:
+        compiled = traced.get_concrete_function(*specifications(signature))
+    except _ERRORS as error:
+        raise _failure(model, "for inputs of any length", error) from error
 
     def call(inputs: Arrays) -> Arrays:
         shapes = {name: list(values.shape) for name, values in inputs.items()}
         try:
             outputs = compiled(*(tf.constant(inputs[array.name]) for array in signature.inputs))
         except tf.errors.OpError as error:
-            reason, where = failing_place(error, model)
+            why, where = failing_place(error, model)
             raise ExportError(
                 f"{model.name!r} fails in Keras on inputs of shapes {shapes}, in {where}: "
-                f"{reason}. An axis that only some sizes fit must be "
+                f"{why}. An axis that only some sizes fit must be "
                 "fixed in its keras.Input."
             ) from error
         rows = {len(values) for values in inputs.values()}
@@ -219,76 +232,90 @@ def neighbour(model: keras.Model, signature: Signature) -> Run:
     return run_moved
 
 
-def signature(model: keras.Model) -> Signature:
-    """Read the signature of `model`; of several inputs, find out which share one time.
+def as_given(model: keras.Model, signature: Signature, *, stateful: bool = False) -> Run:
+    """Return `model` as its user calls it, in its own precision; its outputs in that of files.
 
-    The model is run: an input that may have more steps than the others has a time of its own. An
-    output has the time of the input that has as many steps as it.
+    It begins with zero states at every call, unless it is to be `stateful`.
     """
-    known = Signature.of(model)
-    inputs = [array.name for array in known.inputs if array.has_time]
-    if len(inputs) < 2:
-        return known
-    call = run(model, known)
-    own = [name for name in inputs if _fits(call, _zeros(known, {name: _STEPS + 1}))]
-    if not own:
-        return known
-    steps = {name: _STEPS + number for number, name in enumerate(own, start=1)}
-    outputs = call(_zeros(known, steps))
-    times = {_STEPS: "time", **{size: f"{name}_time" for name, size in steps.items()}}
 
-    def named(array: Array, size: int) -> Array:
-        return dataclasses.replace(array, time=times.get(size, f"{array.name}_time"))
+    def call(inputs: Arrays) -> Arrays:
+        arrays = [tf.constant(inputs[array.name]) for array in signature.inputs]
+        packed = keras.tree.pack_sequence_as(_structure(model), arrays)
+        try:
+            # Keras warns of sizes that users do not choose, such as a softmax over one step.
+            with (
+                contextlib.nullcontext() if stateful else _stateless(model),
+                warnings.catch_warnings(action="ignore"),
+            ):
+                outputs = keras.tree.flatten(model(packed, training=False))
+        except _ERRORS as error:
+            raise _failure(model, "as it is called", error) from error
+        pairs = zip(signature.outputs, outputs, strict=True)
+        return {array.name: tf.cast(output, array.dtype).numpy() for array, output in pairs}
 
-    return Signature(
-        tuple(named(array, steps.get(array.name, _STEPS)) for array in known.inputs),
-        tuple(
-            named(array, outputs[array.name].shape[1]) if array.has_time else array
-            for array in known.outputs
-        ),
-    )
+    return call
 
 
-def _fits(call: Run, inputs: Arrays) -> bool:
-    try:
-        call(inputs)
-    except ExportError:
-        return False
-    return True
+def _failure(model: keras.Model, when: str, error: Exception) -> ExportError:
+    return ExportError(f"{model.name!r} fails in Keras {when}: {reason(error)}")
 
 
-def _zeros(signature: Signature, steps: Mapping[str, int]) -> Arrays:
-    """Return a row of zeros for each input, with `steps` where they are given."""
-    return {
-        array.name: np.zeros(array.sized(1, steps.get(array.name, _STEPS)), array.dtype)
-        for array in signature.inputs
-    }
+@contextlib.contextmanager
+def in_float32(model: keras.Model) -> Iterator[None]:
+    """Let `model` compute in float32 for a while, with the same weights, whatever its precision.
 
-
-def in_float32(model: keras.Model) -> keras.Model:
-    """Return a copy of `model` that computes in float32, with the same weights.
-
-    Training may compute in half precision; what ships is one model for every machine.
+    Training may compute in half precision; what ships is one model for every machine. Policies,
+    weights and what layers hold as tensors are replaced where they are, and then put back, so
+    nothing is lost that a configuration does not hold.
     """
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")  # of Functional models: it is not in their config
-    try:
-        copy = type(model).from_config(_all_float32(model.get_config()))
-    finally:
-        keras.config.set_dtype_policy(policy)
-    copy.set_weights(model.get_weights())
-    return copy
+    with contextlib.ExitStack() as stack:
+        for layer in model._flatten_layers():
+            if isinstance(layer, keras.layers.InputLayer) and layer.dtype in _HALVES:
+                stack.enter_context(replaced(layer, "_dtype", "float32"))
+            if {layer.compute_dtype, layer.variable_dtype} & set(_PRECISIONS):
+                stack.enter_context(replaced(layer, "_dtype_policy", keras.DTypePolicy("float32")))
+            for name, value in list(vars(layer).items()):
+                if isinstance(value, tf.Tensor) and value.dtype.name in _PRECISIONS:
+                    stack.enter_context(replaced(layer, name, tf.cast(value, "float32")))
+        for variable in model.variables:
+            if variable.dtype in _PRECISIONS:
+                value = tf.Variable(tf.cast(variable.value, "float32"))
+                stack.enter_context(replaced(variable, "_value", value))
+                stack.enter_context(replaced(variable, "_dtype", "float32"))
+        for graph in _graphs(model):
+            for tensor in graph.inputs:
+                if tensor.dtype in _HALVES:
+                    stack.enter_context(replaced(tensor, "_dtype", "float32"))
+            for operation in graph.operations:  # such as the cast of what a layer is given
+                if vars(operation).get("dtype") in _HALVES:
+                    stack.enter_context(replaced(operation, "dtype", "float32"))
+        yield
 
 
-def _all_float32(config: Any) -> Any:
-    """Put float32 in place of every dtype policy and floating type in a configuration."""
-    if isinstance(config, list | tuple):
-        return type(config)(_all_float32(item) for item in config)
-    if not isinstance(config, dict):
-        return config
-    if config.get("class_name") == "DTypePolicy":
-        return {**config, "config": {"name": "float32"}}
-    return {
-        key: "float32" if key == "dtype" and value in _FLOATS else _all_float32(value)
-        for key, value in config.items()
-    }
+def _graphs(model: keras.Model) -> Iterator[Any]:
+    """Go through the graphs of layers and operations that `model` consists of."""
+    for layer in model._flatten_layers():
+        graph = layer._functional if isinstance(layer, keras.Sequential) else layer
+        if hasattr(graph, "operations"):
+            yield graph
+
+
+def precision(model: keras.Model) -> str:
+    """Return the coarsest floating type that a layer of `model` computes in."""
+    used = {layer.compute_dtype for layer in model._flatten_layers()}
+    return next((name for name in _HALVES if name in used), "float32")
+
+
+def reject_nonfinite_weights(model: keras.Model) -> None:
+    """Raise for NaN and infinity in weights: a NaN equals every NaN, and so proves nothing.
+
+    Raises:
+        ExportError: if there is one.
+    """
+    for variable in model.variables:
+        values = np.asarray(tf.cast(variable.value, "float32"))
+        if wrong := int(np.sum(~np.isfinite(values))):
+            raise ExportError(
+                f"The weight {variable.path!r} holds NaN or infinity in {wrong} of {values.size} "
+                "numbers: train the model again, or load weights that are finite."
+            )

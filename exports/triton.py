@@ -45,12 +45,15 @@ def _configuration(graph: onnx.GraphProto, states: Sequence[State]) -> str:
     inputs = {end.name: end for end in graph.input}
     kept = [state for state in states if state.name in inputs]
     hidden = {name for state in kept for name in (state.name, state.next)}
+    rows, batching = (
+        (0, []) if _is_fixed(graph.input[0]) else (_MOST_ROWS, ["dynamic_batching { }"])
+    )
     lines = [
         'backend: "onnxruntime"',
-        f"max_batch_size: {_MOST_ROWS}",
+        f"max_batch_size: {rows}",
         *(f"input {{ {_end(end)} }}" for end in graph.input if end.name not in hidden),
         *(f"output {{ {_end(end)} }}" for end in graph.output if end.name not in hidden),
-        *(_sequences(kept, inputs) if kept else ["dynamic_batching { }"]),
+        *(_sequences(kept, inputs) if kept else batching),
     ]
     return "\n".join(lines) + "\n"
 
@@ -84,9 +87,14 @@ def _type(end: onnx.ValueInfoProto) -> str:
 
 
 def _dims(end: onnx.ValueInfoProto) -> list[int]:
-    """Return the axes of a row, -1 where the size is free."""
-    _, *axes = end.type.tensor_type.shape.dim
+    """Return the axes of a row, or of a batch of a fixed size, -1 where the size is free."""
+    axes = end.type.tensor_type.shape.dim[0 if _is_fixed(end) else 1 :]
     return [axis.dim_value if axis.HasField("dim_value") else -1 for axis in axes]
+
+
+def _is_fixed(end: onnx.ValueInfoProto) -> bool:
+    """Tell whether the batch has one size: Triton, too, is to make no other."""
+    return bool(end.type.tensor_type.shape.dim[0].HasField("dim_value"))
 
 
 def _quoted(name: str) -> str:

@@ -105,6 +105,8 @@ class Inputs(Joining[Arrays, Arrays]):
         return values(self._predictor.signature, self.rows(given), self.length(given))
 
     def kind(self, given: Arrays) -> Hashable:  # noqa: D102
+        if self._predictor.signature.batch is not None:  # as many rows as one request has
+            return id(given)
         shapes = [values.shape[1:] for values in given.values()]
         return ("steps", shapes[0][0] // _NEAR) if self._padded else tuple(shapes)
 
@@ -118,7 +120,12 @@ class Inputs(Joining[Arrays, Arrays]):
 
 def values(signature: Signature, rows: int, steps: int) -> int:
     """Return how many numbers the outputs have for so many rows and steps."""
-    return sum(math.prod(array.sized(rows, steps)) for array in signature.outputs)
+    return sum(
+        rows
+        * math.prod(size or 1 for size in array.shape[1:])
+        * (steps if None in array.shape[1:] else 1)
+        for array in signature.outputs
+    )
 
 
 def takes_padding(predictor: Predictor) -> bool:

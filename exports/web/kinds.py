@@ -52,7 +52,9 @@ def kind_of(exported: Artifact) -> Kind:
     for make in _KINDS:
         if kind := make(exported):
             return kind
-    inputs = ", ".join(f"{each.name} {list(each.axes())}" for each in exported.signature.inputs)
+    inputs = ", ".join(
+        f"{each.name} {list(each.dimensions())}" for each in exported.signature.inputs
+    )
     raise ExportError(
         f"There is no page for a model that takes {inputs}. There are pages for raw text that gets "
         "a label, writing letter by letter, sound that is heard, and positions of a ball."
@@ -78,7 +80,7 @@ def text(exported: Artifact) -> Kind | None:
 
 def writing(exported: Artifact) -> Kind | None:
     """Letters in, how likely each is to be the next out: the model goes on with what is typed."""
-    labels, (first, *others), output = exported.labels, *exported.signature
+    labels, (first, *others), output, _ = exported.labels, *exported.signature
     if not labels or others or first.shape != (None, None) or first.dtype not in _IDS:
         return None
     if output[0].shape != (None, None, len(labels)) or not all(map(_is_letter, labels)):

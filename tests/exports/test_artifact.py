@@ -74,7 +74,7 @@ def test_what_was_given_is_kept(reloaded: Artifact, model: keras.Model) -> None:
     assert reloaded.config.run == {"units": models.UNITS}
     assert reloaded.encoder.vocabulary == VOCABULARY and reloaded.encoder.max_length == 12
     assert [array.name for array in reloaded.signature.inputs] == ["tokens"]
-    assert reloaded.signature.inputs[0].axes() == ("batch", "time")
+    assert reloaded.signature.inputs[0].axes == ("batch", "time")
     tokens = [[2, 5, 0], [3, 4, 2]]
     expected = model(np.array(tokens))
     for inputs in (np.array(tokens), [tokens], {"tokens": tokens}):

@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 
 import custom_layers
-from exports import ExportError, export, onnx_graph, runtime, traced
-from exports.signature import Array, Signature
+from exports import ExportError, axes, export, onnx_graph, runtime
+from exports.signature import Signature
 from tests.exports import models
 from tests.exports.models import FEATURES, UNITS, Apply
 
@@ -68,7 +68,7 @@ def test_ends_keep_their_names_and_order(tmp_path: Path) -> None:
     exported = export(model, tmp_path / "artifact")
     inputs = [("z", (None, None, 2), "float32"), ("a", (None, 4), "int64")]
     names = ["zeta", "memory", "memory_1", "memory_2", "alpha"]
-    assert exported.signature.inputs == tuple(Array(*each) for each in inputs)
+    assert [(each.name, each.shape, each.dtype) for each in exported.signature.inputs] == inputs
     assert [output.name for output in exported.signature.outputs] == names
 
     graph = onnx.load(exported.directory / "onnx/model.onnx").graph
@@ -115,9 +115,9 @@ def test_inputs_that_must_be_of_one_length_share_an_axis() -> None:
     first, second, other = (keras.Input((None, FEATURES), name=name) for name in "abc")
     steps = models.make("gru", return_sequences=True)(first + second)
     model = keras.Model([first, second, other], [steps, keras.ops.sum(other, axis=1)])
-    found = traced.signature(model)
-    assert [array.time for array in found.inputs] == ["time", "time", "c_time"]
-    assert found.outputs[0].time == "time"
+    found, _ = axes.signature(model, {}, {})
+    assert [array.axes[1] for array in found.inputs] == ["a_time", "a_time", "c_time"]
+    assert found.outputs[0].axes == ("batch", "a_time", "axis_2")
 
 
 @pytest.mark.parametrize(

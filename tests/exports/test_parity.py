@@ -151,8 +151,8 @@ class TestGrid:
             np.testing.assert_array_equal(ids > 0, (x != 0).all(axis=-1))
 
     def test_inputs_with_a_time_of_their_own_are_longer_and_shorter(self) -> None:
-        own = Array("asked", (None, None), "int32", time="asked_time")
-        aligned = Array("more", (None, None, 2), "float32", time="asked_time")
+        own = Array("asked", (None, None), "int32", ("batch", "asked_time"))
+        aligned = Array("more", (None, None, 2), "float32", ("batch", "asked_time", "axis_2"))
         first = Array("ids", (None, None), "int32")
         cases = parity.grid(Signature((first, own, aligned), ()), {})
         shapes = [[case.inputs[name].shape for name in ("ids", "asked", "more")] for case in cases]
