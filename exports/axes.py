@@ -239,8 +239,10 @@ class _Trials:
         for place in range(1, rank):
             found = [each.shape[place] for each in values]
             same = [name for name in sizes[0] if [each[name] for each in sizes] == found]
-            shape.append(declared[place] if set(found) == {declared[place]} else None)
-            axes.append(same[0] if len(same) == 1 else f"{array.name}_{axis_label(place)}")
+            fixed, label = set(found) == {declared[place]}, axis_label(place)
+            shape.append(declared[place] if fixed else None)
+            own = label if fixed else f"{array.name}_{label}"
+            axes.append(same[0] if len(same) == 1 and not fixed else own)
         return Array(array.name, tuple(shape), str(values[0].dtype), tuple(axes))
 
 
