@@ -1,7 +1,6 @@
 """Random requests to the real server: never a traceback, never a hang, never a gigabyte."""
 
 import json
-import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -10,21 +9,17 @@ from contextlib import ExitStack, suppress
 import httpx
 import keras
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets import Frame, Opcode
 
 from exports import Artifact
+from tests import damage
 from tests.exports import models
 from tests.exports.servers import HANDSHAKE, Server, serving
 
-# How many times: few in CI, more by `make siege`.
-besieging = settings(
-    max_examples=int(os.environ.get("SIEGE", "40")),
-    deadline=None,
-    phases=[Phase.generate],  # each waits for the server
-    suppress_health_check=list(HealthCheck),
-)
+# Large requests take long to make; and a failure is not shrunk, as each try waits for the server.
+besieging = settings(damage.besieging, suppress_health_check=list(HealthCheck))
 BRIEF = ("--max-seconds=0.3", "--max-idle-seconds=0.3", "--max-connections=32")
 
 # Bodies: right ones, large ones, and what is none
