@@ -5,8 +5,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -47,7 +46,7 @@ def guarded(program: Callable[[], Any]) -> int:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # they are for developers, who have `python -W`
     try:
-        with _terminable():
+        with _Interruptible():
             program()
         sys.stdout.flush()
     except click.ClickException as error:
@@ -72,17 +71,30 @@ def _stopped(stop: BaseException) -> int:
     return 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM interrupt the block as Ctrl-C does, unless who began the program ignores it."""
-    before = signal.getsignal(signal.SIGTERM)
-    if before is not signal.SIG_IGN:
-        signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+class _Interruptible:
+    """A block that SIGTERM interrupts as Ctrl-C does, unless who began the program ignores it.
+
+    Where a library turns the interrupt into an error of its own, as TensorFlow does, it is one.
+    """
+
+    def __enter__(self) -> None:
+        self._stop: KeyboardInterrupt | None = None
+        self._before = {number: signal.getsignal(number) for number in _SIGNALS}
+        for number, handler in self._before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, self._interrupt)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, *_: object
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if self._stop and isinstance(error, Exception):
+            raise self._stop from error
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self._stop = _SIGNALS[signal.Signals(number)]()
+        raise self._stop
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated
+_SIGNALS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from exports import ownership
-from pipeline import batches, compute, models, train
+from pipeline import batches, compute, config, models, tasks, train
 from pipeline.config import TextConfig
 from pipeline.errors import PipelineError
 from pipeline.run import Run
-from tests.pipeline.small import Outcome, options, small
+from tests.pipeline.dictionaries import dictionary, made_up_lines
+from tests.pipeline.small import Outcome, copy, options, small
 
 Command = Callable[..., Outcome]
 
@@ -89,6 +90,65 @@ def test_the_model_is_that_of_the_best_epoch(trained: Run[TextConfig]) -> None:
     best = max(line["validation_accuracy"] for line in trained.metrics)
     assert scores["accuracy"] == pytest.approx(best)
     assert trained.best["validation_accuracy"] == best
+
+
+def test_the_best_epoch_counts_wherever_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second of three, for a run and for a baseline, which is trained in the same way."""
+    run = Run.create(tmp_path / "run", small(epochs=3))
+    monkeypatch.setattr(type(run.task), "rank", lambda task, figures: -abs(figures["epoch"] - 2))
+    fit, after = keras.Model.fit, []
+
+    def recorded(model: keras.Model, *given: Any, **options: Any) -> Any:
+        history = fit(model, *given, **options)
+        after.append(model.get_weights())
+        return history
+
+    def same(weights: list[np.ndarray], others: list[np.ndarray]) -> bool:
+        return all(map(np.array_equal, trainable(weights), trainable(others)))
+
+    def trainable(weights: list[np.ndarray]) -> list[np.ndarray]:
+        return [each for each in weights if each.dtype == np.float32]
+
+    monkeypatch.setattr(keras.Model, "fit", recorded)
+    train.train(run)
+    assert run.best["epoch"] == 2
+    assert [same(run.model().get_weights(), each) for each in after] == [False, True, False]
+
+    def baseline(config: TextConfig, data: Any, fit: Any) -> np.ndarray:
+        after.clear()
+        fitted = fit(run.task.model(config, data), config)
+        assert [same(fitted.get_weights(), each) for each in after] == [False, True, False]
+        return batches.outputs(fitted, data.test)
+
+    train.evaluate(run, {"another": baseline})
+
+
+def test_a_checkpoint_that_a_killed_process_left_is_removed(
+    trained: Run[TextConfig], tmp_path: Path
+) -> None:
+    """Between the figures of an epoch and the removal of the checkpoint before."""
+    run = copy(trained, tmp_path / "run")
+    left = run.path / "checkpoints" / "epoch-0001.keras"
+    left.write_bytes((run.path / "checkpoints" / "epoch-0002.keras").read_bytes())
+    train.train(run)
+    assert names(run) == names(trained)
+
+
+def test_weights_are_the_same_whether_the_data_were_prepared_or_not(tmp_path: Path) -> None:
+    settings = config.merge(
+        tasks.get("pronounce").presets["pronounce"](),
+        {"limit": 20, "epochs": 1, "units": 4, "embedding": 4, "batch_size": 8},
+    )
+    with dictionary(made_up_lines(120), tmp_path):
+        cold, warm = (Run.create(tmp_path / name, settings) for name in ("cold", "warm"))
+        for run in (cold, warm):
+            for _ in train.epochs(run):
+                pass
+    assert cold.metrics[0]["loss"] == warm.metrics[0]["loss"]
+    for one, two in zip(cold.model().get_weights(), warm.model().get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def test_training_a_finished_run_does_nothing(trained: Run[TextConfig]) -> None:
