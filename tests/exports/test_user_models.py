@@ -11,7 +11,7 @@ import pytest
 from keras import layers, ops
 
 import custom_layers
-from exports import export, verify
+from exports import ExportError, export, verify
 from exports.runtime import Predictor
 from tests.exports import models
 from tests.exports.models import FEATURES, UNITS
@@ -154,3 +154,78 @@ def test_outputs_are_named_after_keys_and_unlike_inputs(tmp_path: Path) -> None:
     exported = export(keras.Model(x, [x, nested(x)]), tmp_path / "other", formats=["onnx"])
     names = [output.name for output in exported.signature.outputs]
     assert names == ["x_1", "all", "all_1", "all_last", "same", "x_2"]
+
+
+@keras.saving.register_keras_serializable("tests")
+class Scale(layers.Layer):
+    """A layer with a number that its config does not hold."""
+
+    factor = 1.0
+
+    def call(self, x: Any) -> Any:
+        return x * self.factor
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])
+def test_half_precision_is_proved_against_the_model_itself(policy: str, tmp_path: Path) -> None:
+    x, scale = models.sequences(), Scale()
+    hidden = layers.GRU(UNITS, dtype=policy)(x)
+    model = keras.Model(x, scale(layers.Lambda(lambda x: x + 1, dtype=policy)(hidden)))
+    scale.factor = 10.0
+    before = [(variable.dtype, variable.numpy()) for variable in model.variables]
+    policies = [layer.dtype_policy.name for layer in model.layers]
+    values = np.random.default_rng(0).normal(size=(2, 5, FEATURES)).astype("float32")
+    expected = np.asarray(model(values), "float32")
+    exported = export(model, tmp_path / "artifact", formats=["onnx"])
+    (got,) = Predictor(tmp_path / "artifact").predict(values).values()
+    np.testing.assert_allclose(got, expected, rtol=0.02, atol=0.1)
+    epsilon = 2**-7 if policy == "mixed_bfloat16" else 2**-10
+    assert exported.proofs["given"].tolerance.relative == 8 * epsilon
+    assert [layer.dtype_policy.name for layer in model.layers] == policies
+    for variable, (dtype, value) in zip(model.variables, before, strict=True):
+        assert variable.dtype == dtype
+        np.testing.assert_array_equal(variable.numpy(), value)
+
+
+def test_a_weight_that_is_not_finite_is_named(tmp_path: Path) -> None:
+    x = models.sequences()
+    model = keras.Model(x, layers.GRU(UNITS, name="memory")(x))
+    kernel, *others = model.get_weights()
+    model.set_weights([np.where(np.eye(*kernel.shape), np.nan, kernel), *others])
+    with pytest.raises(ExportError, match=r"'memory/gru_cell/kernel' holds NaN .* in 3 of 36"):
+        export(model, tmp_path / "artifact")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_mask_shares_the_axis_of_its_sequence(tmp_path: Path) -> None:
+    """Two sources of any two lengths, each with a mask of its length."""
+    source, target = (keras.Input((None, FEATURES), name=name) for name in ("source", "target"))
+    mask = keras.Input((None,), dtype="bool", name="mask")
+    read = layers.GRU(UNITS, return_sequences=True)(source, mask=mask)
+    write = layers.GRU(UNITS, return_sequences=True)(target)
+    model = keras.Model([source, mask, target], layers.Attention()([write, read]))
+    exported = export(model, tmp_path / "artifact", formats=["onnx"])
+    times = [array.axes[1] for array in exported.signature.inputs]
+    assert times == ["source_time", "source_time", "target_time"]
+    arrays = {
+        "source": np.ones((2, 3, FEATURES), "float32"),
+        "mask": np.array([[True, True, False]] * 2),
+        "target": np.ones((2, 8, FEATURES), "float32"),
+    }
+    (got,) = exported.predict(arrays).values()
+    np.testing.assert_allclose(got, model(list(arrays.values())), atol=1e-5)
+    with pytest.raises(ExportError, match="different lengths on the axis 'source_time'"):
+        exported.predict({**arrays, "mask": np.ones((2, 8), bool)})
+
+
+def test_lengths_on_which_keras_fails_are_left_out(tmp_path: Path) -> None:
+    x = models.sequences()
+    model = keras.Model(x, layers.LSTM(UNITS)(layers.Conv1D(UNITS, 5)(x)))
+    exported = export(model, tmp_path / "artifact", formats=["onnx"])
+    lengths = exported.signature.lengths["time"]
+    assert (lengths.minimum, lengths.proved[-1]) == (5, 301)
+    values = np.ones((1, 5, FEATURES), "float32")
+    (got,) = exported.predict(values).values()
+    np.testing.assert_allclose(got, model(values), atol=1e-5)
+    with pytest.raises(ExportError, match=r"length 4 on the axis 'time'.* at least 5"):
+        exported.predict(values[:, :4])
