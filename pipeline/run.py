@@ -199,8 +199,14 @@ class Run(Generic[C]):
 
     @property
     def best(self) -> dict[str, Any]:
-        """The figures of the best epoch so far."""
-        return max(self.metrics, key=self.task.rank)
+        """The figures of the best epoch so far.
+
+        Raises:
+            PipelineError: there is no epoch yet, or the file is damaged.
+        """
+        if not (metrics := self.metrics):
+            raise PipelineError(f"{self.path} has no trained model yet")
+        return max(metrics, key=self.task.rank)
 
     # Words
 
