@@ -1,6 +1,7 @@
 """Proof that formats compute the same function: run them all, compare every number."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -105,6 +106,7 @@ _TIE = 8  # units in the last place between the largest two probabilities
 _ALIKE = 10  # a difference is explained by one that is not this many times smaller
 
 # Batch and time of the generated cases, none of which conversion has seen.
+_NUMBERS = 2**17  # of an input, at most
 _SHAPES = ((1, 1), (1, 37), (3, 1), (5, 17), (2, 301), (7, 64))
 _WIDEST = 8  # of axes from the third on
 
@@ -122,7 +124,7 @@ def grid(signature: Signature, limits: Mapping[str, int], seed: int = 0) -> list
     generator = np.random.default_rng(seed)
     cases = []
     for (batch, time), (name, pad) in itertools.product(_SHAPES, _PADDINGS.items()):
-        sizes = _sizes(generator, signature, batch, time)
+        sizes = _sizes(generator, signature, batch, min(time, _most_steps(signature, batch)))
         rows = sizes["batch"]
         keeps = {
             steps: pad(generator, (rows, steps if isinstance(steps, int) else sizes[steps]))
@@ -135,6 +137,12 @@ def grid(signature: Signature, limits: Mapping[str, int], seed: int = 0) -> list
         shown = " x ".join(str(size) for size in sizes.values()) or str(rows)
         cases.append(Case(f"{shown}, {name}", inputs))
     return cases
+
+
+def _most_steps(signature: Signature, batch: int) -> int:
+    """Return how many steps a case may have: pictures are large, and get fewer."""
+    step = max(math.prod(size or 1 for size in spec.shape[2:]) for spec in signature.inputs)
+    return max(1, _NUMBERS // (batch * step))
 
 
 def _sizes(
