@@ -106,9 +106,9 @@ _TIE = 8  # units in the last place between the largest two probabilities
 _ALIKE = 10  # a difference is explained by one that is not this many times smaller
 
 # Batch and time of the generated cases, none of which conversion has seen.
-_NUMBERS = 2**17  # of an input, at most
 _SHAPES = ((1, 1), (1, 37), (3, 1), (5, 17), (2, 301), (7, 64))
 _WIDEST = 8  # of axes from the third on
+_NUMBERS = 2**17  # of an input, at most
 
 
 def grid(signature: Signature, limits: Mapping[str, int], seed: int = 0) -> list[Case]:
