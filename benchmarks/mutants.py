@@ -7,7 +7,9 @@ tried again when the code or a test has changed.
 """
 
 import hashlib
+import importlib
 import json
+import multiprocessing
 import os
 import re
 import shutil
@@ -23,6 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
+import pytest
 
 from benchmarks.mutations import Mutant, mutants, sample
 from benchmarks.timing import table
@@ -36,6 +39,9 @@ SUITES = {
     "pipeline/run.py": "tests/pipeline",
     "pipeline/train.py": "tests/pipeline",
 }
+ROOMS = ("benchmarks", "custom_layers", "exports", "pipeline", "tests")
+# What most tests load, and takes longer to load than a test takes: it is loaded once.
+PACKAGES = ("keras", "tensorflow", "onnxruntime", "tf2onnx", "scipy.stats")
 SUITE_SECONDS, TEST_SECONDS = 3600, 300  # after which a mutant counts as timed out
 
 SURVIVED, KILLED, TIMED_OUT = "survived", "killed", "timed out"
@@ -69,6 +75,8 @@ def main(size: int, seed: int, only: str) -> None:
     drawn = sample(all_mutants(ROOT), size, seed)
     chosen = {rank: mutant for rank, mutant in drawn.items() if mutant.path.startswith(only)}
     waiting = [rank for rank in chosen if not is_final(known.get(rank), tree)]
+    for package in PACKAGES:
+        importlib.import_module(package)
     for number, rank in enumerate(waiting, start=1):
         result = known[rank] = attempt(chosen[rank], ROOT, rank, tree)
         with file.open("a", encoding="utf-8") as results:
@@ -155,39 +163,47 @@ def judge(mutant: Mutant, copy: Path) -> tuple[str, list[str]]:
     file.write_text(mutant.source, encoding="utf-8")
     code = run(tests, copy)
     file.write_text(correct, encoding="utf-8")
-    if code is None:
-        return TIMED_OUT, []
     if code == 0:
         return SURVIVED, []
     cache = copy / ".pytest_cache" / "v" / "cache" / "lastfailed"
     failed = list(json.loads(cache.read_text())) if cache.exists() else []
+    if code is None or (code == pytest.ExitCode.TESTS_FAILED and not failed):
+        return TIMED_OUT, []
     code = run(["--last-failed", "--last-failed-no-failures=none", *tests], copy)
-    # 5: no test ran, because the mistake had stopped pytest before the first one.
-    return (KILLED if code in (0, 5) else UNSURE), failed
+    # No test runs if the mistake had stopped pytest before the first one.
+    passed = code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    return (KILLED if passed else UNSURE), failed
 
 
 def run(arguments: Sequence[str], copy: Path) -> int | None:
     """Run tests in `copy` until one fails; return the exit status, None if they take too long."""
+    process = multiprocessing.get_context("fork").Process(target=_pytest, args=(arguments, copy))
+    process.start()
+    assert process.pid is not None
+    process.join(SUITE_SECONDS)
+    code = process.exitcode
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # with all that it began
+    process.join()
+    return code
+
+
+def _pytest(arguments: Sequence[str], copy: Path) -> None:
+    """Become a pytest in a session of its own, with the code of `copy`."""
+    os.setsid()
+    os.chdir(copy)
+    os.environ.update(PYTHONPATH=str(copy), PYTHONDONTWRITEBYTECODE="1")
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    for name in list(sys.modules):
+        if name.partition(".")[0] in ROOMS:
+            del sys.modules[name]
+    sys.path.insert(0, str(copy))
+    sys.dont_write_bytecode = True
     limits = [f"faulthandler_timeout={TEST_SECONDS}", "faulthandler_exit_on_timeout=true"]
     options = [word for limit in limits for word in ("--override-ini", limit)]
-    log = copy / "pytest.log"
-    with log.open("w", encoding="utf-8") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "--exitfirst", *options, *arguments],
-            cwd=copy,
-            env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-        try:
-            code = process.wait(SUITE_SECONDS)
-        except subprocess.TimeoutExpired:
-            code = None
-        finally:  # with all that it began
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-    return None if "Timeout (" in log.read_text(encoding="utf-8", errors="replace") else code
+    sys.exit(pytest.main(["--exitfirst", *options, *arguments]))
 
 
 def report(results: Sequence[Result]) -> str:

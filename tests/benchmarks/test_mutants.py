@@ -88,8 +88,13 @@ def test_count():
 def test_total():
     assert total(1, 0) == 1
 """
-    for name, text in {"exports/sums.py": module, "tests/exports/test_sums.py": tests}.items():
-        (tmp_path / name).parent.mkdir(parents=True)
+    files = {
+        "exports/__init__.py": "",
+        "exports/sums.py": module,
+        "tests/exports/test_sums.py": tests,
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
     return tmp_path
