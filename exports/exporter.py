@@ -162,11 +162,10 @@ def export(
         runs = {"keras": run, **drafted.runs(formats)}
         real = proof.real_cases(signature, examples, texts, encoder)
         cases = [*real, *parity.grid(signature, limits)]
-        proofs = {
-            "given": proof.of_given(traced.as_given(model, signature), precision, runs, cases)
-        }
         with traced.in_float32(model):
-            proofs |= proof.of_artifact(drafted, runs, cases, texts, model)
+            proofs = proof.of_artifact(drafted, runs, cases, texts, model)
+        given = traced.as_given(model, signature)
+        proofs["given"] = proof.of_given(given, precision, runs, cases)
         if hearing is not None and "onnx" in formats:
             onnx_sound.write(hearing, draft / artifact.SOUND)
             proofs["sound"] = proof.of_sound(drafted, run, hearing)
