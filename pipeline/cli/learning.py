@@ -76,7 +76,7 @@ def _sweep(
     trials: int,
     storage: str | None,
     name: str | None,
-    timeout: float,
+    timeout: float | None,
     **flags: Any,
 ) -> None:
     from pipeline import quiet
@@ -89,7 +89,7 @@ def _sweep(
 
     with sweep.joined(config, given, path, storage, name) as joined:
         try:
-            sweep.search(joined, trials, timeout)
+            sweep.search(joined, trials, math.inf if timeout is None else timeout)
         except KeyboardInterrupt as stop:
             kept = f"what is done is kept in the sweep {joined.study.study_name}"
             stop.add_note(f"{kept}, and {_GO_ON}")
@@ -160,7 +160,6 @@ VERBS = (
             click.Option(
                 ["--timeout"],
                 type=FiniteRange(min=0, min_open=True),
-                default=math.inf,
                 help="Begin no trial after so many seconds.",
             ),
             _folder("Directory of the sweep.  [default: one in runs/, named after the sweep]"),
