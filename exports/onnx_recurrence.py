@@ -2,7 +2,7 @@
 
 While a model is traced for ONNX, each recurrent layer puts a marker in the graph where its loop
 would be; the converter then turns each marker into the form that its layer takes. A linear
-recurrence is traced as the engine computes it.
+recurrence is traced as the engine computes it, and a scan that a user wrote as a plain loop.
 """
 
 import contextlib
@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
+from keras.src.backend import core
 
 import custom_layers
-from exports import traced
+from exports import onnx_loop, traced
 from exports.names import BACKWARDS
 from exports.onnx_native import NativeNode, lacking, native_node, no_operator
 from exports.onnx_scan import ScanNode, with_axes
@@ -65,7 +66,7 @@ class Call(NamedTuple):
 
 @contextlib.contextmanager
 def marked(model: keras.Model) -> Iterator[list[Call]]:
-    """While open, the recurrent layers of `model` trace as markers.
+    """While open, the recurrent layers of `model` trace as markers, and scans as plain loops.
 
     Yields:
         What is traced meanwhile: the call that each marker stands for, in their order.
@@ -78,6 +79,7 @@ def marked(model: keras.Model) -> Iterator[list[Call]]:
         if isinstance(each, custom_layers.Bidirectional | keras.layers.Bidirectional)
     }
     with contextlib.ExitStack() as stack:
+        stack.enter_context(traced.replaced(core, "scan", onnx_loop.scan))
         for layer in layers:
             partner = pairs.get(id(layer))
             if _has_loop_of_ours(layer):

@@ -145,6 +145,80 @@ def test_runtime_gives_the_numbers_of_keras(name: str, tmp_path: Path) -> None:
         assert set(operators) <= set(found) and not models.LOOPS & set(found)
 
 
+def steps_first(x: Any) -> Any:
+    return ops.swapaxes(x, 0, 1)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Scanned(layers.Layer):
+    """A recurrent layer by `keras.ops.scan`: its step reads weights, and a tensor beside it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self.options, self.cell = options, layers.GRUCell(UNITS)
+
+    def build(self, shape: Any) -> None:
+        self.cell.build((shape[0], shape[-1]))
+
+    def call(self, x: Any) -> Any:
+        scale = ops.mean(x, axis=(1, 2))[:, None]
+        first = ops.zeros((ops.shape(x)[0], UNITS))
+
+        def step(h: Any, x: Any) -> Any:
+            h, _ = self.cell(x * scale, [h])
+            return h, 2 * h
+
+        last, outputs = ops.scan(step, first, steps_first(x), **self.options)
+        return steps_first(outputs) - last[:, None]
+
+
+def scan_of_nested(x: Any) -> Any:
+    """Carry a state and a count of steps; read a mapping, for which Keras needs fixed steps."""
+
+    def step(carry: Any, now: Any) -> Any:
+        state, (count,) = carry
+        state = ops.tanh(now["x"] + state * now["pair"][0] + ops.cast(count, "float32"))
+        return (state, (count + 1,)), (state + 1, (count,))
+
+    xs = {"x": steps_first(x), "pair": [steps_first(x)]}
+    (last, (count,)), (outputs, (counts,)) = ops.scan(
+        step, (x[:, 0], (ops.zeros((), "int32"),)), xs
+    )
+    counts = ops.cast(count + counts, "float32")
+    return steps_first(outputs) * counts[:, None] + last[:, None]
+
+
+SCANS: dict[str, tuple[Make, int | None]] = {
+    "layer": (lambda x: Scanned()(x), None),
+    "backwards": (lambda x: Scanned(reverse=True)(x), None),
+    "fixed length": (lambda x: Scanned(length=6, reverse=True)(x), 6),
+    "nested": (lambda x: layers.Lambda(scan_of_nested)(x), 6),
+    "no outputs": (
+        lambda x: layers.Lambda(
+            lambda x: ops.scan(lambda h, x: (h / 2 + x, None), x[:, 0], steps_first(x))[0],
+            output_shape=(FEATURES,),
+        )(x),
+        None,
+    ),
+    "no sequence, in a graph of operations": (
+        lambda x: steps_first(ops.scan(lambda h, _: (h / 2 + 1, h), x[:, 0], length=5)[1]),
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCANS)
+def test_a_scan_of_operations_gives_the_numbers_of_keras(name: str, tmp_path: Path) -> None:
+    make, steps = SCANS[name]
+    x = keras.Input((steps, FEATURES), name="x")
+    model = models.randomized(keras.Model(x, make(x)))
+    exported = export(model, tmp_path / "artifact", formats=["onnx"])
+    for length in [steps] if steps else [1, 2, 13]:
+        values = np.random.default_rng(length).normal(size=(3, length, FEATURES))
+        (got,) = exported.predict(values.astype("float32")).values()
+        np.testing.assert_allclose(got, model(values), atol=1e-5, err_msg=name)
+
+
 def test_outputs_are_named_after_keys_and_unlike_inputs(tmp_path: Path) -> None:
     x = models.sequences()
     exported = export(keras.Model(x, nested(x)), tmp_path / "one", formats=["onnx"])

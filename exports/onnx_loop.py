@@ -1,0 +1,44 @@
+"""A scan that a user wrote, as a loop that has a form in ONNX."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from custom_layers.engine import backend
+
+Tensor = Any
+
+
+def scan(
+    step: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+    unroll: int | bool = 1,
+) -> tuple[Any, Any]:
+    """Compute `keras.ops.scan`, which on TensorFlow carries its state in arrays that ONNX lacks.
+
+    Sequences are turned around before and after the loop, because a Loop of ONNX collects what its
+    steps give in the order that they are done.
+    """
+    first = [tf.convert_to_tensor(each) for each in keras.tree.flatten(init)]
+    given = [] if xs is None else [tf.convert_to_tensor(each) for each in keras.tree.flatten(xs)]
+    steps = backend.length(given[0]) if length is None else int(length)
+
+    def in_order(tensor: Tensor) -> Tensor:
+        return tf.reverse(tensor, [0]) if reverse else tensor
+
+    def body(carry: list[Tensor], now: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        x = None if xs is None else keras.tree.pack_sequence_as(xs, now)
+        new, y = step(keras.tree.pack_sequence_as(init, carry), x)
+        # Keras gives zeros for the outputs of a step that has none.
+        outputs = [tf.zeros_like(each) for each in carry] if y is None else keras.tree.flatten(y)
+        return keras.tree.flatten(new), outputs
+
+    sequences = [backend.unstack(in_order(each)) for each in given]
+    final, collected = backend.scan(body, first, sequences, first, length=steps)
+    outputs = [in_order(backend.stack(each)) for each in collected]
+    return keras.tree.pack_sequence_as(init, final), keras.tree.pack_sequence_as(init, outputs)
