@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 import custom_layers
-from exports import onnx_graph, runtime, streaming
+from exports import axes, onnx_graph, parity, proof, runtime, streaming, traced
 from exports.signature import Signature
 from tests.custom_layers.table import CASES
 from tests.exports.models import randomized
@@ -27,6 +27,8 @@ MODELS, EACH = int(os.environ.get("FUZZ", "20")), 10
 WORDS, FEATURES, STEPS = 9, 4, 9
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "linear", "hard_sigmoid", "softsign", "elu")
 MERGES = ("concat", "sum", "mul", "ave")
+POLICIES = ("float32", "mixed_float16", "mixed_bfloat16", "float64")
+FUZZ_TOLERANCE = parity.Tolerance(absolute=2e-5, relative=1e-4)
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -86,6 +88,8 @@ class RandomModel:
     Attributes:
         model: the model.
         is_streamed: whether nothing in it needs the whole sequence.
+        signature: its inputs and outputs.
+        tolerance: how far a file may be from it.
     """
 
     def __init__(self, seed: int) -> None:
@@ -102,6 +106,7 @@ class RandomModel:
         self.model = randomized(keras.Model(inputs, ends, name=f"model_{seed}"), scale=0.3)
         for layer in self.model.layers:
             layer.trainable = draw.chance(0.8)
+        self.signature, self.tolerance = Signature.of(self.model), FUZZ_TOLERANCE
 
     def _beginning(self) -> tuple[Any, Any]:
         kind = self.draw.one_of("tokens", "tokens", "float32", "float32", "uint8")
@@ -174,6 +179,77 @@ class RandomModel:
         return [{tensor.name: values}, {tensor.name: values[3:4, : self.steps or 1]}]
 
 
+class SeveralSequences:
+    """Two or three sequences, each with a length and a precision of its own, perhaps with a mask.
+
+    Attributes: those of `RandomModel`.
+    """
+
+    is_streamed = False
+
+    def __init__(self, seed: int) -> None:
+        self.draw = draw = Draw(seed)
+        self.inputs: list[Any] = []
+        join = draw.one_of("attention", "states", "outputs")
+        common = draw.one_of(None, *POLICIES)
+        before, ends = keras.config.dtype_policy(), []
+        for number in range(draw.one_of(2, 3)):
+            keras.config.set_dtype_policy(common or draw.one_of(*POLICIES))
+            ends.append(self._encoded(f"input_{number}", sequences=join != "states"))
+        keras.config.set_dtype_policy(before)
+        if join == "attention":
+            ends = [functools.reduce(lambda x, other: keras.layers.Attention()([x, other]), ends)]
+        elif join == "states":
+            ends = [keras.layers.Dense(3)(keras.layers.Concatenate()(ends))]
+        self.model = randomized(keras.Model(self.inputs, ends, name=f"model_{seed}"), scale=0.3)
+        with traced.in_float32(self.model):
+            limits = proof.limits(self.model, Signature.of(self.model))
+            self.signature, _ = axes.signature(self.model, limits, {})
+        precision = traced.precision(self.model)
+        is_half = precision in parity.EPSILONS
+        self.tolerance = parity.Tolerance.of(precision) if is_half else FUZZ_TOLERANCE
+
+    def _encoded(self, name: str, sequences: bool) -> Any:
+        """Put a recurrent layer behind a new input, which may have a mask as an input too."""
+        draw = self.draw
+        if draw.chance(0.5):
+            x = keras.Input((None,), dtype="int32", name=name)
+            encoded = keras.layers.Embedding(WORDS, FEATURES, mask_zero=draw.chance(0.5))(x)
+        else:
+            x = encoded = keras.Input((None, FEATURES), dtype="float32", name=name)
+        self.inputs.append(x)
+        options: dict[str, Any] = {"return_sequences": sequences}
+        layer = _standard(draw, draw.one_of("ours", "keras"), draw.one_of(1, 3, 5), options)
+        if draw.chance(0.3):
+            layer = keras.layers.Bidirectional(layer)
+        if draw.chance(0.5):
+            mask = keras.Input((None,), dtype="bool", name=f"{name}_mask")
+            self.inputs.append(mask)
+            encoded = layer(encoded, mask=mask)
+        else:
+            encoded = layer(encoded)
+        return keras.layers.Dense(FEATURES)(encoded)
+
+    def cases(self) -> list[Arrays]:
+        """Draw inputs of different lengths."""
+        return [self._case(rows) for rows in (4, 1)]
+
+    def _case(self, rows: int) -> Arrays:
+        generator = self.draw.generator
+        arrays: Arrays = {}
+        steps = 0
+        for tensor in self.inputs:
+            if tensor.dtype == "bool":  # as long as the sequence before it
+                arrays[tensor.name] = generator.random((rows, steps)) < 0.6
+                continue
+            steps = int(generator.integers(2, STEPS + 1))
+            shape = (rows, steps, *tensor.shape[2:])
+            is_float = tensor.dtype == "float32"
+            values = generator.normal(size=shape) if is_float else generator.integers(0, 4, shape)
+            arrays[tensor.name] = values.astype(tensor.dtype)
+        return arrays
+
+
 def _standard(draw: Draw, home: str, units: int, options: dict[str, Any]) -> keras.layers.Layer:
     """Draw an LSTM, GRU or RNN with its options."""
     name = draw.one_of("LSTM", "GRU", "RNN")
@@ -219,10 +295,10 @@ def _in_chunks(run: Callable[[Arrays], Arrays], states: Any, inputs: Arrays) -> 
 def test_random_models(first: int, tmp_path: Path) -> None:
     for seed in range(first, first + EACH):
         keras.backend.clear_session()
-        drawn = RandomModel(seed)
-        model = drawn.model
-        signature = Signature.of(model)
-        graph = onnx_graph.convert(model, signature)
+        drawn = SeveralSequences(seed) if seed % 5 == 4 else RandomModel(seed)
+        model, signature = drawn.model, drawn.signature
+        with traced.in_float32(model):
+            graph = onnx_graph.convert(model, signature)
         onnx.save(graph, tmp_path / "model.onnx")
         runs = {"whole": runtime.read(tmp_path / "model.onnx")}
         if drawn.is_streamed:
@@ -234,11 +310,17 @@ def test_random_models(first: int, tmp_path: Path) -> None:
             runs["chunks"] = functools.partial(_in_chunks, run, states)
         in_keras = tf.function(model, autograph=False)
         for inputs in drawn.cases():
-            (values,) = inputs.values()
-            expected = keras.tree.flatten(in_keras(tf.constant(values), training=False))
+            arrays = [tf.constant(values) for values in inputs.values()]
+            packed = keras.tree.pack_sequence_as(model.input, arrays)
+            expected = keras.tree.flatten(in_keras(packed, training=False))
             for name, run in runs.items():
                 for got, want in zip(run(inputs).values(), expected, strict=True):
-                    said = f"model {seed}, {name}, inputs {values.shape}"
-                    np.testing.assert_allclose(got, want, rtol=1e-4, atol=2e-5, err_msg=said)
+                    np.testing.assert_allclose(
+                        got,
+                        tf.cast(want, "float32"),
+                        rtol=drawn.tolerance.relative,
+                        atol=drawn.tolerance.absolute,
+                        err_msg=f"model {seed}, {name}, inputs {[each.shape for each in arrays]}",
+                    )
         linear = "chunks side by side" in str(onnx_graph.recurrent_layers(graph))
         assert linear or "Loop" not in onnx_graph.operators(graph), f"model {seed} has a Loop"
