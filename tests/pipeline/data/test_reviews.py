@@ -3,7 +3,8 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,8 @@ from tensorflow_datasets.core.download import downloader
 from pipeline.data import loading, preparing
 from pipeline.data.builders.movie_reviews import MovieReviews
 from pipeline.data.loading import Splits
-from pipeline.data.packaged import Example
 from pipeline.data.packages import FetchError
 from pipeline.data.reviews import LABELS, SOURCES, Review
-from pipeline.data.splits import Content
 from pipeline.errors import PipelineError
 from tests.pipeline.served import giving
 
@@ -204,16 +203,13 @@ def test_damaged_data_name_the_folder_to_delete(
     assert "\n" not in str(caught.value)
 
 
-def test_two_processes_may_prepare_at_once(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While one generates, another one finishes the very same data."""
-    alone = MovieReviews._generate_examples
-
-    def overtaken(self: MovieReviews, texts: Mapping[Content, Example]) -> Any:
-        monkeypatch.setattr(MovieReviews, "_generate_examples", alone)
-        MovieReviews(config="rotten_tomatoes").download_and_prepare()
-        yield from alone(self, texts)
-
-    monkeypatch.setattr(MovieReviews, "_generate_examples", overtaken)
+def test_two_processes_may_prepare_at_once(stocked: Path) -> None:
+    prepare = (
+        "from pipeline.data.builders.movie_reviews import MovieReviews as Builder\n"
+        "Builder(config='rotten_tomatoes').download_and_prepare()"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", prepare]) for _ in range(2)]
+    assert [process.wait(timeout=300) for process in processes] == [0, 0]
     assert len(load("movie_reviews/rotten_tomatoes").test) == 1_721
     kept = stocked / "tfds" / "movie_reviews" / "rotten_tomatoes"
     assert os.listdir(kept) == ["1.0.0"]
