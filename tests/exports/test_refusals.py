@@ -117,6 +117,6 @@ def test_what_is_quoted_is_the_line_that_says_what_is_wrong(tmp_path: Path) -> N
     assert reason(KeyError()) == "KeyError"
     path = tmp_path / "model.keras"
     path.write_bytes(b"no model")
-    with pytest.raises(ExportError, match="cannot be loaded") as refusal:
+    with pytest.raises(ExportError, match="is damaged or not a file of Keras") as refusal:
         read_keras(path)
     assert "\n" not in str(refusal.value)

@@ -222,7 +222,7 @@ def test_the_picture_is_read_whatever_the_layer(
         ("words.png", "words.png is damaged or no PNG or JPEG file"),
         ("cut.png", "cut.png is damaged or no PNG or JPEG file"),
         ("picture.gif", "picture.gif is damaged or no PNG or JPEG file"),
-        (".", "is damaged or no PNG or JPEG file"),
+        (".", ". is not a regular file"),
     ],
 )
 def test_what_is_no_picture_is_answered_in_one_line(
