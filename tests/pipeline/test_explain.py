@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 import custom_layers
-from pipeline import batches, config, tasks
+from pipeline import batches, config, models, tasks
 from pipeline.config import TextConfig
 from pipeline.data import loading
 from pipeline.data.recordings import SOURCES
@@ -519,7 +519,7 @@ def test_a_translation_is_explained_word_by_word(tmp_path: Path) -> None:
         reading = run.task.reading(run, model, "O gato tem zzyzx.")
         answers = reading.running(batches.compute(model), reading)
         explained = reading.explain(answers)
-        run.commit(model, {**run.metrics[0], "epoch": 2, "validation_accuracy": 1.0})
+        models.save(model, run.path / "model.keras", run.config, with_optimizer=False)
         (told,) = run.task.predict(run, ["O gato tem zzyzx."])
     assert reading.read == ("o", "gato", "tem", "zzyzx", ".")
     translation, probability, _ = told.text.split("\t")

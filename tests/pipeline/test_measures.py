@@ -41,9 +41,10 @@ def test_a_new_process_loads_a_model_that_was_trained_with_them(tmp_path: Path) 
     model.fit(np.ones((2, 1, 3)), np.ones((2, 1)), verbose=0)
     model.save(tmp_path / "model.keras")
     program = (
-        "import sys; from pathlib import Path; from pipeline import models, tasks;"
-        "config = tasks.get('trajectory').presets['hawkeye']();"
-        "models.load(Path(sys.argv[1]), config, with_optimizer=True)"
+        "import sys; from pathlib import Path; from exports import keras_file;"
+        "from pipeline.parts import measures;"
+        "path = Path(sys.argv[1]);"
+        "keras_file.read(path, custom_objects=measures.KNOWN, with_optimizer=True)"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "model.keras")]
     assert subprocess.run(command, capture_output=True).returncode == 0
