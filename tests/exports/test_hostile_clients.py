@@ -5,6 +5,7 @@ import json
 import resource
 import signal
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -265,6 +266,22 @@ def test_sequences_that_are_too_long(steps: int, impatient: Server) -> None:
         assert chunk["error"] == answer.json()["error"]
     else:
         assert np.shape(chunk["outputs"]["steps"]) == (1, 6000, 2)
+
+
+def test_rows_count_as_often_as_there_are_steps(impatient: Server) -> None:
+    rows = {"inputs": {"sequences": [[[1.0] * models.FEATURES] * 5001] * 2}}
+    answer = impatient.post(rows)
+    assert answer.status_code == 413
+    assert answer.json()["error"].startswith("A request has up to 10000 steps: rows times steps")
+
+
+def test_clients_that_leave_before_they_are_answered_keep_no_stream(impatient: Server) -> None:
+    for _ in range(4):
+        with impatient.stream() as stream:
+            stream.send(BODY.decode())
+            stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            stream.socket.close()
+    until(lambda: impatient.count("recurrent_streams") == 0)
 
 
 # Pages of others

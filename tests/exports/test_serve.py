@@ -1,11 +1,12 @@
 """The server as its clients see it: `recurrent serve` in a process of its own, over HTTP."""
 
+import asyncio
 import dataclasses
 import json
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from websockets.sync.client import ClientConnection
 
 from exports import Artifact, export
 from exports.runtime import Predictor
-from exports.serving.joining import Inputs, takes_padding
+from exports.serving.batcher import Batcher
+from exports.serving.joining import Inputs, Joining, takes_padding
 from exports.serving.limits import Limits
 from exports.text import TextEncoder
 from pipeline.cli import command
@@ -45,6 +47,7 @@ def test_it_answers_without_tensorflow(
     texts: Server, model: keras.Model, encoder: TextEncoder
 ) -> None:
     assert texts.client.get("/health").json() == {"status": "ok"}
+    assert texts.address.startswith("http://127.0.0.1:")
     assert "tensorflow" not in Path(f"/proc/{texts.process.pid}/maps").read_text()
     given = ["good!", "not good", ""]
     answer = texts.post({"texts": given}).json()["predictions"]
@@ -186,6 +189,13 @@ def test_a_chunk_that_is_wrong_leaves_the_state(strict: Server) -> None:
         np.testing.assert_array_equal(feed(spoilt, steps), feed(stream, steps))
 
 
+def test_a_chunk_that_is_too_large_ends_its_stream(strict: Server) -> None:
+    with strict.stream() as stream:
+        stream.send(" " * 1001)
+        with pytest.raises(ConnectionClosed, match="1009"):
+            stream.recv(20)
+
+
 def test_a_model_that_cannot_stream(texts: Server) -> None:
     with texts.stream() as stream, pytest.raises(ConnectionClosed, match=r"1008.*no step model"):
         stream.recv()
@@ -234,6 +244,38 @@ def test_told_to_stop_it_ends_the_streams(streamed: tuple[Artifact, keras.Model]
 
 
 # What may be joined
+
+
+class Rows(Joining[int, int]):
+    """Each request is a row as long as it says, and its own answer."""
+
+    def rows(self, given: int) -> int:
+        return 1
+
+    def length(self, given: int) -> int:
+        return given
+
+    def values(self, given: int) -> int:
+        return 1
+
+    def kind(self, given: int) -> str:
+        return "row"
+
+    def run(self, requests: Sequence[int]) -> list[int]:
+        return list(requests)
+
+
+def test_a_batch_has_no_more_than_its_rows_times_the_longest() -> None:
+    sizes: list[int] = []
+
+    async def answered(lengths: Sequence[int]) -> list[int]:
+        limits = {"max_batch": 4, "max_size": 12, "max_parallel": 1, "max_queue": 9}
+        batcher = Batcher(Rows(), **limits, observe=sizes.append)
+        return await asyncio.gather(*map(batcher.answer, lengths))
+
+    lengths = [6, 1, 1, 2, 4, 1, 1, 1]
+    assert asyncio.run(answered(lengths)) == lengths
+    assert sizes == [2, 3, 3]
 
 
 def test_rows_are_padded_only_where_the_mask_is_followed(
