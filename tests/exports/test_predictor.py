@@ -14,6 +14,7 @@ from typing import Any
 import joblib
 import keras
 import numpy as np
+import onnxruntime
 import pytest
 
 import exports
@@ -87,6 +88,21 @@ def test_threads_may_share_it(predictor: Predictor) -> None:
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         shared = list(pool.map(lambda text: predictor(text).scores, texts))
     assert shared == alone
+
+
+@pytest.mark.parametrize(("threads", "used"), [(None, 0), (3, 3)])
+def test_a_call_uses_as_many_threads_as_it_may(
+    threads: int | None, used: int, exported: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, begun = onnxruntime.InferenceSession, []
+
+    def session(path: str, options: onnxruntime.SessionOptions, **others: Any) -> Any:
+        begun.append(options.intra_op_num_threads)
+        return opened(path, options, **others)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    Predictor(exported.directory, threads)(np.array([[2, 3]]))
+    assert begun == [used]
 
 
 @pytest.mark.parametrize(

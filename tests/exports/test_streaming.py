@@ -4,6 +4,8 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +113,7 @@ def test_the_proof_covers_the_step_model(case: Any) -> None:
     _, artifact, _ = case
     proof = json.loads((artifact.directory / "parity.json").read_text())["chunks"]
     assert set(proof["differences"]) == {"saved_model in chunks", "onnx in chunks"}
+    assert proof["tolerance"] == asdict(parity.STRICT)
     assert list(verify(artifact.directory)) == ["recorded", "whole", "chunks"]
 
 
@@ -157,6 +160,18 @@ def test_a_stateful_model_is_exported_from_zeros_with_its_step_model(
             np.testing.assert_allclose(outputs["labels"], expected[0], atol=1e-5)
     for variable, before in zip(model.variables, held, strict=True):
         np.testing.assert_array_equal(variable.numpy(), before)
+
+
+def test_calls_one_after_another_begin_anew_for_other_rows() -> None:
+    steps = keras.Input((4, FEATURES), batch_size=2, name="sequences")
+    hidden = custom_layers.LSTM(UNITS, return_sequences=True, stateful=True)(steps)
+    model = randomized(
+        keras.Model(steps, custom_layers.GRU(UNITS, stateful=True, name="last")(hidden))
+    )
+    run = streaming.call_by_call(model, Signature.of(model))
+    values = np.random.default_rng(0).normal(size=(6, 12, FEATURES)).astype("float32")
+    whole, rest = (run({"sequences": rows})["last"] for rows in (values, values[4:]))
+    np.testing.assert_allclose(whole[4:], rest, atol=1e-6)
 
 
 def _with(layer: Callable[[Any], Any], **shape: Any) -> keras.Model:
@@ -232,6 +247,7 @@ class Doubling(keras.layers.Layer):
 MASKED: dict[str, tuple[Callable[..., Any], list[str]]] = {
     "ours": (custom_layers.LayerNormGRU, ["h"]),
     "keras": (keras.layers.LSTM, ["h", "c"]),
+    "zeros": (partial(keras.layers.GRU, zero_output_for_mask=True), ["h"]),
     "cell": (
         lambda units, **options: keras.layers.RNN(Doubling(), **options),
         ["state_0", "output"],
