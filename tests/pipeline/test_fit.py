@@ -1,5 +1,6 @@
 """How a network is trained: its rate, its order, its best epoch. Baselines are trained like it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline import train
+from pipeline import models, train
 from pipeline.config import Config, TextConfig
 from pipeline.run import Run
 from pipeline.task import Data, Fit
@@ -34,15 +35,16 @@ class Observed(keras.Model):
         return history
 
 
-def observed(run: Run[Any], epochs: int) -> Observed:
-    """A small classifier, trained as a baseline of `run`."""
+def observed(run: Run[Any], epochs: int, seed: int = 0) -> Observed:
+    """A small classifier, trained as a baseline of `run`; the last batch of an epoch is short."""
     made = []
 
     def baseline(config: Config, data: Data, fit: Fit) -> np.ndarray:
         tokens = keras.Input((None,), dtype="int32")
         pooled = keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(500, 4)(tokens))
         scores = keras.layers.Dense(2, "softmax")(keras.layers.Dropout(0.5)(pooled))
-        config = config.model_copy(update={"epochs": epochs, "learning_rate": 0.01})
+        changed = {"epochs": epochs, "learning_rate": 0.01, "batch_size": 20, "seed": seed}
+        config = config.model_copy(update=changed)
         made.append(fit(Observed(tokens, scores), config))
         return np.tile([0.5, 0.5], (len(data.test), 1))
 
@@ -74,6 +76,30 @@ def test_every_epoch_has_an_order_and_a_dropout_of_its_own(twice: list[Observed]
     assert one.random_states == other.random_states
     for weights, same in zip(one.weights_after[-1], other.weights_after[-1], strict=True):
         np.testing.assert_array_equal(weights, same)
+
+
+def test_a_seed_decides_order_and_dropout(
+    twice: list[Observed], trained: Run[TextConfig], tmp_path: Path
+) -> None:
+    other = observed(copy(trained, tmp_path / "run"), epochs=1, seed=1)
+    assert other.orders[0] != twice[0].orders[0]
+    assert other.random_states[0] != twice[0].random_states[0]
+
+
+def test_the_best_model_is_measured_and_the_time_of_all_epochs(
+    trained: Run[TextConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def score(_: Any, answers: np.ndarray, examples: Any) -> dict[str, float]:
+        return {"accuracy": float(answers[:, 0].mean())}
+
+    run = copy(trained, tmp_path / "run")
+    monkeypatch.setattr(type(run.task), "score", score)
+    model = run.model()
+    model.set_weights([0 * each for each in model.get_weights()])
+    models.save(model, run.path / "model.keras", run.config, with_optimizer=False)
+    lines = [{**line, "seconds": 1.5 * line["epoch"]} for line in run.metrics]
+    (run.path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert train.evaluate(run, {})["model"] == {"accuracy": 0.5, "seconds": 1.5 + 3.0}
 
 
 @pytest.mark.parametrize("best", [1, 2])

@@ -48,7 +48,8 @@ def test_whoever_writes_to_a_run_is_refused_while_another_owns_it(
     train = ["train", "sentiment", f"--run={run.path}", "--preset=demo", *options()]
     with another_owner(run.path) as process:
         before = content(run.path)
-        for verb in (train, ["evaluate", run.path], ["export", run.path]):
+        explain = ["explain", run.path, "fine"]
+        for verb in (train, ["evaluate", run.path], ["export", run.path], explain):
             outcome = recurrent(*verb)
             assert outcome.status == 1
             said = outcome.err.splitlines()[-1]

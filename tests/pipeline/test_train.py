@@ -125,6 +125,20 @@ def test_the_best_epoch_counts_wherever_it_is(
     train.evaluate(run, {"another": baseline})
 
 
+def test_of_epochs_that_are_as_good_the_first_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The figures of the best epoch are those of the model."""
+    run = Run.create(tmp_path / "run", small())
+    monkeypatch.setattr(type(run.task), "rank", lambda task, figures: 0.0)
+    for figures in train.epochs(run):
+        if figures["epoch"] == 1:
+            first = run.model().get_weights()
+    assert run.best["epoch"] == 1
+    for one, other in zip(first, run.model().get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_a_checkpoint_that_a_killed_process_left_is_removed(
     trained: Run[TextConfig], tmp_path: Path
 ) -> None:
@@ -149,6 +163,24 @@ def test_weights_are_the_same_whether_the_data_were_prepared_or_not(tmp_path: Pa
     assert cold.metrics[0]["loss"] == warm.metrics[0]["loss"]
     for one, two in zip(cold.model().get_weights(), warm.model().get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_the_seed_decides_where_training_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: list[list[np.ndarray]] = []
+
+    def begun(model: keras.Model, *_: Any, **__: Any) -> None:
+        starts.append([each.numpy() for each in model.trainable_variables])
+        raise Killed
+
+    monkeypatch.setattr(keras.Model, "fit", begun)
+    for number, seed in enumerate((0, 0, 1)):
+        with pytest.raises(Killed):
+            train.train(Run.create(tmp_path / f"run {number}", small(seed=seed)))
+    first, again, other = starts
+    assert all(map(np.array_equal, first, again))
+    assert not all(map(np.array_equal, first, other))
 
 
 def test_training_a_finished_run_does_nothing(trained: Run[TextConfig]) -> None:
