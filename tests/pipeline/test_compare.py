@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline import compare, tasks
+from pipeline.config import Config
 from pipeline.run import Run
+from pipeline.task import Better
 from tests.pipeline.small import Outcome, interrupted
 
 Command = Callable[..., Outcome]
 
+ERRORS = [("one", 0.2), ("two", 0.1), ("three", 0.3)]
 SETTINGS = ("--limit=32", "--epochs=2", "--units=2", "--no-bidirectional", "--batch-size=32")
 
 
@@ -77,6 +81,40 @@ def test_the_table_has_what_the_runs_have_and_the_best_in_bold(
     file = json.loads((folder / "comparison.json").read_text())
     assert [row["figures"]["accuracy"] for row in file["rows"]] == [[each] for each in accuracies]
     assert file["rows"][1]["epochs"] == [runs(folder)[0].metrics]
+
+
+def test_less_is_best_where_lower_is_better() -> None:
+    rows = [compare.untrained(name, {"error": error, "seconds": 1}) for name, error in ERRORS]
+    places: dict[Better, int] = {"lower": 1, "higher": 2}
+    for better, place in places.items():
+        assert compare.table(rows, better).best == {(place, 2)}
+
+
+def test_of_several_seeds_the_mean_is_shown() -> None:
+    found = [
+        {"model": {"error": error, "seconds": seconds}, "parameters": 7}
+        for error, seconds in ((0.1, 1), (0.2, 2), (0.6, 6))
+    ]
+    (row,) = compare.table([compare.trained("gru", found)], "lower").rows
+    assert row == ["gru", "7", "0.3000 (0.1000 to 0.6000)", "3"]
+
+
+def test_each_seed_and_each_cell_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted: list[Config] = []
+
+    def train(path: Path, configs: Sequence[Config]) -> list[compare.Row]:
+        wanted.extend(configs)
+        return []
+
+    monkeypatch.setattr(compare, "_rows", train)
+    monkeypatch.setattr(compare, "_write", lambda *given: None)
+    given = tasks.get("digits").presets["digits"]().model_copy(update={"seed": 5})
+    compare.compare(tmp_path / "compared", given, ["rnn", "gru"], seeds=2)
+    assert [(each.cell, each.seed) for each in wanted] == [
+        (cell, seed) for seed in (5, 6) for cell in ("rnn", "gru")
+    ]
 
 
 def test_the_same_command_trains_nothing_again(

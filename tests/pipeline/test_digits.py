@@ -1,17 +1,21 @@
 """The digits task: it learns to hear, ignores padding, and answers about recordings and files."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import tensorflow as tf
 
 import exports
 from pipeline import config, tasks
+from pipeline.batches import Examples
 from pipeline.data import loading, recordings
 from pipeline.parts import sound
 from pipeline.run import Run
+from pipeline.tasks import digits
 from pipeline.tasks.digits import DigitsConfig
 from tests.pipeline.small import Outcome, trained
 
@@ -40,6 +44,16 @@ def test_it_learns_and_is_measured_beside_two_baselines(heard: Run[DigitsConfig]
     assert list(results["baselines"]) == ["feed-forward network", "support vectors"]
     assert results["baselines"]["feed-forward network"]["accuracy"] > 0.5
     assert results["baselines"]["support vectors"]["accuracy"] > 0.9
+
+
+def test_support_vectors_know_the_labels_that_they_have_seen(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", config.merge(digits.digits(), SMALL))
+    data = digits.task.data(run)
+    seen = np.flatnonzero(np.isin(data.train.targets, [3, 5, 7]))
+    inputs, targets = (tf.gather(each, seen) for each in (data.train.inputs, data.train.targets))
+    few = Examples(inputs, targets, data.train.lengths[seen])
+    found = digits.support_vectors(run.config, replace(data, train=few), lambda model, _: model)
+    assert set(found.argmax(-1)) == {3, 5, 7}
 
 
 def test_padding_changes_nothing(heard: Run[DigitsConfig], frames: np.ndarray) -> None:

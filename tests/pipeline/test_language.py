@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 import exports
 from exports.runtime import Predictor
 from pipeline import config, tasks
+from pipeline.data import loading
 from pipeline.errors import PipelineError
 from pipeline.parts import language
 from pipeline.parts.generation import Sampling, draw
@@ -141,6 +143,30 @@ def test_the_most_frequent_tokens_are_known() -> None:
     assert vocabulary.tokens == ("", "[UNK]", "a", "b")
     assert vocabulary.encode("bad").tolist() == [3, 2, 1]
     assert "b" in vocabulary and "d" not in vocabulary
+
+
+def test_the_vocabulary_is_made_of_the_training_texts_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = loading.load
+
+    def with_strange_letters(*given: Any, **options: Any) -> Any:
+        return replace(load(*given, **options), validation=["☉" * 9999], test=["☽" * 9999])
+
+    monkeypatch.setattr(loading, "load", with_strange_letters)
+    monkeypatch.setattr("pipeline.data.kept.kept", lambda what, make, *content: make())
+    run = Run.create(tmp_path / "run", small("next_char"))
+    vocabulary = language_of(run).data(run).vocabulary
+    assert "e" in vocabulary and "☉" not in vocabulary and "☽" not in vocabulary
+
+
+def test_padding_is_no_part_of_the_loss() -> None:
+    probabilities = np.full((1, 4, 3), 0.25, np.float32)
+    probabilities[..., 2] = 0.5
+    loss = tasks.get("next_char").loss(small("next_char"))
+    assert float(loss(np.array([[1, 2, 0, 0]]), probabilities)) == pytest.approx(
+        (math.log(4) + math.log(2)) / 2
+    )
 
 
 def test_a_text_of_words_is_written_as_it_was_read() -> None:

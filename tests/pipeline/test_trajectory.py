@@ -87,6 +87,15 @@ def test_where_the_ball_is_and_goes_changes_nothing_else(
     np.testing.assert_allclose(ahead(model, past @ turn + shift), expected, atol=2e-3)
 
 
+def test_untrained_it_takes_the_velocity_for_constant(
+    followed: Run[TrajectoryConfig], past: np.ndarray
+) -> None:
+    untrained = followed.task.model(followed.config, followed.task.data(followed))
+    velocity = 50 * (past[:, -1:] - past[:, -2:-1])
+    expected = past[:, -1:] + velocity * np.array([[0.2], [0.5]])
+    np.testing.assert_allclose(ahead(untrained, past), expected, atol=1e-3)
+
+
 def test_any_number_of_positions_will_do_and_the_last_ones_count(
     followed: Run[TrajectoryConfig], model: keras.Model, past: np.ndarray
 ) -> None:
