@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from exports import Artifact, latency
+from exports.parity import Case
 
 
 def test_sides_take_turns_in_changing_order() -> None:
@@ -39,6 +40,19 @@ def test_batches_are_filled_with_the_rows_given() -> None:
     for batch, found in zip((1, 5), measured["milliseconds"], strict=True):
         assert found["side"] == "side" and found["batch"] == batch and found["calls"] == 3
         assert 0 < found["p50"] <= found["p99"]
+
+
+def test_real_rows_are_measured_where_there_are_some() -> None:
+    def case(steps: int, real: bool) -> Case:
+        return Case(f"{steps} steps", {"x": np.ones((1, steps))}, real)
+
+    made, real = (
+        [case(steps, False) for steps in (9, 7)],
+        [case(steps, True) for steps in (2, 3, 5)],
+    )
+    for cases, steps in ((made, 9), (made + real, 3)):
+        measured = latency.of_cases({"side": lambda inputs: inputs}, cases, [1])
+        assert measured["shape_of_a_row"] == {"x": [steps]}
 
 
 def test_artifact_tells_the_latency_of_each_format(exported: Artifact) -> None:

@@ -1,8 +1,10 @@
-"""A page takes the place of an older page, and of nothing else."""
+"""A page is whole; it takes the place of an older page, and of nothing else."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
 
 from exports import ExportError, web
@@ -25,6 +27,16 @@ def content(folder: Path) -> dict[str, bytes | None]:
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
         for path in folder.rglob("*")
     }
+
+
+def test_a_page_has_the_model_and_what_it_links_to(tmp_path: Path, runtime: Path) -> None:
+    graph = onnx.helper.make_model(onnx.helper.make_graph([], "graph", [], []))
+    web.build(KIND._replace(title="<b>", graphs={"model.onnx": graph}), tmp_path / "page", runtime)
+    html = (tmp_path / "page" / "index.html").read_text()
+    linked = re.findall(r'(?:src|href)="([\w.-]+)"', html)
+    assert "<h1>&lt;b&gt;</h1>" in html and {"text.mjs", "style.css"} <= set(linked)
+    assert all((tmp_path / "page" / name).is_file() for name in linked)
+    assert onnx.load(tmp_path / "page" / "model.onnx") == graph
 
 
 def test_an_older_page_is_replaced(tmp_path: Path, runtime: Path) -> None:
