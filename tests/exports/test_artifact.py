@@ -181,6 +181,15 @@ def test_stray_file_is_seen(copied: Any) -> None:
         load(directory)
 
 
+@pytest.mark.parametrize("limit", ["_MOST_FILES", "_MOST_BYTES"])
+def test_a_directory_of_too_much_is_refused(
+    limit: str, exported: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports.artifact, limit, 10)
+    with pytest.raises(ExportError, match="artifact has more than "):
+        load(exported.directory)
+
+
 @pytest.mark.parametrize("place", ["missing", "empty", "file"])
 def test_no_artifact(place: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()

@@ -102,6 +102,15 @@ def test_another_label_is_found_however_small_the_difference() -> None:
     assert same.labels_compared == same.labels_equal == 1
 
 
+@pytest.mark.parametrize(
+    ("expected", "got"),
+    [([[0.5, 0.5]], [[0.4999999, 0.5000001]]), ([0.500001, 0.499999], [0.499999, 0.500001])],
+)
+def test_ties_and_numbers_of_several_rows_are_no_labels(expected: Any, got: Any) -> None:
+    runs = [lambda _, y=y: {"y": np.array(y, "float32")} for y in (expected, got)]
+    assert compared(*runs, real=True).differences["onnx"].labels_compared == 0
+
+
 @settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=9),
