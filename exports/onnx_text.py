@@ -103,7 +103,8 @@ def with_text(model: onnx.ModelProto, encoder: TextEncoder) -> onnx.ModelProto:
         graph = compose.merge_graphs(encoding, model.graph, [("text/ids", tokens.name)])
         opsets = [onnx.helper.make_opsetid(*each) for each in _OPSETS.items()]
         merged = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=model.ir_version)
-        merged.metadata_props.extend(model.metadata_props)
+        known = {each.key: each.value for each in model.metadata_props}
+        onnx.helper.set_model_props(merged, {**known, "opset": str(_OPSETS[""])})
         onnx.checker.check_model(merged, full_check=True)
     except (RuntimeError, ValueError, onnx.checker.ValidationError) as error:
         raise ExportError(f"The ONNX file cannot take text: {reason(error)}") from error

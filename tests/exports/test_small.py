@@ -253,7 +253,7 @@ def test_onnx_files_say_what_they_were_made_from(
         small=Small(SMALL, lambda _: {"accuracy": 1.0}),
     )
     vocabulary = (exported.directory / "vocabulary.txt").read_bytes()
-    for path in (artifact.ONNX, *artifact.SMALL.values()):
+    for path in (artifact.ONNX, artifact.TEXT_ONNX, *artifact.SMALL.values()):
         file = onnx.load(exported.directory / path)
         said = {each.key: each.value for each in file.metadata_props}
         assert json.loads(said.pop("labels")) == ["schlecht", "großartig"]
