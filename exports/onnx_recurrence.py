@@ -43,7 +43,7 @@ _CELL_OPTIONS = (
     "reset_after",
     "dtype",
 )
-_TIME_OPTIONS = ("go_backwards", "return_sequences", "zero_output_for_mask")
+_TIME_OPTIONS = ("go_backwards", "return_sequences")
 
 
 class Call(NamedTuple):
@@ -180,6 +180,7 @@ def _replaced(
         flat = keras.tree.flatten(initial_state)
         given = None if traced.are_zeros(flat) else flat
         output, *final = ours(sequences, initial_state=given, mask=mask)
+        output = _with_zeros(layer, output, mask)
         return output, output, keras.tree.pack_sequence_as(initial_state, final)
 
     with (
@@ -239,13 +240,28 @@ def _scanned(layer: Any, calls: list[Call]) -> Iterator[None]:
         calls.append(Call(layer.name, form, has_mask=mask is not None, has_state=True))
         number, steps = len(calls) - 1, sequences.shape[:2]
         outputs, final = _marker(number, steps, form.state_shapes, [*read, *states])
-        if mask is not None and layer.zero_output_for_mask:
-            shown = with_axes(read[1], len(outputs.shape))
-            outputs = tf.where(shown, outputs, tf.zeros_like(outputs))
-        return outputs[:, -1], outputs, keras.tree.pack_sequence_as(initial_state, final[1:])
+        output = outputs if layer.return_sequences else outputs[:, -1]
+        output = _with_zeros(layer, output, mask)
+        return output, output, keras.tree.pack_sequence_as(initial_state, final[1:])
 
     with traced.replaced(layer, "inner_loop", inner_loop):
         yield
+
+
+def _with_zeros(layer: Any, output: Tensor, mask: Tensor | None) -> Tensor:
+    """Put zero where a `layer` of Keras does so because a step is masked.
+
+    An unrolled layer that goes backwards does not turn the mask around for the outputs of all
+    steps (Keras 3.15), and a file gives the numbers of the layer.
+    """
+    if mask is None or not layer.zero_output_for_mask:
+        return output
+    shown = tf.cast(mask, tf.bool)
+    if not layer.return_sequences:
+        shown = shown[:, 0] if layer.go_backwards else shown[:, -1]
+    elif layer.go_backwards and not layer.unroll:
+        shown = tf.reverse(shown, [1])
+    return tf.where(with_axes(shown, len(output.shape)), output, tf.zeros_like(output))
 
 
 def _marker(

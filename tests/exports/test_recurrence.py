@@ -247,6 +247,30 @@ def test_unrolled_layer(kind: str, tmp_path: Any) -> None:
     assert_equal(converted, {"sequences": draw_sequences(np.arange(5) < [[5], [2], [0]])})
 
 
+def test_an_unrolled_layer_shows_zeros_where_keras_does(tmp_path: Any) -> None:
+    """Keras 3.15 forgets to turn the mask around; ours, which it wraps here too, does not."""
+    steps, mask = keras.Input((4, 3), name="steps"), keras.Input((4,), dtype="bool", name="mask")
+    layers, own = keras.layers, custom_layers.cells
+    sequences = {"return_sequences": True, "unroll": True}
+    backwards = {"unroll": True, "go_backwards": True, "zero_output_for_mask": True}
+    walks = [
+        layers.LSTM(2, **sequences | backwards),
+        layers.GRU(2, **backwards),
+        layers.RNN([layers.GRUCell(2), own.MGUCell(2)], **sequences | backwards),
+        layers.RNN(own.GRUCell(2), **sequences | backwards),
+        custom_layers.MGU(2, **sequences | backwards),
+        layers.Bidirectional(layers.SimpleRNN(2, **sequences)),
+        layers.Bidirectional(custom_layers.GRU(2, **sequences)),
+    ]
+    outputs = [walk(steps, mask=mask) for walk in walks]
+    pictures = layers.Reshape((4, 3, 1))(steps)
+    outputs.append(layers.ConvLSTM1D(1, 2, **sequences | backwards)(pictures, mask=mask))
+    converted = convert(models.randomized(keras.Model([steps, mask], outputs)), tmp_path)
+    given = np.array([[0, 1, 1, 1], [1, 1, 0, 1], [1, 0, 0, 0], [0] * 4]) > 0
+    values = np.random.default_rng(0).normal(size=(*given.shape, 3)).astype("float32")
+    assert_equal(converted, {"steps": values, "mask": given})
+
+
 @pytest.mark.parametrize(
     "activation",
     ["tanh", "sigmoid", "relu", "linear", "hard_sigmoid", "softsign", "elu", "leaky_relu"],
