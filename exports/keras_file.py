@@ -98,9 +98,10 @@ def read_note(path: Path) -> str:
 
 def _unknown_classes(config: dict[str, Any], custom_objects: Mapping[str, Any] | None) -> str:
     """Say which classes the model of `config` needs and this process lacks, if any."""
+    described = {name: value for name, value in config.items() if name != "compile_config"}
     try:
         with keras.saving.CustomObjectScope(dict(custom_objects or {})):
-            registration.resolved(config.get("config"))
+            registration.resolved(described)
     except ValueError as error:
         return _line(error)
     except _STUMBLES:  # no config of Keras, whose own error says more

@@ -79,6 +79,25 @@ def test_a_hostile_file_is_refused_in_one_line(kind: str, path: Path) -> None:
     assert "\n" not in str(raised.value)
 
 
+class Mine(keras.Model):
+    """A model whose class is known to the program that saved it alone."""
+
+    def call(self, x: Any) -> Any:
+        return x
+
+
+def test_a_model_of_a_class_that_nobody_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Mine, "__module__", "their_program")
+    model = Mine()
+    model(ONE)
+    model.save(tmp_path / "own.keras")
+    missing = r"class 'Mine' of the module 'their_program' .* Import 'their_program' before"
+    with pytest.raises(ExportError, match=missing):
+        read_keras(tmp_path / "own.keras")
+
+
 def test_what_is_packed_anew_is_read_and_a_bomb_is_not(path: Path) -> None:
     expected = read_keras(path)(ONE)
     rewrite(path, lambda members: None, packed=True)
