@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -95,11 +96,13 @@ class _Trials:
             )
             for array in self.known.inputs
         )
-        found = Signature(tuple(inputs), self._outputs(groups, levels), lengths)
+        found = Signature(tuple(inputs), self._outputs(groups, lengths), lengths)
         return found.with_single_lengths_fixed(), self.run
 
     def _ranges(self, lengths: Mapping[str, Range]) -> dict[str, Range]:
         """Return the range that is given for each axis, if one is."""
+        for name, given in lengths.items():
+            _reject_no_range(name, given)
         names = {
             axis: (f"{array.name}_{axis_label(place)}", array.name, axis_label(place))
             for axis, (array, place) in self.places.items()
@@ -113,17 +116,9 @@ class _Trials:
             if lengths.keys() & set(own)
         }
 
-    def _sizes(self, levels: Sizes) -> dict[str, int]:
-        """Return the size of each axis: its level, as far as its range allows."""
-        return {
-            axis: int(np.clip(level, *self.ranges.get(axis, (1, level))))
-            for axis, level in levels.items()
-        }
-
-    def _run(self, levels: Sizes) -> Arrays | None:
+    def _run(self, sizes: Sizes) -> Arrays | None:
         """Run the model on positive numbers; return None where it fails or there is no result."""
-        sizes = self._sizes(levels)
-        key = tuple(sizes.values())
+        key = tuple(sizes[axis] for axis in self.places)
         if key not in self.seen:
             try:
                 self.seen[key] = self.run(self._inputs(sizes))
@@ -147,7 +142,10 @@ class _Trials:
         return inputs
 
     def _levels(self) -> list[int]:
-        """Return the lengths on which Keras works if all free axes have it."""
+        """Return the lengths on which Keras works if all free axes have them.
+
+        Those outside of a given range tell axes apart too, of which a range may have one alone.
+        """
         ends = [*itertools.chain(*self.ranges.values())]
         found: dict[int, Arrays | None] = {}
         for more in (_FEW, _MORE):
@@ -210,20 +208,18 @@ class _Trials:
             raise self.failure
         return Lengths(tuple(works), works[0] if tried[0] < works[0] else 0)
 
-    def _outputs(self, groups: Groups, levels: list[int]) -> tuple[Array, ...]:
-        """Name the axes of the outputs, from two runs in which all groups differ in length."""
+    def _outputs(self, groups: Groups, lengths: Mapping[str, Lengths]) -> tuple[Array, ...]:
+        """Name the axes of the outputs, from two runs in which groups differ in length."""
         sizes, outputs = [], []
         for turn in range(2):
-            first = len(levels) // 2 + turn * len(groups)
-            spread = {
-                axis: levels[(first + number) % len(levels)]
-                for number, group in enumerate(groups.values())
-                for axis in group
-            }
-            found = self._run(spread)
+            chosen = {}
+            for number, name in enumerate(groups, start=turn):
+                proved = lengths[name].proved
+                chosen[name] = proved[(len(proved) // 2 + number) % len(proved)]
+            found = self._run({axis: chosen[name] for name in groups for axis in groups[name]})
             if found is None:
                 raise self.failure
-            sizes.append({name: self._sizes(spread)[group[0]] for name, group in groups.items()})
+            sizes.append(chosen)
             outputs.append(found)
         return tuple(
             self._output(array, sizes, [each[array.name] for each in outputs])
@@ -244,6 +240,16 @@ class _Trials:
             own = label if fixed else f"{array.name}_{label}"
             axes.append(same[0] if len(same) == 1 and not fixed else own)
         return Array(array.name, tuple(shape), str(values[0].dtype), tuple(axes))
+
+
+def _reject_no_range(name: str, given: Any) -> None:
+    match given:
+        case (int(least), int(most)) if 1 <= least <= most:
+            return
+    raise ExportError(
+        f"`lengths[{name!r}]` must be the least and the greatest length, such as (1, 80), not "
+        f"{given!r}."
+    )
 
 
 def _called(array: Array, place: int) -> str:

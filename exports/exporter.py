@@ -38,6 +38,7 @@ _STRINGS = "a list of strings"
 _TYPES: dict[str, tuple[Any, str]] = {  # of arguments, for those who do not check them
     "model": (keras.Model, "a keras.Model; exports.read_keras(path) reads a file"),
     "directory": (str | os.PathLike, "a path"),
+    "lengths": (Mapping | None, "a mapping of names to ranges, such as {'time': (1, 80)}"),
     "formats": (Sequence, _STRINGS),
     "encoder": (TextEncoder | None, "a TextEncoder"),
     "labels": (Sequence | None, _STRINGS),
@@ -108,6 +109,7 @@ def export(
     _reject_wrong_types(
         model=model,
         directory=directory,
+        lengths=lengths,
         formats=formats,
         encoder=encoder,
         labels=labels,
