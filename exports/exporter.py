@@ -132,6 +132,7 @@ def export(
         traced.reject_nonfinite_weights(model)
         signature, run = axes.signature(model, limits, lengths or {})
         _reject_texts(signature, encoder, texts)
+        encoder = None if encoder is None else _fitting(encoder, signature)
         _reject_labels(signature, labels)
         states = step_model.states(model, signature) if streaming else ()
     settings = Config(
@@ -142,7 +143,7 @@ def export(
         lengths=signature.lengths,
         limits=limits,
         streaming=Streaming(states) if states else None,
-        text=None if encoder is None else Text(encoder.max_length),
+        text=None if encoder is None else Text(encoder.max_length, encoder.min_length),
         hearing=None if hearing is None else Sound(hearing.rate),
         motion=motion,
         run=dict(config or {}),
@@ -232,9 +233,25 @@ def _reject_unknown(formats: Sequence[str], small: Small | None) -> None:
 def _reject_texts(signature: Signature, encoder: TextEncoder | None, texts: Sequence[str]) -> None:
     if texts and encoder is None:
         raise ExportError("`texts` need an `encoder` that turns them into the model's inputs.")
-    if encoder is not None and len(signature.inputs) != 1:
-        names = [array.name for array in signature.inputs]
-        raise ExportError(f"An `encoder` gives ids to one input, and the inputs are {names}.")
+    shapes = {array.name: array.dimensions() for array in signature.inputs}
+    if encoder is not None and [len(shape) for shape in shapes.values()] != [2]:
+        raise ExportError(
+            f"An `encoder` gives ids [batch, time] to one input, and the inputs are {shapes}."
+        )
+
+
+def _fitting(encoder: TextEncoder, signature: Signature) -> TextEncoder:
+    """Return an encoder that pads short texts to as many ids as the model needs."""
+    (ids,) = signature.inputs
+    steps, most = ids.shape[1], encoder.max_length
+    least = steps or max(1, signature.lengths[ids.axes[1]].minimum)
+    if most < least or most != (steps or most):
+        needed = f"exactly {steps}" if steps else f"at least {least}"
+        raise ExportError(
+            f"The `encoder` gives up to {most} ids, and {ids.name!r} needs {needed}: "
+            "give it another `max_length`."
+        )
+    return TextEncoder(encoder.vocabulary, most, least)
 
 
 def _write_onnx(

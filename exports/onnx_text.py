@@ -73,10 +73,10 @@ encoding (string[batch] text) => ($kind[batch, time] ids)
         keys_strings = $words, values_int64s = $places, default_int64 = $unknown
     > (tokens)
 
-    column = Constant <value_ints = [0, 0, 0, 1]> ()
-    least = Constant <value_int = 1> ()
+    columns = Constant <value_ints = [0, 0, 0, $min_length]> ()
+    least = Constant <value_int = $min_length> ()
     most = Constant <value_int = $max_length> ()
-    padded_places = Pad (places, column)
+    padded_places = Pad (places, columns)
     longest = Shape <start = 1, end = 2> (places)
     time = Clip (longest, least, most)
     cut = Slice (padded_places, zero, time, one)
@@ -122,6 +122,7 @@ def _encoding(encoder: TextEncoder, kind: int) -> onnx.GraphProto:
             words=f"[{', '.join(map(_quoted, encoder.vocabulary))}]",
             places=list(range(len(encoder.vocabulary))),
             unknown=encoder.vocabulary.index(UNKNOWN),
+            min_length=encoder.min_length,
             max_length=encoder.max_length,
         )
     )

@@ -228,7 +228,7 @@ def real_cases(
         encoded = sorted(encoder.encode(texts), key=len)
         for start in range(0, len(encoded), _BATCH):
             arrays_of_ids = encoded[start : start + _BATCH]
-            longest = max(1, len(arrays_of_ids[-1]))
+            longest = max(encoder.min_length, len(arrays_of_ids[-1]))
             batch = np.zeros((len(arrays_of_ids), longest), "int32")
             for row, ids in zip(batch, arrays_of_ids, strict=True):
                 row[: len(ids)] = ids

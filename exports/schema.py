@@ -21,9 +21,10 @@ class Streaming:
 
 @dataclass(frozen=True)
 class Text:
-    """How many tokens of a text are read."""
+    """How many tokens of a text are read, and how many ids a batch of texts has at least."""
 
     max_length: Positive
+    min_length: Positive = 1
 
 
 @dataclass(frozen=True)

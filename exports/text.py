@@ -33,16 +33,18 @@ def standardize(texts: Any) -> Any:
 class TextEncoder:
     """Encode text as ids: the place of each token in a vocabulary, at most `max_length` of them.
 
-    Id 0 is padding and id 1 stands for every token that the vocabulary lacks.
+    Id 0 is padding and id 1 stands for every token that the vocabulary lacks. A batch of texts is
+    padded to `min_length` ids, which a convolution may need.
 
     Raises:
         ExportError: if the vocabulary does not begin with the two reserved entries, holds no
             other, repeats one, or holds one that is not a line of text.
     """
 
-    def __init__(self, vocabulary: Sequence[str], max_length: int) -> None:
+    def __init__(self, vocabulary: Sequence[str], max_length: int, min_length: int = 1) -> None:
         self.vocabulary = tuple(vocabulary)
         self.max_length = max_length
+        self.min_length = min_length
         if self.vocabulary[:2] != (PADDING, UNKNOWN):
             raise ExportError(
                 f"A vocabulary must begin with {PADDING!r} and {UNKNOWN!r}, "
@@ -65,9 +67,9 @@ class TextEncoder:
         return cls([str(word) for word in vectorizer.get_vocabulary()], max_length)
 
     def __call__(self, texts: Any) -> Any:
-        """Turn strings `[batch]` into ids `[batch, time]`, padded right, of at least one step."""
+        """Turn strings `[batch]` into ids `[batch, time]`, padded right."""
         ids = tf.cast(self.vectorizer(texts)[:, : self.max_length].to_tensor(), tf.int32)
-        return tf.pad(ids, [[0, 0], [0, tf.maximum(1 - tf.shape(ids)[1], 0)]])
+        return tf.pad(ids, [[0, 0], [0, tf.maximum(self.min_length - tf.shape(ids)[1], 0)]])
 
     def encode(self, texts: Iterable[str]) -> list[np.ndarray]:
         """Turn texts into arrays of ids, each as long as its text, up to `max_length`."""

@@ -13,6 +13,7 @@ from keras import layers, ops
 import custom_layers
 from exports import ExportError, export, verify
 from exports.runtime import Predictor
+from exports.text import TextEncoder
 from tests.exports import models
 from tests.exports.models import FEATURES, UNITS
 
@@ -303,3 +304,34 @@ def test_lengths_on_which_keras_fails_are_left_out(tmp_path: Path) -> None:
     np.testing.assert_allclose(got, model(values), atol=1e-5)
     with pytest.raises(ExportError, match=r"length 4 on the axis 'time'.* at least 5"):
         exported.predict(values[:, :4])
+
+
+@pytest.mark.parametrize("steps", [None, 7])
+def test_a_short_text_is_padded_to_what_the_model_needs(steps: int | None, tmp_path: Path) -> None:
+    """Behind a convolution that needs five steps, or where the number of steps is fixed."""
+    tokens = keras.Input((steps,), dtype="int32", name="tokens")
+    x = layers.Embedding(models.WORDS, FEATURES, mask_zero=True)(tokens)
+    model = keras.Model(tokens, layers.GRU(UNITS)(layers.Conv1D(UNITS, 5)(x)))
+    encoder = TextEncoder(models.VOCABULARY, max_length=7)
+    export(models.randomized(model), tmp_path / "artifact", encoder=encoder, texts=["not good"])
+    verify(tmp_path / "artifact")
+    predictor = Predictor(tmp_path / "artifact")
+    for text, ids in (("", []), ("good", [2]), ("not good bad not good bad", [4, 2, 3, 4, 2, 3])):
+        padded = np.array([ids + [0] * ((steps or 5) - len(ids))])
+        (got,) = predictor(text).outputs.values()
+        np.testing.assert_allclose(got, model(padded)[0], atol=1e-5, err_msg=text)
+
+
+@pytest.mark.parametrize(("steps", "most"), [(None, 4), (7, 6), (7, 8)])
+def test_an_encoder_that_cannot_fit_is_refused(
+    steps: int | None, most: int, tmp_path: Path
+) -> None:
+    tokens = keras.Input((steps,), dtype="int32", name="tokens")
+    x = layers.Conv1D(UNITS, 5)(layers.Embedding(models.WORDS, FEATURES)(tokens))
+    needed = "exactly 7" if steps else "at least 5"
+    with pytest.raises(ExportError, match=f"up to {most} ids, and 'tokens' needs {needed}"):
+        export(
+            keras.Model(tokens, layers.GRU(UNITS)(x)),
+            tmp_path / "artifact",
+            encoder=TextEncoder(models.VOCABULARY, most),
+        )
