@@ -1,6 +1,6 @@
 """Random recurrent models: each is exported, and every number is compared with Keras's own.
 
-`FUZZ` in the environment sets how many: 20 without it, thousands by `make fuzz`.
+`FUZZ` in the environment sets how many: 50 without it, thousands by `make fuzz`.
 """
 
 import functools
@@ -23,7 +23,7 @@ from tests.exports.models import randomized
 
 Arrays = dict[str, np.ndarray]
 
-MODELS, EACH = int(os.environ.get("FUZZ", "20")), 10
+MODELS, EACH = int(os.environ.get("FUZZ", "50")), 10
 WORDS, FEATURES, STEPS = 9, 4, 9
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "linear", "hard_sigmoid", "softsign", "elu")
 MERGES = ("concat", "sum", "mul", "ave")
@@ -182,7 +182,7 @@ class RandomModel:
 class SeveralSequences:
     """Two or three sequences, each with a length and a precision of its own, perhaps with a mask.
 
-    Attributes: those of `RandomModel`.
+    Attributes: those of `RandomModel`, and `lengths`, as `export` takes them.
     """
 
     is_streamed = False
@@ -202,9 +202,15 @@ class SeveralSequences:
         elif join == "states":
             ends = [keras.layers.Dense(3)(keras.layers.Concatenate()(ends))]
         self.model = randomized(keras.Model(self.inputs, ends, name=f"model_{seed}"), scale=0.3)
+        self.lengths = {
+            tensor.name: (least, least + draw.one_of(0, 1, 7))
+            for tensor in self.inputs
+            for least in [draw.one_of(2, 3, 20)]
+            if tensor.dtype != "bool" and draw.chance(0.4)
+        }
         with traced.in_float32(self.model):
             limits = proof.limits(self.model, Signature.of(self.model))
-            self.signature, _ = axes.signature(self.model, limits, {})
+            self.signature, _ = axes.signature(self.model, limits, self.lengths)
         precision = traced.precision(self.model)
         is_half = precision in parity.EPSILONS
         self.tolerance = parity.Tolerance.of(precision) if is_half else FUZZ_TOLERANCE
@@ -242,7 +248,8 @@ class SeveralSequences:
             if tensor.dtype == "bool":  # as long as the sequence before it
                 arrays[tensor.name] = generator.random((rows, steps)) < 0.6
                 continue
-            steps = int(generator.integers(2, STEPS + 1))
+            least, most = self.lengths.get(tensor.name, (2, STEPS))
+            steps = int(generator.integers(least, most + 1))
             shape = (rows, steps, *tensor.shape[2:])
             is_float = tensor.dtype == "float32"
             values = generator.normal(size=shape) if is_float else generator.integers(0, 4, shape)
@@ -291,36 +298,41 @@ def _in_chunks(run: Callable[[Arrays], Arrays], states: Any, inputs: Arrays) -> 
     }
 
 
+def _check(seed: int, directory: Path) -> None:
+    """Convert the model of a number, and run it beside Keras."""
+    keras.backend.clear_session()
+    drawn = SeveralSequences(seed) if seed % 5 == 4 else RandomModel(seed)
+    model, signature = drawn.model, drawn.signature
+    with traced.in_float32(model):
+        graph = onnx_graph.convert(model, signature)
+    onnx.save(graph, directory / "model.onnx")
+    runs = {"whole": runtime.read(directory / "model.onnx")}
+    if drawn.is_streamed:
+        states = streaming.states(model, signature)
+        step = streaming.function(model, signature, states)
+        known = signature.of_steps(states)
+        onnx.save(onnx_graph.convert(model, known, {}, step), directory / "step.onnx")
+        run = runtime.read(directory / "step.onnx")
+        runs["chunks"] = functools.partial(_in_chunks, run, states)
+    in_keras = tf.function(model, autograph=False)
+    for inputs in drawn.cases():
+        arrays = [tf.constant(values) for values in inputs.values()]
+        packed = keras.tree.pack_sequence_as(model.input, arrays)
+        expected = keras.tree.flatten(in_keras(packed, training=False))
+        for name, run in runs.items():
+            for got, want in zip(run(inputs).values(), expected, strict=True):
+                np.testing.assert_allclose(
+                    got,
+                    tf.cast(want, "float32"),
+                    rtol=drawn.tolerance.relative,
+                    atol=drawn.tolerance.absolute,
+                    err_msg=f"model {seed}, {name}, inputs {[each.shape for each in arrays]}",
+                )
+    linear = "chunks side by side" in str(onnx_graph.recurrent_layers(graph))
+    assert linear or "Loop" not in onnx_graph.operators(graph), f"model {seed} has a Loop"
+
+
 @pytest.mark.parametrize("first", range(0, MODELS, EACH))
 def test_random_models(first: int, tmp_path: Path) -> None:
     for seed in range(first, first + EACH):
-        keras.backend.clear_session()
-        drawn = SeveralSequences(seed) if seed % 5 == 4 else RandomModel(seed)
-        model, signature = drawn.model, drawn.signature
-        with traced.in_float32(model):
-            graph = onnx_graph.convert(model, signature)
-        onnx.save(graph, tmp_path / "model.onnx")
-        runs = {"whole": runtime.read(tmp_path / "model.onnx")}
-        if drawn.is_streamed:
-            states = streaming.states(model, signature)
-            step = streaming.function(model, signature, states)
-            known = signature.of_steps(states)
-            onnx.save(onnx_graph.convert(model, known, {}, step), tmp_path / "step.onnx")
-            run = runtime.read(tmp_path / "step.onnx")
-            runs["chunks"] = functools.partial(_in_chunks, run, states)
-        in_keras = tf.function(model, autograph=False)
-        for inputs in drawn.cases():
-            arrays = [tf.constant(values) for values in inputs.values()]
-            packed = keras.tree.pack_sequence_as(model.input, arrays)
-            expected = keras.tree.flatten(in_keras(packed, training=False))
-            for name, run in runs.items():
-                for got, want in zip(run(inputs).values(), expected, strict=True):
-                    np.testing.assert_allclose(
-                        got,
-                        tf.cast(want, "float32"),
-                        rtol=drawn.tolerance.relative,
-                        atol=drawn.tolerance.absolute,
-                        err_msg=f"model {seed}, {name}, inputs {[each.shape for each in arrays]}",
-                    )
-        linear = "chunks side by side" in str(onnx_graph.recurrent_layers(graph))
-        assert linear or "Loop" not in onnx_graph.operators(graph), f"model {seed} has a Loop"
+        _check(seed, tmp_path)
