@@ -282,9 +282,11 @@ class Cell(Layer):
         for field, size, tensor in zip(self.state, self.state_size, state, strict=True):
             if not ops.is_tensor(tensor):
                 raise TypeError(f"{name} must return tensors, but its {field} is {tensor!r}.")
-            if tensor.shape[-1] != size:
+            if tuple(tensor.shape[1:]) != (size,):
                 raise ValueError(
-                    f"{name} must return {field} of width {size}, not shape {tuple(tensor.shape)}."
+                    f"{name} must return {field} of width {size}, not shape {tuple(tensor.shape)}: "
+                    "a state is one vector for each row. For states of other shapes write a cell "
+                    "for keras.layers.RNN."
                 )
         return list(state)
 

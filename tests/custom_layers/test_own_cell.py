@@ -126,6 +126,11 @@ def cell_that_returns(make: Any) -> Cell:
             ValueError,
             r"must return h of width 4, not shape \(5, 8\)",
         ),
+        (
+            lambda cell, x: cell.State(h=x.h[:, :, None] * x.h[:, None, :]),
+            ValueError,
+            r"not shape \(5, 4, 4\): a state is one vector for each row\. .*keras\.layers\.RNN",
+        ),
     ],
 )
 def test_what_a_step_returns_wrongly_is_named(make: Any, error: Any, message: str) -> None:
