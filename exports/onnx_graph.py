@@ -3,7 +3,9 @@
 import collections
 import json
 import logging
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,9 +14,10 @@ import tensorflow as tf
 import tf2onnx
 
 from custom_layers import engine
-from exports import onnx_recurrence, traced
+from exports import onnx_recurrence, runtime, traced
 from exports.errors import ExportError, reason
 from exports.onnx_writer import HANDLERS
+from exports.parity import Arrays, Run, distances, next_up
 from exports.signature import Signature
 
 OPSET = 18
@@ -70,6 +73,24 @@ def convert(
     except _ERRORS as error:
         raise ExportError(f"{model.name!r} cannot be converted to ONNX: {reason(error)}") from error
     return graph
+
+
+def sensitivity(path: Path) -> Run:
+    """Return how far the outputs of a file move with its weights and inputs, as `next_up`."""
+
+    def run(inputs: Arrays) -> Arrays:
+        graph = onnx.load(path)
+        for weight in graph.graph.initializer:
+            values = next_up(onnx.numpy_helper.to_array(weight))
+            weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
+        with tempfile.TemporaryDirectory() as directory:
+            onnx.save(graph, Path(directory, "moved.onnx"))
+            run_moved = runtime.read(Path(directory, "moved.onnx"))
+        outputs = runtime.read(path)(inputs)
+        moved = run_moved({name: next_up(values) for name, values in inputs.items()})
+        return distances(outputs, moved)
+
+    return run
 
 
 def operators(graph: onnx.ModelProto) -> dict[str, int]:

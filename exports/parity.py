@@ -92,6 +92,10 @@ class Parity:
         return asdict(self)
 
 
+class AmplifiedError(ExportError):
+    """A format differs, and so does the reference from itself, one rounding away."""
+
+
 class Case(NamedTuple):
     """Inputs to compare on, and whether they are real data, whose labels must agree."""
 
@@ -104,6 +108,12 @@ _NUDGE, _NUDGES = 1e-6, 8
 _TIE = 8  # units in the last place between the largest two probabilities
 
 _ALIKE = 10  # a difference is explained by one that is not this many times smaller
+_AMPLIFICATION = (
+    " The model itself amplifies rounding: its own output moves by up to {:.2g} when its weights "
+    "and inputs move by one unit in the last place, so what it gives for sequences of this length "
+    "depends on the machine, and no proof is possible. Train it to forget (smaller recurrent "
+    "weights, or gates), or give it shorter sequences."
+)
 
 # Batch and time of the generated cases, none of which conversion has seen.
 _SHAPES = ((1, 1), (1, 37), (3, 1), (5, 17), (2, 301), (7, 64))
@@ -214,10 +224,25 @@ def _padded(values: np.ndarray, spec: Array, keeps: Mapping[int | str, np.ndarra
     return (values * keep.reshape(keep.shape + (1,) * (values.ndim - 2))).astype(spec.dtype)
 
 
+def next_up(values: np.ndarray) -> np.ndarray:
+    """Return floats one unit in the last place up; zeros stay, because they may be padding."""
+    if values.dtype.kind != "f":
+        return values
+    return np.where(values == 0, values, np.nextafter(values, np.inf, dtype=values.dtype))
+
+
+def distances(outputs: Arrays, others: Arrays) -> Arrays:
+    """Return how far each number of `others` is from that of `outputs`."""
+    return {
+        name: np.abs(others[name].astype("float64") - values.astype("float64"))
+        for name, values in outputs.items()
+    }
+
+
 def compare(
     runs: Mapping[str, Run],
     cases: Iterable[Case],
-    neighbour: Run | None = None,
+    sensitivity: Run | None = None,
     tolerance: Tolerance = STRICT,
 ) -> Parity:
     """Run every format on every case; the first format is the reference.
@@ -225,14 +250,14 @@ def compare(
     Args:
         runs: the formats.
         cases: what they are run on.
-        neighbour: the reference a rounding away. It excuses nothing: where it is as far from the
-            reference as a format is, the error says that the model amplifies rounding.
+        sensitivity: how far the outputs of the model itself move by a rounding. It excuses nothing:
+            where they move as far as a format is from the reference, the error says so.
         tolerance: how far a number may be from the reference's.
 
     Raises:
         ExportError: if a format fails on a case, names or shapes its outputs otherwise, differs
             beyond the tolerance, or gives real data another label, or if the reference gives NaN
-            alone.
+            alone; an AmplifiedError if the model amplifies rounding.
     """
     (reference, run), *others = runs.items()
     parity = Parity(reference, [], {name: Difference() for name, _ in others}, tolerance)
@@ -256,10 +281,13 @@ def compare(
                 try:
                     _compare(where, difference, case, values, got, tolerance)
                 except ExportError as error:
-                    if neighbour is None:
+                    if sensitivity is None:
                         raise
-                    moved = neighbour(case.inputs)[output]
-                    raise ExportError(f"{error}{_amplification(values, got, moved)}") from error
+                    moved = float(np.max(sensitivity(case.inputs)[output]))
+                    apart = np.max(np.abs(got.astype("float64") - values))
+                    if not moved * _ALIKE >= apart:
+                        raise
+                    raise AmplifiedError(f"{error}{_AMPLIFICATION.format(moved)}") from error
         for output, values in expected.items():
             numbers[output] = numbers.get(output, False) or not np.isnan(values).all()
     if nothing := [output for output, shown in numbers.items() if not shown]:
@@ -347,20 +375,6 @@ def _compare(
 
 def _spelled(value: Any) -> str:
     return "not a number" if np.isnan(value) else f"{value:.6g}"
-
-
-def _amplification(expected: np.ndarray, got: np.ndarray, moved: np.ndarray) -> str:
-    """Say so if the reference moves by about as much as a format differs."""
-    own = np.max(np.abs(moved.astype("float64") - expected))
-    if not own * _ALIKE >= np.max(np.abs(got.astype("float64") - expected)):
-        return ""
-    return (
-        f" The model itself amplifies rounding: its own output moves by up to {own:.2g} when its "
-        "weights and inputs move by one unit in the last place, so what it gives for sequences of "
-        "this length depends on the machine, and no proof is possible. Train it to forget (smaller "
-        "recurrent weights, or gates), or give it no more steps than it can bear: "
-        "keras.Input((steps, ...))."
-    )
 
 
 def _are_probabilities(values: np.ndarray) -> bool:

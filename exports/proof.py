@@ -1,5 +1,6 @@
 """What the formats of an exported model are compared on: whole sequences, chunks and raw text."""
 
+import bisect
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -7,7 +8,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from exports import artifact, onnx_small, parity, runtime, saved_model, streaming, traced
+from exports import (
+    artifact,
+    onnx_graph,
+    onnx_small,
+    parity,
+    runtime,
+    saved_model,
+    streaming,
+    traced,
+)
 from exports.artifact import Artifact, load
 from exports.errors import ExportError
 from exports.parity import Arrays, Case, Parity, Run
@@ -47,8 +57,8 @@ def of_artifact(
         ExportError: at the first difference beyond the tolerance.
     """
     (name, reference), *others = runs.items()
-    near = None if model is None else traced.neighbour(model, exported.signature)
-    proofs = {"whole": parity.compare(runs, cases, near)} if others else {}
+    near = _sensitivity(exported, model)
+    proofs = {"whole": _of_whole(exported, runs, cases, near)} if others else {}
     if exported.states:
         whole = [case for case in cases if not case.real]
         sequences = {name: reference}
@@ -141,6 +151,50 @@ def _sounds(rate: int) -> Iterator[Case]:
         size = (batch, round(rate * seconds))
         noise = generator.normal(scale=0.1, size=size) * np.linspace(1, 0.01, size[1])
         yield Case(f"{seconds} s of noise", {"samples": noise.astype("float32")})
+
+
+def _sensitivity(exported: Artifact, model: keras.Model | None) -> Run | None:
+    """Return how far the model moves by a rounding: in Keras if it is at hand, else in ONNX."""
+    if model is not None:
+        return traced.sensitivity(model, exported.signature)
+    if "onnx" in exported.formats:
+        return onnx_graph.sensitivity(exported.directory / artifact.ONNX)
+    return None
+
+
+def _of_whole(
+    exported: Artifact, runs: Mapping[str, Run], cases: Sequence[Case], near: Run | None
+) -> Parity:
+    """Compare the formats on whole sequences; of a model that amplifies, say what it can bear."""
+    try:
+        return parity.compare(runs, cases, near)
+    except parity.AmplifiedError as error:
+        if lengths := _agreeing_lengths(exported, runs):
+            raise ExportError(f"{error} The formats agree with lengths={lengths}.") from error
+        raise
+
+
+def _agreeing_lengths(
+    exported: Artifact, runs: Mapping[str, Run]
+) -> dict[str, tuple[int, int]] | None:
+    """Return the longest range of lengths on which formats agree, for the axis of each sequence."""
+    signature = exported.signature
+    axes = [array.axes[1] for array in signature.streamed if array.has_time]
+    known = [signature.lengths[axis].proved for axis in axes if axis in signature.lengths]
+    if not known:
+        return None
+    least, most = max(each[0] for each in known), max(each[-1] for each in known)
+
+    def differ(length: int) -> bool:
+        cases = parity.grid(signature.no_longer_than(length, axes), exported.limits)
+        try:
+            parity.compare(runs, cases)
+        except ExportError:
+            return True
+        return False
+
+    longest = least + bisect.bisect_left(range(least + 1, most), True, key=differ)
+    return dict.fromkeys(axes, (least, longest)) if longest > least else None
 
 
 def _of_chunks(

@@ -194,6 +194,16 @@ class Signature(NamedTuple):
             {name: each for name, each in self.lengths.items() if name not in fixed},
         )
 
+    def no_longer_than(self, most: int, axes: Iterable[str]) -> "Signature":
+        """Return the signature in which the lengths of `axes` end with `most`."""
+
+        def bounded(lengths: Lengths) -> Lengths:
+            shorter = (length for length in lengths.proved if length < most)
+            return replace(lengths, proved=(*shorter, most))
+
+        known = {axis: bounded(self.lengths[axis]) for axis in axes if axis in self.lengths}
+        return self._replace(lengths={**self.lengths, **known})
+
     @property
     def batch(self) -> int | None:
         """Return the number of rows that the model takes, or None if it takes any."""

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from exports.errors import ExportError, reason
-from exports.parity import Arrays, Run
+from exports.parity import Arrays, Run, distances, next_up
 from exports.signature import Signature
 
 _HALVES = ("bfloat16", "float16")  # the coarsest first
@@ -205,31 +205,27 @@ def run(model: keras.Model, signature: Signature) -> Run:
     return call
 
 
-def neighbour(model: keras.Model, signature: Signature) -> Run:
-    """Return `model` as a function of arrays, its weights and inputs one unit in the last place up.
-
-    Zeros stay, because they may be padding.
-    """
-
-    def moved(tensor: Any) -> Any:
-        if not tensor.dtype.is_floating:
-            return tensor
-        return tf.where(tensor == 0, tensor, tf.math.nextafter(tensor, tensor.dtype.max))
-
+def sensitivity(model: keras.Model, signature: Signature) -> Run:
+    """Return how far outputs of `model` move with its weights and inputs, as `parity.next_up`."""
     call = function(model, signature)
 
-    def call_moved(*inputs: Any) -> dict[str, Any]:
-        weights = [(each, moved(tf.convert_to_tensor(each.value))) for each in model.variables]
-        with keras.StatelessScope(state_mapping=weights):
-            return call(*(moved(each) for each in inputs))
+    def run(inputs: Arrays) -> Arrays:
+        weights = [(each, tf.constant(next_up(each.numpy()))) for each in model.variables]
 
-    def run_moved(inputs: Arrays) -> Arrays:
-        compiled = tf.function(call_moved, autograph=False)
-        concrete = compiled.get_concrete_function(*specifications(signature))
-        outputs = concrete(*(tf.constant(inputs[array.name]) for array in signature.inputs))
-        return {name: output.numpy() for name, output in outputs.items()}
+        def call_moved(*inputs: Any) -> dict[str, Any]:
+            with keras.StatelessScope(state_mapping=weights):
+                return call(*inputs)
 
-    return run_moved
+        first, second = (
+            tf.function(each, autograph=False).get_concrete_function(*specifications(signature))
+            for each in (call, call_moved)
+        )
+        given = [inputs[array.name] for array in signature.inputs]
+        outputs = first(*map(tf.constant, given))
+        moved = second(*(tf.constant(next_up(each)) for each in given))
+        return distances(*tf.nest.map_structure(np.asarray, (outputs, moved)))
+
+    return run
 
 
 def as_given(model: keras.Model, signature: Signature, *, stateful: bool = False) -> Run:

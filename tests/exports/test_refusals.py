@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import custom_layers
-from exports import ExportError, export, parity, read_keras, traced
+from exports import ExportError, export, parity, read_keras, traced, verify
 from exports.errors import reason
 from exports.signature import Signature
 from tests.exports import models
@@ -46,12 +46,26 @@ def test_a_chaotic_model_is_refused_with_both_figures(tokens: bool, tmp_path: Pa
     assert "The model itself amplifies rounding: its own output moves by up to" in said
 
 
+def test_a_chaotic_model_ships_with_the_lengths_that_are_advised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = network(gain=1.5)
+    said = refused(model, tmp_path, formats=["onnx"])
+    (most,) = re.findall(r"The formats agree with lengths={'time': \(1, (\d+)\)}\.", said)
+    exported = export(model, tmp_path / "artifact", lengths={"time": (1, int(most))})
+    assert exported.signature.lengths["time"].proved[-1] == int(most) > 2
+    # Where a file is checked later, without Keras, the reason is the same.
+    monkeypatch.setattr(parity, "_nearest", lambda signature, axis, wanted: wanted)
+    with pytest.raises(ExportError, match=r"The model itself amplifies rounding: its own output"):
+        verify(exported.directory)
+
+
 def test_a_wrong_file_is_no_chaos() -> None:
     model, other = network(gain=0.5), network(gain=0.6)
     signature = Signature.of(model)
     runs = {"keras": traced.run(model, signature), "other": traced.run(other, signature)}
     with pytest.raises(ExportError, match="other differs") as caught:
-        parity.compare(runs, parity.grid(signature, {}), traced.neighbour(model, signature))
+        parity.compare(runs, parity.grid(signature, {}), traced.sensitivity(model, signature))
     assert "amplifies" not in str(caught.value)
 
 
@@ -63,7 +77,7 @@ def test_what_amplifies_is_held_to_the_same_tolerance() -> None:
     runs = {"keras": traced.run(model, signature), "other": traced.run(other, signature)}
     short = [case for case in parity.grid(signature, {}) if case.name.startswith("1 x 1,")]
     with pytest.raises(ExportError, match="other differs from keras on 1 x 1, full"):
-        parity.compare(runs, short, traced.neighbour(model, signature))
+        parity.compare(runs, short, traced.sensitivity(model, signature))
 
 
 def _ragged(**options: Any) -> keras.Model:

@@ -310,7 +310,7 @@ def test_lengths_on_which_keras_fails_are_left_out(tmp_path: Path) -> None:
 def test_a_short_text_is_padded_to_what_the_model_needs(steps: int | None, tmp_path: Path) -> None:
     """Behind a convolution that needs five steps, or where the number of steps is fixed."""
     tokens = keras.Input((steps,), dtype="int32", name="tokens")
-    x = layers.Embedding(models.WORDS, FEATURES, mask_zero=True)(tokens)
+    x = layers.Embedding(models.WORDS, FEATURES)(tokens)
     model = keras.Model(tokens, layers.GRU(UNITS)(layers.Conv1D(UNITS, 5)(x)))
     encoder = TextEncoder(models.VOCABULARY, max_length=7)
     export(models.randomized(model), tmp_path / "artifact", encoder=encoder, texts=["not good"])
