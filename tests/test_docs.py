@@ -14,6 +14,7 @@ import click
 import pytest
 
 from docs.building import equations
+from exports.serving.limits import Limits
 from pipeline.cli import command
 from tests.clients import accessibility
 from tests.custom_layers import table
@@ -179,6 +180,16 @@ def test_the_page_of_memory_shows_what_is_kept() -> None:
 
     page = memory.FILE.with_suffix(".md").read_text(encoding="utf-8")
     assert page == memory.page(Kept.read(memory.FILE))
+
+
+def test_the_page_about_serving_has_the_limits_of_the_server() -> None:
+    text = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    shown: dict[str, str] = {}
+    for options, defaults in re.findall(r"^\| (`--max.*?) \| (.*?) \|", text, re.MULTILINE):
+        shown |= zip(re.findall(r"--([\w-]+)", options), defaults.split(", "), strict=True)
+    assert {"max-bytes", "max-rows", "max-seconds"} <= shown.keys()
+    for name, default in shown.items():
+        assert float(default.replace(",", "")) == getattr(Limits(), name.replace("-", "_"))
 
 
 def test_every_notebook_is_named() -> None:
