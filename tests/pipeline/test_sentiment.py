@@ -138,6 +138,15 @@ def test_pairs_begin_as_how_telling_they_are(trained: Run[TextConfig]) -> None:
     np.testing.assert_allclose(words, 0.3 * telling.words(examples, len(words)).ratios)
 
 
+def test_words_are_dropped_whole_and_features_one_by_one(trained: Run[TextConfig]) -> None:
+    config = trained.config.model_copy(update={"dropout": 0.75, "word_dropout": 0.25})
+    model = trained.task.model(config, trained.task.data(trained))
+    dropped = [each for each in model.layers if isinstance(each, keras.layers.Dropout)]
+    whole = [each.rate for each in dropped if each.noise_shape]
+    assert whole == [0.25, 0.25]  # of words, and of pairs of them
+    assert {each.rate for each in dropped if not each.noise_shape} == {0.75}
+
+
 def test_the_vote_of_counts_is_that_of_a_regression_on_their_ratios(
     trained: Run[TextConfig],
 ) -> None:
