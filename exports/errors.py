@@ -10,8 +10,27 @@ _FRAME = re.compile(
 )
 
 
-class ExportError(Exception):
+class PrintableError(Exception):
+    """An error for a user, in one line, whatever names that others chose are in it."""
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return printable(super().__str__())
+
+
+class ExportError(PrintableError):
     """A model or a directory that cannot be used, with what is wrong and what to do about it."""
+
+
+def printable(text: str) -> str:
+    """Return `text` in one line, with escapes for what a terminal would obey, such as colours."""
+    return "".join(map(_printable, text))
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else character.encode("unicode_escape").decode()
 
 
 def reason(error: BaseException | str) -> str:

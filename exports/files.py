@@ -97,7 +97,7 @@ def parse_json(content: bytes, kind: type[T], where: str) -> T:
     """
     _reject_costly(content, where)
     try:
-        parsed = json.loads(content)
+        parsed = json.loads(content, object_pairs_hook=_without_repetition)
         if rb"\ud" in content.lower():
             json.dumps(parsed, ensure_ascii=False).encode()  # raises for half a surrogate pair
     except ValueError as error:
@@ -106,6 +106,16 @@ def parse_json(content: bytes, kind: type[T], where: str) -> T:
         return msgspec.convert(parsed, kind)
     except msgspec.ValidationError as error:
         raise ExportError(f"{where} is damaged: {error}") from error
+
+
+def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Make an object: of two values of one name, other readers may take the other one."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in found if names.count(name) > 1)
+        raise ValueError(f"{repeated!r} stands twice in one object")
+    return found
 
 
 def _reject_costly(content: bytes, where: str) -> None:

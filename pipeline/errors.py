@@ -1,7 +1,9 @@
 """The errors that the pipeline means for its user."""
 
+from exports.errors import PrintableError
 
-class PipelineError(Exception):
+
+class PipelineError(PrintableError):
     """An error whose message is meant for the user; the command line prints it in one line."""
 
 

@@ -7,6 +7,9 @@ import resource
 import shutil
 import signal
 import socket
+import sqlite3
+import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +44,9 @@ _VALUES = st.recursive(
     max_leaves=5,
 )
 
+_LARGE = 2**27  # bytes; what is larger is not packed
+_OF_SQLITE = (sqlite3.Error, OverflowError, UnicodeError)  # raised for values that it cannot hold
+
 
 class HangError(BaseException):
     """It took longer than a reader may."""
@@ -69,9 +75,12 @@ def bounded(seconds: float = 30, memory: int = 2**30) -> Iterator[None]:
 def damage(draw: Draw, path: Path) -> None:
     """Spoil a file: what is in it, or what it is."""
     kinds = [_bytes, _kind]
-    content = _json(path)
-    if content is not None:
+    if _json(path) is not None:
         kinds += [_values, _values, _values]
+    if zipfile.is_zipfile(path):
+        kinds += [_member, _member, _member]
+    if path.suffix == ".db":
+        kinds += [_cell, _cell, _cell]
     draw(st.sampled_from(kinds))(draw, path)
 
 
@@ -90,7 +99,7 @@ def _bytes(draw: Draw, path: Path) -> None:
         case "deep":
             content = bytearray(b"[" * draw(st.sampled_from([150, 10**3, 10**6])))
         case "huge":
-            os.truncate(path, draw(st.sampled_from([2**28, 2**40])))
+            os.truncate(path, draw(st.sampled_from([2 * _LARGE, 2**40])))
             return
         case _:
             content = content + content
@@ -99,11 +108,14 @@ def _bytes(draw: Draw, path: Path) -> None:
 
 def _kind(draw: Draw, path: Path) -> None:
     """Put something else in the place of a file."""
-    kind = draw(st.sampled_from(["missing", "FIFO", "directory", "socket", "link"]))
-    if kind == "link":
-        targets = ["/dev/zero", "/dev/null", "/dev/tty", path.name, "..", "/etc/hostname", "none"]
-        target = draw(st.sampled_from(targets))
-    path.unlink()
+    links = ["/dev/zero", "/dev/null", "/dev/tty", path.name, "..", "/etc/hostname", "none"]
+    kinds = ["missing", "FIFO", "directory", "socket"]
+    become(path, draw(st.sampled_from(kinds) | st.sampled_from(links).map("link to {}".format)))
+
+
+def become(path: Path, kind: str) -> None:
+    """Let a path be of another kind: a directory, say, or a link to something."""
+    path.unlink(missing_ok=True)
     match kind:
         case "FIFO":
             os.mkfifo(path)
@@ -112,8 +124,41 @@ def _kind(draw: Draw, path: Path) -> None:
         case "socket":
             with contextlib.chdir(path.parent), socket.socket(socket.AF_UNIX) as server:
                 server.bind(path.name)
-        case "link":
-            path.symlink_to(target)
+        case "missing":
+            pass
+        case _:
+            path.symlink_to(kind.removeprefix("link to "))
+
+
+def _member(draw: Draw, path: Path) -> None:
+    """Spoil a file in an archive, and pack all of them anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(folder)
+            names, comment = archive.namelist(), archive.comment
+        damage(draw, Path(folder, draw(st.sampled_from(names))))
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.comment = comment
+            for member in (Path(folder, name) for name in names):
+                if member.is_file() and member.stat().st_size < _LARGE:
+                    archive.write(member, member.relative_to(folder))
+
+
+def _cell(draw: Draw, path: Path) -> None:
+    """Change a column of a table in a database, or remove the table."""
+    with contextlib.closing(sqlite3.connect(path)) as database, contextlib.suppress(*_OF_SQLITE):
+        found = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        table = draw(st.sampled_from([name for (name,) in found]))
+        columns = [name for _, name, *_ in database.execute(f"PRAGMA table_info({table})")]
+        column, value = draw(st.sampled_from(columns)), draw(_SCALARS | _VALUES.map(json.dumps))
+        match draw(st.sampled_from(["change", "change", "change", "empty", "drop"])):
+            case "change":
+                database.execute(f"UPDATE {table} SET {column} = ?", [value])
+            case "empty":
+                database.execute(f"DELETE FROM {table}")
+            case _:
+                database.execute(f"DROP TABLE {table}")
+        database.commit()
 
 
 def _values(draw: Draw, path: Path) -> None:
@@ -121,12 +166,7 @@ def _values(draw: Draw, path: Path) -> None:
     content = _json(path)
     for _ in range(draw(st.integers(1, 3))):
         content = _changed(draw, content)
-    write = json.dumps
-    if path.suffix == ".jsonl":
-        lines = content if isinstance(content, list) else [content]
-        path.write_text("".join(f"{write(line)}\n" for line in lines))
-    else:
-        path.write_text(write(content))
+    _write_json(path, content)
 
 
 def _changed(draw: Draw, content: Any) -> Any:
@@ -155,7 +195,83 @@ def _json(path: Path) -> Any:
     return None
 
 
+def _write_json(path: Path, content: Any) -> None:
+    if path.suffix == ".json":
+        path.write_text(json.dumps(content))
+    else:
+        lines = content if isinstance(content, list) else [content]
+        path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
 def copied(directory: Path, to: Path) -> Path:
     """Copy a directory afresh, to be spoilt."""
     shutil.rmtree(to, ignore_errors=True)
     return Path(shutil.copytree(directory, to))
+
+
+# What an enemy does to a directory, by the name of a file in it.
+
+Change = Callable[[Path], object]
+KINDS = ("FIFO", "directory", "socket", "link to /dev/zero", "link to ..")
+NO_TYPE: Any = {"?": [[]]}  # that any place has
+
+
+def holds(name: str, content: bytes) -> Change:
+    """Let a file have this content."""
+    return lambda directory: (directory / name).write_bytes(content)
+
+
+def has(name: str, *place: Any) -> Change:
+    """Let the last of `place` stand where the others lead in JSON."""
+    *keys, last, value = place
+
+    def change(directory: Path) -> None:
+        content = within = _json(directory / name)
+        for key in keys:
+            within = within[key]
+        within[last] = value
+        _write_json(directory / name, content)
+
+    return change
+
+
+def lacks(name: str, *place: Any) -> Change:
+    """Remove what stands where `place` leads in JSON."""
+    *keys, last = place
+
+    def change(directory: Path) -> None:
+        content = within = _json(directory / name)
+        for key in keys:
+            within = within[key]
+        del within[last]
+        _write_json(directory / name, content)
+
+    return change
+
+
+def becomes(name: str, kind: str) -> Change:
+    """Put something else in the place of a file."""
+    return lambda directory: become(directory / name, kind)
+
+
+def elsewhere(name: str) -> Change:
+    """Let a file be a link to the same file outside the directory."""
+
+    def change(directory: Path) -> None:
+        outside = (directory / name).rename(directory.with_name("outside"))
+        (directory / name).symlink_to(outside)
+
+    return change
+
+
+def places(path: Path) -> Iterator[list[Any]]:
+    """The way to each value in JSON."""
+    return _places(_json(path))
+
+
+def _places(content: Any) -> Iterator[list[Any]]:
+    keys = content if isinstance(content, dict) else range(len(content))
+    for key in keys:
+        yield [key]
+        if isinstance(content[key], dict | list):
+            yield from ([key, *deeper] for deeper in _places(content[key]))

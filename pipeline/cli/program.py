@@ -55,7 +55,7 @@ def guarded(program: Callable[[], Any]) -> int:
     except (click.Abort, KeyboardInterrupt) as stop:
         return _stopped(stop)
     except PipelineError as error:
-        say(" ".join(str(error).split()))
+        say(str(error))
         return 1
     except OSError as error:
         say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
