@@ -14,12 +14,13 @@ import onnxruntime
 import tensorflow as tf
 
 from exports import artifact, onnx_graph
+from exports.errors import printable
 from exports.parity import Parity
 from exports.schema import Config
 from exports.signature import Lengths, State
 
 # What Markdown reads as more than a letter; an underscore between letters is one.
-_MARKUP = re.compile(r"[\\`*\[\]|~$@#!]|(?<![^\W_])_|_(?![^\W_])|^[-+]")
+_MARKUP = re.compile(r"[\\`*\[\]|~$@#!]|(?<![^\W_])_|_(?![^\W_])|^[-+]|(?<=\d)[.)](?=\s|$)")
 _PLAIN = re.compile(r"[\w./:-]+")
 
 
@@ -184,7 +185,8 @@ def _latency(latency: Mapping[str, Any]) -> Iterator[str]:
 
 def _text(value: Any) -> str:
     """Write what somebody else named as Markdown, and as HTML, that shows it as it is."""
-    return _MARKUP.sub(r"\\\g<0>", html.escape(" ".join(str(value).split()), quote=False))
+    shown = printable(" ".join(str(value).split()))
+    return _MARKUP.sub(r"\\\g<0>", html.escape(shown, quote=False))
 
 
 def _code(name: str) -> str:
