@@ -11,6 +11,7 @@ import fcntl
 import os
 import platform
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ LOCK = ".lock"
 DRAFT = ".draft-"
 
 _REPLACED = ".replaced"  # in a draft: what was there before, between the two renames
+_REPLACEABLE = {stat.S_IFREG, stat.S_IFDIR}  # kinds of files; /dev/stdout is another
 _WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # what such a file system answers
 _PATIENCE, _POLL = 0.5, 0.02  # seconds, in which a process that only cleans up is done
 
@@ -87,8 +89,11 @@ def put(drafted: Path, path: Path) -> None:
     """Let what was drafted become `path`, and replace what is there once it is in place.
 
     Raises:
-        OSError: it cannot; `path` is as it was once the draft has ended.
+        OSError: it cannot, or `path` is a link, a device or the like; it is as it was once the
+            draft has ended.
     """
+    if os.path.lexists(path) and stat.S_IFMT(path.lstat().st_mode) not in _REPLACEABLE:
+        raise OSError(errno.EEXIST, "it is neither a regular file nor a directory", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     if drafted.is_dir() and path.is_dir():
         path.rename(drafted.with_name(_REPLACED))

@@ -2,45 +2,20 @@
 
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from exports import ownership
 from exports.ownership import InUse, draft, held, put
-
-HOLD = """
-import sys
-from pathlib import Path
-from exports import ownership
-with ownership.{what}(Path(sys.argv[1])) as drafted:
-    {do}
-    print("ready", flush=True)
-    sys.stdin.read()
-"""
-
-
-@contextmanager
-def another(path: Path, what: str, do: str = "pass") -> Iterator[subprocess.Popen[str]]:
-    """Another process in the block of `held` or `draft`, until its standard input is closed."""
-    command = [sys.executable, "-c", HOLD.format(what=what, do=do), str(path)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        try:
-            yield process
-        finally:
-            process.kill()
+from tests import damage
+from tests.owners import another
 
 
 def test_the_second_is_told_who_the_owner_is(tmp_path: Path) -> None:
-    with another(tmp_path / "run", "held") as process:
+    with another(tmp_path / "run") as process:
         said = rf"run is in use by process {process.pid} on \S+: wait until it has ended, stop it,"
         with pytest.raises(InUse, match=said), held(tmp_path / "run"):
             raise AssertionError("both own it")
@@ -51,7 +26,7 @@ def test_the_second_is_told_who_the_owner_is(tmp_path: Path) -> None:
 
 
 def test_a_killed_owner_owns_nothing(tmp_path: Path) -> None:
-    with another(tmp_path, "held") as process:
+    with another(tmp_path) as process:
         process.send_signal(signal.SIGKILL)
         process.wait()
         with held(tmp_path):
@@ -59,7 +34,7 @@ def test_a_killed_owner_owns_nothing(tmp_path: Path) -> None:
 
 
 def test_who_waits_is_told_for_whom_and_comes_next(tmp_path: Path) -> None:
-    with another(tmp_path, "held") as process:
+    with another(tmp_path) as process:
         told: list[str] = []
 
         def waiting(owner: str) -> None:
@@ -173,3 +148,16 @@ def test_a_directory_that_cannot_be_replaced_is_as_it_was(
     with pytest.raises(OSError, match="full"):
         build()
     assert (page / "index.html").read_text() == "old" and list(tmp_path.iterdir()) == [page]
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "socket", "link to /dev/null", "link to none"])
+def test_what_is_no_file_is_not_replaced(kind: str, tmp_path: Path) -> None:
+    """Whoever is root would replace /dev/stdout for all."""
+    path = tmp_path / "target"
+    damage.become(path, kind)
+    before = path.lstat()
+    with draft(path) as new:
+        new.write_text("new")
+        with pytest.raises(OSError, match="neither a regular file nor a directory"):
+            put(new, path)
+    assert path.lstat() == before and list(tmp_path.iterdir()) == [path]

@@ -1,40 +1,15 @@
 """A run has one owner; and one that nobody can write to can still be exported."""
 
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.config import TextConfig
 from pipeline.run import Run
+from tests.owners import another
 from tests.pipeline.small import Outcome, copy, options
 
 Command = Callable[..., Outcome]
-
-HOLD = """
-import sys
-from pathlib import Path
-from exports import ownership
-with ownership.held(Path(sys.argv[1])):
-    print("ready", flush=True)
-    sys.stdin.read()
-"""
-
-
-@contextmanager
-def another_owner(path: Path) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def content(folder: Path) -> dict[Path, bytes]:
@@ -46,7 +21,7 @@ def test_whoever_writes_to_a_run_is_refused_while_another_owns_it(
 ) -> None:
     run = copy(trained, tmp_path / "run")
     train = ["train", "sentiment", f"--run={run.path}", "--preset=demo", *options()]
-    with another_owner(run.path) as process:
+    with another(run.path) as process:
         before = content(run.path)
         explain = ["explain", run.path, "fine"]
         for verb in (train, ["evaluate", run.path], ["export", run.path], explain):
@@ -60,7 +35,7 @@ def test_whoever_writes_to_a_run_is_refused_while_another_owns_it(
 
 def test_a_comparison_has_one_owner(recurrent: Command, tmp_path: Path) -> None:
     command = ("compare", "digits", "--cells=rnn", f"--run={tmp_path / 'compared'}", "--limit=32")
-    with another_owner(tmp_path / "compared") as process:
+    with another(tmp_path / "compared") as process:
         outcome = recurrent(*command)
         assert outcome.status == 1 and outcome.err.count("\n") == 1
         assert f"compared is in use by process {process.pid} on " in outcome.err
