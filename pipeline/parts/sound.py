@@ -29,6 +29,7 @@ MFCC = (
 _RATES = range(1_000, 400_001)
 _SECONDS = (0.05, 60.0)
 _MOST_CHANNELS = 8
+_BLOCK = 2**16  # samples of each channel that are read at once
 
 
 def read(path: Path, rate: int = RATE) -> Floats:
@@ -43,7 +44,8 @@ def read(path: Path, rate: int = RATE) -> Floats:
     try:
         with soundfile.SoundFile(path) as file:
             _reject_unusable(path, file.samplerate, file.frames, file.channels)
-            samples = file.read(dtype="float32", always_2d=True).mean(axis=1)
+            blocks = file.blocks(_BLOCK, dtype="float32", always_2d=True)
+            samples = np.concatenate([block.mean(axis=1) for block in blocks])
             own_rate = file.samplerate
     except soundfile.LibsndfileError as error:
         raise PipelineError(f"{path} is damaged or no sound file: {error.error_string}") from error

@@ -1,5 +1,6 @@
 """Sound files of any kind become the same samples, and these the coefficients of the definition."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import soundfile
 
 from pipeline.errors import PipelineError
 from pipeline.parts import sound
+from tests.damage import bounded
 
 # What librosa 0.11 makes of `chirp`: melspectrogram(sr=8000, n_fft=400, hop_length=200, n_mels=128,
 # htk=True, norm=None, pad_mode="reflect"), power_to_db(top_db=80), mfcc(n_mfcc=13).
@@ -110,6 +112,25 @@ def test_the_shortest_and_the_longest_are_read(tmp_path: Path) -> None:
     for samples in (400, 480_000):
         soundfile.write(tmp_path / "a.wav", np.zeros(samples), 8000)
         assert len(sound.mfcc(sound.read(tmp_path / "a.wav"), 13)) == 1 + samples // 200
+
+
+def test_a_long_recording_takes_little_memory(tmp_path: Path) -> None:
+    """Its 46 million bytes would be 184 million as floats, before channels are averaged."""
+    path, rate, size = tmp_path / "a.wav", 96_000, 8 * 96_000 * 60
+    soundfile.write(path, np.zeros((0, 8)), rate, subtype="PCM_U8")
+    header = bytearray(path.read_bytes())
+    header[4:8] = (len(header) - 8 + size).to_bytes(4, "little")
+    header[-4:] = size.to_bytes(4, "little")
+    path.write_bytes(header)
+    os.truncate(path, len(header) + size)
+    with bounded(memory=2**27):
+        assert len(sound.read(path)) == 60 * sound.RATE
+
+
+def test_channels_are_not_many(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros((800, 9)), 8000)
+    with pytest.raises(PipelineError, match="has 9 channels: give one of 8 at most"):
+        sound.read(tmp_path / "a.wav")
 
 
 def test_what_is_no_number_is_refused(tmp_path: Path) -> None:
