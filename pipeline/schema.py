@@ -8,9 +8,10 @@ from exports.signature import Natural, Positive
 
 _LARGEST = 1.7976931348623157e308
 Finite = Annotated[float, Meta(ge=-_LARGEST, le=_LARGEST)]
+Whole = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
-Epoch = dict[str, int | Finite]
+Epoch = dict[str, Whole | Finite]
 Scores = dict[str, float]
 
 
@@ -84,6 +85,14 @@ class Marks(TypedDict):
     lengths: Annotated[list[OfLength], Meta(min_length=1)]
     wrong: Natural
     worst: list[Wrong]
+
+
+class Trial(TypedDict):
+    """What a sweep notes of a trial: its best epoch, and which trials it begins again."""
+
+    figures: NotRequired[Epoch]
+    tries: NotRequired[list[Natural]]
+    diverged: NotRequired[str]
 
 
 def fault_of_results(results: Results) -> str | None:

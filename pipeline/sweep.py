@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage
@@ -23,8 +24,9 @@ from sqlalchemy import create_engine, func, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from exports import ownership
+from exports.errors import reason
 from pipeline import config as configs
-from pipeline import files, tasks, train
+from pipeline import files, schema, tasks, train
 from pipeline.config import Config
 from pipeline.errors import Diverged, PipelineError
 from pipeline.run import Run
@@ -35,6 +37,11 @@ from pipeline.tables import Sheet
 _HEARTBEAT, _SILENCE = 10, 60
 _RETRIES = 2
 _SHOWN = 10  # best trials
+# What optuna, and what reads its answers, raise for a database that is damaged.
+_STUMBLES = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError),
+    *(RuntimeError, TypeError, ValueError),
+)
 _LOCK = int.from_bytes(b"recurren")  # of a database: any number that others hardly take
 
 
@@ -97,8 +104,9 @@ def joined(
     known = config.model_dump(include=set(spaces)).items()
     first = {key: value for key, value in known if value in spaces[key]}
     with _explained(), contextlib.ExitStack() as stack:
-        with _one_at_a_time(url):
+        with _one_at_a_time(url), _undamaged(name):
             study = _study(stack.enter_context(_storage(url)), name, plan, first)
+            _reject_damaged(study.trials, spaces)
         yield Sweep(path, config, spaces, study)
 
 
@@ -252,6 +260,28 @@ def _study(
 
 
 @contextlib.contextmanager
+def _undamaged(name: str) -> Iterator[None]:
+    """Say that the sweep called `name` cannot be read, whatever optuna stumbles over in it."""
+    try:
+        yield
+    except _STUMBLES as error:
+        raise PipelineError(f"the sweep {name} cannot be read: {reason(error)}") from error
+
+
+def _reject_damaged(trials: Collection[FrozenTrial], spaces: Collection[str]) -> None:
+    """Raise ValueError for trials that are not as a sweep over `spaces` leaves them."""
+    notes = [msgspec.convert(trial.user_attrs, schema.Trial) for trial in trials]
+    figures = set()
+    for trial, noted in zip(trials, notes, strict=True):
+        if trial.state is TrialState.COMPLETE:
+            figures.add(frozenset(noted.get("figures", ())))
+            if not trial.values or not trial.params.keys() >= set(spaces):
+                raise ValueError(f"trial {trial.number} has no rank, or not all of its settings")
+    if len(figures) > 1 or frozenset() in figures:
+        raise ValueError("its trials have not all the same figures")
+
+
+@contextlib.contextmanager
 def _one_at_a_time(url: str) -> Iterator[None]:
     """Let no two processes make the tables of a database, or begin its study, at once."""
     database = make_url(url)
@@ -263,6 +293,8 @@ def _one_at_a_time(url: str) -> Iterator[None]:
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
         elif database.get_backend_name() == "sqlite" and database.database:
             file = Path(database.database)
+            if file.exists():
+                files.reject_irregular(file)
             stack.enter_context(ownership.draft(file, waiting=ownership.silently))
         yield
 

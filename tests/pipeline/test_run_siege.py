@@ -3,30 +3,70 @@
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import optuna
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from pipeline import report
+from exports import artifact
+from exports.errors import ExportError
+from pipeline import files, report, sweep
 from pipeline.config import TextConfig
+from pipeline.data import pictures
 from pipeline.errors import PipelineError
+from pipeline.parts.hearing import Coefficients, Waveforms
 from pipeline.run import Run
 from tests import damage
-from tests.damage import besieging, bounded
+from tests.damage import (
+    KINDS,
+    NO_TYPE,
+    Change,
+    becomes,
+    besieging,
+    bounded,
+    has,
+    holds,
+    lacks,
+)
 from tests.pipeline import small
 from tests.pipeline.small import Outcome
 
 Command = Callable[..., Outcome]
-FILES = ("config.json", "metrics.jsonl", "results.json", "marks.json", "environment.json")
+CONFIG, EPOCHS, RESULTS, MARKS = "config.json", "metrics.jsonl", "results.json", "marks.json"
+FILES = (CONFIG, EPOCHS, RESULTS, MARKS, "environment.json", "vocabulary.txt")
+BEST, LAST = "model.keras", "checkpoints/epoch-0002.keras"
 
 
 @pytest.fixture(scope="module")
 def tested(tmp_path_factory: pytest.TempPathFactory) -> Run[TextConfig]:
     """A run with every file that a report is made from."""
     return small.trained(tmp_path_factory.mktemp("tested") / "run", small.small(), baselines=())
+
+
+def answered(use: Callable[[], object]) -> str:
+    """The one line in which a use of what somebody damaged is refused; "" if it is not."""
+    said = ""
+    with bounded():
+        try:
+            use()
+        except PipelineError as error:
+            said = str(error)
+    assert said.isprintable()
+    return said
+
+
+def read(path: Path) -> None:
+    """Read all that a run says of itself."""
+    run = Run.open(path)
+    for each in ("best", "results", "marks", "environment", "vocabulary"):
+        getattr(run, each)
 
 
 @besieging
@@ -36,14 +76,163 @@ def test_whatever_is_in_a_run_is_answered(
 ) -> None:
     path = damage.copied(tested.path, tmp_path / "run")
     damage.damage(data.draw, path / data.draw(st.sampled_from(FILES)))
-    with bounded():
-        try:
-            report.write(Run.open(path))
-        except PipelineError as error:
-            said = str(error)
-        else:
-            said = "well"
-    assert said
+    answered(lambda: report.write(Run.open(path)))
+
+
+@besieging
+@given(st.data())
+def test_whatever_a_model_is_it_is_answered(
+    tested: Run[TextConfig], tmp_path: Path, data: st.DataObject
+) -> None:
+    path = damage.copied(tested.path, tmp_path / "run")
+    name = data.draw(st.sampled_from([BEST, LAST]))
+    damage.damage(data.draw, path / name)
+    run = Run.open(path)
+    answered(run.model if name == BEST else run.restore)
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep of two trials."""
+    path = tmp_path_factory.mktemp("swept") / "sweep"
+    with joined(path) as begun:
+        for units in (16, 32):
+            drawn = optuna.trial.FixedTrial({"units": units})
+            begun.spaces["units"].draw(drawn, "units")
+            begun.study.add_trial(
+                optuna.create_trial(
+                    params=drawn.params,
+                    distributions=drawn.distributions,
+                    user_attrs={"figures": {"epoch": 1, "validation_accuracy": units / 64}},
+                    intermediate_values={1: units / 64},
+                    value=units / 64,
+                )
+            )
+    return path
+
+
+def joined(path: Path) -> Any:
+    settings = small.small(units=16)
+    return sweep.joined(settings, set(type(settings).model_fields) - {"units"}, path)
+
+
+def best_trials(path: Path) -> None:
+    with joined(path) as begun:
+        sweep.search(begun, trials=0)
+        sweep.best_trials(begun)
+
+
+@besieging
+@given(st.data())
+def test_whatever_the_database_of_a_sweep_is_it_is_answered(
+    swept: Path, tmp_path: Path, data: st.DataObject
+) -> None:
+    path = damage.copied(swept, tmp_path / "sweep")
+    damage.damage(data.draw, path / "sweep.db")
+    answered(lambda: best_trials(path))
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files that users give to `predict`."""
+    folder = tmp_path_factory.mktemp("recorded")
+    noise = np.random.default_rng(0)
+    soundfile.write(folder / "sound.wav", noise.normal(scale=0.1, size=4000), 8000)
+    np.save(folder / "frames.npy", noise.normal(size=(20, 13)).astype(np.float32))
+    for name in ("picture.png", "picture.jpg"):
+        Image.fromarray(noise.integers(0, 256, (9, 7, 3), np.uint8)).save(folder / name)
+    return folder
+
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    "sound.wav": lambda path: (Coefficients().read(path), Waveforms(16_000).read(path)),
+    "frames.npy": Coefficients().read,
+    "picture.png": lambda path: pictures.read(path, (28, 28, 1)),
+    "picture.jpg": lambda path: pictures.read(path, (64, 64, 3)),
+}
+
+
+@besieging
+@given(st.data())
+def test_whatever_a_user_asks_about_is_answered(
+    recorded: Path, tmp_path: Path, data: st.DataObject
+) -> None:
+    folder = damage.copied(recorded, tmp_path / "files")
+    name = data.draw(st.sampled_from(list(READERS)))
+    damage.damage(data.draw, folder / name)
+    answered(lambda: READERS[name](folder / name))
+
+
+HOSTILE: dict[str, Change] = {
+    **{f"{name} is a {kind}": becomes(name, kind) for name in FILES for kind in KINDS},
+    **{f"{name} is cut off": holds(name, b'{"a') for name in FILES},
+    **{f"{name} is no text": holds(name, b"\xff\xfe\n") for name in FILES},
+    **{f"{name} is deep": holds(name, b"[" * 10**6) for name in FILES if "json" in name},
+    **{f"{name} is null": holds(name, b"null") for name in FILES if "json" in name},
+    **{f"{name} is a number": holds(name, b"1e999") for name in FILES if "json" in name},
+    "one setting twice": holds(CONFIG, b'{"task": "sentiment", "task": "digits"}'),
+    "another task": has(CONFIG, "task", "digits"),
+    "no task": lacks(CONFIG, "task"),
+    "a task that is a path": has(CONFIG, "task", "../tasks/digits"),
+    "an unknown setting of colours": has(CONFIG, "\x1b[31m\n", 1),
+    "a huge number": has(CONFIG, "units", 10**30),
+    "a number that is none": has(CONFIG, "dropout", float("nan")),
+    "an epoch too many": holds(EPOCHS, b'{"epoch": 1, "seconds": 1}\n' * 3),
+    "an epoch without its rank": holds(EPOCHS, b'{"epoch": 1, "seconds": 1}\n'),
+    "a figure that is none": has(EPOCHS, 0, "validation_accuracy", float("nan")),
+    "a huge figure": has(EPOCHS, 0, "loss", 10**400),
+    "an epoch lacks a figure": lacks(EPOCHS, 1, "loss"),
+    "another epoch": has(EPOCHS, 1, "epoch", 7),
+    "no model in the results": lacks(RESULTS, "model"),
+    "no seconds in the results": lacks(RESULTS, "model", "seconds"),
+    "a baseline without figures": has(RESULTS, "baselines", "mine", {}),
+    "fewer labels than rows": has(MARKS, "confusion", "labels", ["neg"]),
+    "no calibration": has(MARKS, "calibration", []),
+    "a confidence of two": has(MARKS, "calibration", 0, "confidence", 2),
+}
+
+
+def test_a_hostile_run_is_refused_in_one_line(tested: Run[TextConfig], tmp_path: Path) -> None:
+    """A wrong type at every place of the settings, epochs, results and marks, too."""
+    types = {
+        f"another type of {name}, {place}": has(name, *place, NO_TYPE)
+        for name in (CONFIG, EPOCHS, RESULTS, MARKS)
+        for place in damage.places(tested.path / name)
+    }
+    taken = []
+    for kind, change in {**HOSTILE, **types}.items():
+        path = damage.copied(tested.path, tmp_path / "run")
+        change(path)
+        if not answered(partial(read, path)):
+            taken.append(kind)
+    assert not taken
+
+
+def drafted(path: Path) -> None:
+    with artifact.draft(path):
+        pass
+
+
+# What writes where the user says: by `--json` and `--to`, and by `--run`.
+WRITERS: dict[str, Callable[[Path], object]] = {
+    "a file": lambda path: files.write(path, "new"),
+    "an artifact": drafted,
+    "a run": lambda path: Run.create(path, small.small()),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("what", WRITERS)
+def test_a_target_that_is_something_else_stays(what: str, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "target"
+    damage.become(path, kind)
+    if kind == "directory":
+        (path / "mine").touch()
+    before = path.lstat()
+    with bounded(), pytest.raises((ExportError, PipelineError)) as raised:
+        WRITERS[what](path)
+    assert str(path) in str(raised.value) and str(raised.value).isprintable()
+    assert path.lstat() == before and list(tmp_path.iterdir()) == [path]
 
 
 def test_the_model_of_another_run_is_refused(
@@ -65,8 +254,6 @@ def test_settings_that_are_too_deep(recurrent: Command, tmp_path: Path) -> None:
 
 
 def test_frames_that_a_file_declares_and_does_not_have(tmp_path: Path) -> None:
-    from pipeline.parts.hearing import Coefficients
-
     path = tmp_path / "frames.npy"
     with path.open("wb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": (10**10, 13)}
