@@ -2,10 +2,20 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
+from pipeline.config import TextConfig
+from pipeline.run import Run
+from tests.pipeline.small import Outcome, copy
+
+Command = Callable[..., Outcome]
 
 PROGRAM = """
 import os, signal, sys
@@ -60,3 +70,57 @@ def test_handlers_are_as_before() -> None:
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     assert guarded(os.getpid) == 0
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+# For each verb a signal, and a file that is there in the middle of its work.
+STOPPED = {
+    "compare": (signal.SIGTERM, "compared/*/metrics.jsonl"),
+    "sweep": (signal.SIGINT, "swept/trials/*/metrics.jsonl"),
+    "export": (signal.SIGTERM, ".draft-model/model"),
+    "train": (signal.SIGINT, "cache/packages/.draft-*/requirements.txt"),
+    "demo": (signal.SIGTERM, "cache/packages/.draft-*/.lock"),
+}
+
+
+def command(verb: str, trained: Run[TextConfig], recurrent: Command, tmp_path: Path) -> list[str]:
+    """A verb that is at work for long, or waits for a package index that does not answer."""
+    endless = ["--no-bidirectional", "--limit=32", "--epochs=1000"]
+    match verb:
+        case "compare":
+            return [verb, "digits", "--cells=rnn", *endless, f"--run={tmp_path / 'compared'}"]
+        case "sweep":
+            return [verb, "digits", "--trials=2", *endless, f"--run={tmp_path / 'swept'}"]
+        case "train":
+            return [verb, "digits", *endless, f"--run={tmp_path / 'trained'}"]
+    run, model = copy(trained, tmp_path / "run").path, tmp_path / "model"
+    export = ["export", str(run), f"--to={model}", "--format=onnx"]
+    if verb == "export":
+        return export
+    assert recurrent(*export).status == 0
+    return [verb, str(model)]
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("verb", STOPPED)
+def test_a_signal_ends_a_verb_and_leaves_nothing_half_done(
+    verb: str, trained: Run[TextConfig], recurrent: Command, tmp_path: Path
+) -> None:
+    number, begun = STOPPED[verb]
+    program = [sys.executable, "-m", "pipeline.cli", *command(verb, trained, recurrent, tmp_path)]
+    environment = dict(os.environ)
+    with socket.create_server(("127.0.0.1", 0)) as index:
+        if begun.startswith("cache"):
+            address = f"http://127.0.0.1:{index.getsockname()[1]}"
+            environment |= {"KERAS_RECURRENT_CACHE": str(tmp_path / "cache")}
+            environment |= {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": address}
+            environment |= {"PIP_FIND_LINKS": "", "npm_config_registry": address}
+        with subprocess.Popen(
+            program, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as process:
+            while process.poll() is None and not list(tmp_path.glob(begun)):
+                time.sleep(0.001)
+            process.send_signal(number)
+            _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + number and "Traceback" not in said, said
+    assert said.splitlines()[-1].startswith("recurrent: stopped")
+    assert not [*tmp_path.rglob(".draft-*"), *tmp_path.rglob(".lock")]
