@@ -14,11 +14,10 @@ import numpy as np
 import pytest
 
 from exports import ownership
-from pipeline import batches, compute, config, models, tasks, train
+from pipeline import batches, compute, models, train
 from pipeline.config import TextConfig
 from pipeline.errors import PipelineError
 from pipeline.run import Run
-from tests.pipeline.dictionaries import dictionary, made_up_lines
 from tests.pipeline.small import Outcome, copy, options, small
 
 Command = Callable[..., Outcome]
@@ -148,21 +147,6 @@ def test_a_checkpoint_that_a_killed_process_left_is_removed(
     left.write_bytes((run.path / "checkpoints" / "epoch-0002.keras").read_bytes())
     train.train(run)
     assert names(run) == names(trained)
-
-
-def test_weights_are_the_same_whether_the_data_were_prepared_or_not(tmp_path: Path) -> None:
-    settings = config.merge(
-        tasks.get("pronounce").presets["pronounce"](),
-        {"limit": 20, "epochs": 1, "units": 4, "embedding": 4, "batch_size": 8},
-    )
-    with dictionary(made_up_lines(120), tmp_path):
-        cold, warm = (Run.create(tmp_path / name, settings) for name in ("cold", "warm"))
-        for run in (cold, warm):
-            for _ in train.epochs(run):
-                pass
-    assert cold.metrics[0]["loss"] == warm.metrics[0]["loss"]
-    for one, two in zip(cold.model().get_weights(), warm.model().get_weights(), strict=True):
-        np.testing.assert_array_equal(one, two)
 
 
 def test_the_seed_decides_where_training_starts(

@@ -1,0 +1,92 @@
+"""A run begins alike on a machine that has its data and on one that prepares them first."""
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from pipeline import config, tasks, train
+from pipeline.config import Config
+from pipeline.data import cache, packaged, trajectories
+from pipeline.data.packaged import PackagedBuilder
+from pipeline.run import Run
+
+TINY = {"limit": 16, "epochs": 1, "units": 4, "batch_size": 16, "simulated": 16}
+ENOUGH = 400  # examples of a data set, of which each split has 16
+
+
+class BegunError(Exception):
+    """Training begins."""
+
+
+def offline(datasets: Sequence[str]) -> list[str]:
+    """Those that a package has, or that are generated: no download from elsewhere is needed."""
+    downloaded = set(tfds.list_builders()) - {name.split("/")[0] for name in packaged.names()}
+    return [name for name in datasets if name.split("/")[0] not in downloaded]
+
+
+def settings(task: str, dataset: str) -> Config:
+    """The smallest run on a data set: of its own preset, or else of the first."""
+    presets = [preset() for preset in tasks.get(task).presets.values()]
+    own = next((each for each in presets if each.dataset == dataset), presets[0])
+    tiny = {name: size for name, size in TINY.items() if name in type(own).model_fields}
+    return config.merge(own, tiny, {"dataset": dataset})
+
+
+@contextmanager
+def thinned(folder: Path) -> Iterator[None]:
+    """An empty cache but for the packages, of whose examples every n-th is prepared."""
+    (folder / "packages").mkdir(parents=True)
+    for archive in (cache.cache_directory() / "packages").glob("*"):
+        (folder / "packages" / archive.name).symlink_to(archive)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(cache.VARIABLE, str(folder))
+        patch.setattr(trajectories, "_BALLS", (16, 16, 16))
+        for builder in PackagedBuilder.__subclasses__():
+            patch.setattr(builder, "_contents", every_nth(builder._contents))
+        yield
+
+
+def every_nth(contents: Any) -> Any:
+    def some(builder: PackagedBuilder) -> list[Any]:
+        found = list(contents(builder))
+        return found[:: max(1, len(found) // ENOUGH)]
+
+    return some
+
+
+def beginning(run: Run[Any]) -> list[Any]:
+    """Weights, the first batch, and the numbers that are drawn next, as training begins."""
+    found: list[Any] = []
+
+    def fit(model: keras.Model, batches: Any, **_: Any) -> None:
+        drawn = random.random(), np.random.random(), keras.random.uniform((1,))
+        found.extend([*model.get_weights(), *keras.tree.flatten(next(iter(batches))), *drawn])
+        raise BegunError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "fit", fit)
+        with pytest.raises(BegunError):
+            next(train.epochs(run))
+    return [each.numpy() if hasattr(each, "numpy") else each for each in found]
+
+
+@pytest.mark.parametrize("task", tasks.names())
+def test_a_run_begins_alike_whether_its_data_were_prepared_or_not(
+    task: str, tmp_path: Path
+) -> None:
+    if not (datasets := offline(tasks.get(task).datasets)):
+        pytest.skip("all its data sets are downloads of TFDS")
+    for dataset in datasets:
+        chosen, folder = settings(task, dataset), tmp_path / dataset.replace("/", "-")
+        with thinned(folder / "cache"):
+            cold, warm = (beginning(Run.create(folder / name, chosen)) for name in ("cold", "warm"))
+        assert len(cold) == len(warm)
+        for one, two in zip(cold, warm, strict=True):
+            np.testing.assert_array_equal(one, two, err_msg=dataset)
