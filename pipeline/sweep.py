@@ -293,8 +293,8 @@ def _one_at_a_time(url: str) -> Iterator[None]:
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
         elif database.get_backend_name() == "sqlite" and database.database:
             file = Path(database.database)
-            if file.exists():
-                files.reject_irregular(file)
+            if file.exists() and not file.is_file():
+                raise PipelineError(f"{file} is not a regular file")
             stack.enter_context(ownership.draft(file, waiting=ownership.silently))
         yield
 
