@@ -162,7 +162,8 @@ def test_a_stateful_model_is_exported_from_zeros_with_its_step_model(
         np.testing.assert_array_equal(variable.numpy(), before)
 
 
-def test_calls_one_after_another_begin_anew_for_other_rows() -> None:
+def test_calls_one_after_another_begin_anew_for_other_rows(tmp_path: Path) -> None:
+    """As many steps a call as the model is made for, in a trace too."""
     steps = keras.Input((4, FEATURES), batch_size=2, name="sequences")
     hidden = custom_layers.LSTM(UNITS, return_sequences=True, stateful=True)(steps)
     model = randomized(
@@ -172,6 +173,10 @@ def test_calls_one_after_another_begin_anew_for_other_rows() -> None:
     values = np.random.default_rng(0).normal(size=(6, 12, FEATURES)).astype("float32")
     whole, rest = (run({"sequences": rows})["last"] for rows in (values, values[4:]))
     np.testing.assert_allclose(whole[4:], rest, atol=1e-6)
+    export(model, tmp_path / "artifact", formats=["onnx"])
+    seen = Predictor(tmp_path / "artifact").trace(values[4:]).outputs["last"]
+    assert seen.shape == (2, 3, UNITS)
+    np.testing.assert_allclose(seen[:, -1], rest, atol=1e-5)
 
 
 def _with(layer: Callable[[Any], Any], **shape: Any) -> keras.Model:

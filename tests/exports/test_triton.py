@@ -10,10 +10,11 @@ import numpy as np
 import onnxruntime
 import pytest
 from google.protobuf import text_format
+from onnx import TensorProto, helper
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
 import custom_layers
-from exports import Artifact, export
+from exports import Artifact, export, triton
 from tests.exports import models
 from tests.exports.models import FEATURES, UNITS
 
@@ -107,6 +108,17 @@ def test_a_row_of_one_thing_is_reshaped(exported: Artifact, tmp_path: Path) -> N
     assert [output.data_type, text.data_type] == [DataType.TYPE_FP32, DataType.TYPE_STRING]
     for end in (output, text):
         assert list(end.dims) == [1] and end.HasField("reshape") and not end.reshape.shape
+
+
+def test_a_batch_of_a_fixed_size_is_an_axis_like_others() -> None:
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, *shape])
+        for name, shape in (("x", ["time", 3]), ("y", []))
+    ]
+    graph = helper.make_graph([], "graph", ends[:1], ends[1:])
+    config = text_format.Parse(triton._configuration(graph, []), ModelConfig())
+    assert config.max_batch_size == 0 and not config.WhichOneof("scheduling_choice")
+    assert [list(end.dims) for end in (*config.input, *config.output)] == [[2, -1, 3], [2]]
 
 
 def test_the_files_take_no_space(exported: Artifact) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -22,7 +23,7 @@ import psycopg
 import pytest
 from optuna.trial import TrialState
 
-from pipeline import config, space, sweep, tasks
+from pipeline import config, space, sweep, tasks, train
 from pipeline.run import Run
 from tests.pipeline.small import Outcome, interrupted
 
@@ -108,6 +109,19 @@ def test_a_trial_is_ranked_by_its_best_epoch_on_the_validation_split(swept: Path
         assert list(losses) == [1, 2]
         assert trial.value == -min(losses.values())
         assert trial.user_attrs["figures"]["validation_loss"] == min(losses.values())
+
+
+def test_each_epoch_is_told_as_it_is_and_the_best_one_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    epochs = [{"epoch": epoch, "validation_loss": loss} for epoch, loss in ((1, 1), (2, 3), (3, 2))]
+    monkeypatch.setattr(train, "epochs", lambda *_: (each for each in epochs))
+    run: Any = SimpleNamespace(task=tasks.get("digits"), metrics=[], best=epochs[0])
+    study = optuna.create_study(direction="maximize", pruner=optuna.pruners.NopPruner())
+    assert sweep._rank(run, study.ask()) == -1
+    (trial,) = study.trials
+    assert trial.intermediate_values == {1: -1, 2: -3, 3: -2}
+    assert trial.user_attrs["figures"] == epochs[0]
 
 
 def test_the_best_settings_are_a_file_that_train_takes(
