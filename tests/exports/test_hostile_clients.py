@@ -1,5 +1,6 @@
 """Clients that mean harm, or are broken: the server goes on, and ends when it is told to."""
 
+import asyncio
 import concurrent.futures
 import json
 import resource
@@ -9,6 +10,7 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,6 +20,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from exports import Artifact
+from exports.serving.connections import Connection, Guard
+from exports.serving.limits import Limits
 from tests.exports import models
 from tests.exports.servers import SLOW, TAKES_SLOW, Server, serving, until
 
@@ -120,6 +124,22 @@ def test_half_a_body_that_waits(impatient: Server) -> None:
 def test_silence_after_an_answer(impatient: Server) -> None:
     answer = ends(impatient.connect(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"))
     assert answer.endswith(b'{"status":"ok"}')
+
+
+def test_after_an_answer_a_client_may_be_idle() -> None:
+    async def answer(*_: Any) -> None:
+        assert connection.expires is None
+
+    async def seconds_left() -> float:
+        nonlocal connection
+        connection = Connection(1)
+        scope = {"state": {"connection": connection}}
+        await Guard(answer, Limits(max_seconds=1, max_idle_seconds=50))(scope, answer, answer)
+        assert connection.expires is not None
+        return connection.expires - asyncio.get_running_loop().time()
+
+    connection: Connection
+    assert asyncio.run(seconds_left()) == pytest.approx(50, abs=5)
 
 
 # Many connections

@@ -163,7 +163,7 @@ def test_a_stateful_model_is_exported_from_zeros_with_its_step_model(
 
 
 def test_calls_one_after_another_begin_anew_for_other_rows(tmp_path: Path) -> None:
-    """As many steps a call as the model is made for, in a trace too."""
+    """Each call has the steps that the model is made for, in a stream and in a trace too."""
     steps = keras.Input((4, FEATURES), batch_size=2, name="sequences")
     hidden = custom_layers.LSTM(UNITS, return_sequences=True, stateful=True)(steps)
     model = randomized(
@@ -174,9 +174,12 @@ def test_calls_one_after_another_begin_anew_for_other_rows(tmp_path: Path) -> No
     whole, rest = (run({"sequences": rows})["last"] for rows in (values, values[4:]))
     np.testing.assert_allclose(whole[4:], rest, atol=1e-6)
     export(model, tmp_path / "artifact", formats=["onnx"])
-    seen = Predictor(tmp_path / "artifact").trace(values[4:]).outputs["last"]
-    assert seen.shape == (2, 3, UNITS)
-    np.testing.assert_allclose(seen[:, -1], rest, atol=1e-5)
+    predictor = Predictor(tmp_path / "artifact")
+    stream = predictor.stream(batch=2)
+    first, *_, last = (stream.feed(each)["last"] for each in np.split(values[4:], 3, axis=1))
+    np.testing.assert_allclose(last, rest, atol=1e-5)
+    seen = predictor.trace(values[4:, :4]).outputs["last"]
+    np.testing.assert_allclose(seen, first[:, None], atol=1e-5)
 
 
 def _with(layer: Callable[[Any], Any], **shape: Any) -> keras.Model:
