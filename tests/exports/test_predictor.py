@@ -20,6 +20,7 @@ import pytest
 import exports
 from exports import Artifact, ExportError, export
 from exports.runtime import Predictor
+from exports.signature import Array
 from exports.text import TextEncoder
 from tests.exports import models
 
@@ -73,6 +74,16 @@ def test_texts_get_what_keras_gives_them(
         assert prediction.label == ["negative", "positive"][expected.argmax()]
         assert predictor(text).label == prediction.label
     assert predictor([]) == []
+
+
+def test_the_first_output_has_the_label(exported: Artifact) -> None:
+    predictor = Predictor(exported.directory)
+    more = Array("more", (None, 2), "float32")
+    outputs = {"more": np.array([[0.2, 0.8]]), "label": np.array([[0.9, 0.1]])}
+    signature = predictor.signature._replace(outputs=(*predictor.signature.outputs, more))
+    vars(predictor).update(signature=signature, _run_text=lambda texts: outputs)
+    assert predictor("good").label == "negative"
+    assert predictor("good").scores == {"negative": 0.9, "positive": 0.1}
 
 
 def test_arrays_get_what_keras_gives_them(predictor: Predictor, model: keras.Model) -> None:

@@ -282,6 +282,8 @@ def test_tokens_are_drawn_as_often_as_temperature_and_top_p_say() -> None:
     assert drawn(top_p=0.7) == pytest.approx([0, 0, 2 / 3, 1 / 3], abs=0.03)
     assert drawn(temperature=1e-300) == drawn(temperature=0.0) == drawn(top_p=1e-9) == [0, 0, 1, 0]
     assert drawn(temperature=100.0)[1] == 0
+    halves = np.array([0.25, 0.5, 0.25])
+    assert {draw(halves, Sampling(top_p=0.5), random) for _ in range(50)} == {1}
 
 
 # Exports
