@@ -127,18 +127,17 @@ def test_silence_after_an_answer(impatient: Server) -> None:
 
 
 def test_after_an_answer_a_client_may_be_idle() -> None:
-    async def answer(*_: Any) -> None:
-        assert connection.expires is None
-
     async def seconds_left() -> float:
-        nonlocal connection
         connection = Connection(1)
-        scope = {"state": {"connection": connection}}
-        await Guard(answer, Limits(max_seconds=1, max_idle_seconds=50))(scope, answer, answer)
+
+        async def answer(*_: Any) -> None:
+            assert connection.expires is None
+
+        guard: Any = Guard(answer, Limits(max_seconds=1, max_idle_seconds=50))
+        await guard({"state": {"connection": connection}}, None, None)
         assert connection.expires is not None
         return connection.expires - asyncio.get_running_loop().time()
 
-    connection: Connection
     assert asyncio.run(seconds_left()) == pytest.approx(50, abs=5)
 
 

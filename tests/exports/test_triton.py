@@ -111,9 +111,10 @@ def test_a_row_of_one_thing_is_reshaped(exported: Artifact, tmp_path: Path) -> N
 
 
 def test_a_batch_of_a_fixed_size_is_an_axis_like_others() -> None:
+    shapes: dict[str, list[int | str]] = {"x": [2, "time", 3], "y": [2]}
     ends = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, *shape])
-        for name, shape in (("x", ["time", 3]), ("y", []))
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in shapes.items()
     ]
     graph = helper.make_graph([], "graph", ends[:1], ends[1:])
     config = text_format.Parse(triton._configuration(graph, []), ModelConfig())
