@@ -17,6 +17,7 @@ from exports.signature import Array, Lengths, Signature, axis_label
 # and a table of positions has an end.
 _FEW = (1, 2, 17, 37, 64)
 _MORE = (*range(1, 18), 20, 24, 32, 37, 48, 64)
+_SHORT = 17  # up to here layers are asked, too, whether they take a length that they know
 _LONG = 301  # of second axes alone: images of that size would take too long
 _ROWS = 2
 
@@ -67,7 +68,7 @@ class _Trials:
         lengths: Mapping[str, Range],
     ) -> None:
         self.known, self.rows, self.limits = known, rows, limits
-        self.run = traced.run(model, known)
+        self.run, self.given = traced.run(model, known), traced.as_given(model, known)
         self.places = {
             _called(array, place): (array, place)
             for array in known.inputs
@@ -130,6 +131,15 @@ class _Trials:
         if outputs is None or not all(values.size for values in outputs.values()):
             return None
         return None if self.must_be_finite and not _are_finite(outputs) else outputs
+
+    def _is_taken(self, sizes: Sizes) -> bool:
+        """Tell whether no layer refuses these sizes where it knows them, as in a user's call."""
+        try:
+            self.given(self._inputs(sizes))
+        except ExportError as error:
+            self.failure = error
+            return False
+        return True
 
     def _inputs(self, sizes: Sizes) -> Arrays:
         generator = np.random.default_rng(0)
@@ -201,7 +211,9 @@ class _Trials:
         works: list[int] = []
         for more in (_FEW, _MORE):
             tried = [length for length in sorted({*more, low, high}) if low <= length <= high]
-            works = [each for each in tried if self._run({**base, **dict.fromkeys(group, each)})]
+            sizes = {each: {**base, **dict.fromkeys(group, each)} for each in tried}
+            works = [each for each in tried if self._run(sizes[each])]
+            works = [each for each in works if each > _SHORT or self._is_taken(sizes[each])]
             if works == tried:
                 break
         if not works:

@@ -131,6 +131,8 @@ def export(
     with traced.in_float32(model):
         traced.reject_nonfinite_weights(model)
         signature, run = axes.signature(model, limits, lengths or {})
+        made = parity.grid(signature, limits)
+        parity.reject_randomness(run, made[-1])
         _reject_texts(signature, encoder, texts)
         encoder = None if encoder is None else _fitting(encoder, signature)
         _reject_labels(signature, labels)
@@ -164,7 +166,7 @@ def export(
                 _write_onnx(model, drafted, encoder, origin.metadata(labels, vocabulary, card))
         runs = {"keras": run, **drafted.runs(formats)}
         real = proof.real_cases(signature, examples, texts, encoder)
-        cases = [*real, *parity.grid(signature, limits)]
+        cases = [*real, *made]
         with traced.in_float32(model):
             proofs = proof.of_artifact(drafted, runs, cases, texts, model)
         given = traced.as_given(model, signature)

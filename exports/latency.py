@@ -46,14 +46,18 @@ def of_cases(
     Otherwise on the longest of the cases. Where a row of those takes too long, shorter ones do.
     """
     real = sorted((case for case in cases if case.real), key=_row_size)
-    least = min(batches)
+    least, most = min(batches), math.inf
     for case in reversed(real[: len(real) // 2 + 1] or sorted(cases, key=_row_size)):
+        if _row_size(case) > most:
+            continue
         rows = {name: values[:least] for name, values in case.inputs.items()}
         start = time.perf_counter()
         for run in runs.values():
             run(rows)
-        if time.perf_counter() - start < _ROW_SECONDS:
+        seconds = time.perf_counter() - start
+        if seconds < _ROW_SECONDS:
             break
+        most = _row_size(case) * _ROW_SECONDS / seconds
     rounds = dict.fromkeys(batches, range(_ROUNDS))
     return measure(runs, case.inputs, rounds, seconds=_SECONDS)
 

@@ -224,6 +224,21 @@ def _padded(values: np.ndarray, spec: Array, keeps: Mapping[int | str, np.ndarra
     return (values * keep.reshape(keep.shape + (1,) * (values.ndim - 2))).astype(spec.dtype)
 
 
+def reject_randomness(run: Run, case: Case) -> None:
+    """Raise if a model gives other numbers when it is called again.
+
+    Raises:
+        ExportError: if it does, because no file can repeat them.
+    """
+    for name, apart in distances(run(case.inputs), run(case.inputs)).items():
+        if (largest := np.max(apart, initial=0.0)) > ABSOLUTE:
+            raise ExportError(
+                f"Output {name!r} changes by up to {largest:.2g} when the model is called again on "
+                "the same inputs: it draws random numbers, which no file can repeat. Let its "
+                "layers do so in training alone."
+            )
+
+
 def next_up(values: np.ndarray) -> np.ndarray:
     """Return floats one unit in the last place up; zeros stay, because they may be padding."""
     if values.dtype.kind != "f":
@@ -233,10 +248,11 @@ def next_up(values: np.ndarray) -> np.ndarray:
 
 def distances(outputs: Arrays, others: Arrays) -> Arrays:
     """Return how far each number of `others` is from that of `outputs`."""
-    return {
-        name: np.abs(others[name].astype("float64") - values.astype("float64"))
-        for name, values in outputs.items()
-    }
+    with np.errstate(invalid="ignore"):
+        return {
+            name: np.abs(others[name].astype("float64") - values.astype("float64"))
+            for name, values in outputs.items()
+        }
 
 
 def compare(

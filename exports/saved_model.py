@@ -30,6 +30,7 @@ def write(
     strings `[batch]` named `text`; `serving_step`, with states, the inputs and the states.
 
     Raises:
+        ExportError: if the model uses a variable or a table that none of its layers holds.
         OSError: if the files cannot be written.
     """
     call = traced.function(model, signature)
@@ -55,6 +56,10 @@ def write(
     except tf.errors.OpError as error:
         # What TensorFlow says of a file is "path; reason".
         raise OSError(error.message.rpartition("; ")[2]) from error
+    except AssertionError as error:  # something that no layer holds as its own
+        raise ExportError(
+            f"{model.name!r} cannot be written as a SavedModel: {reason(error)}"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import re
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.backend import core
 
+from exports import onnx_loop
 from exports.errors import ExportError, reason
 from exports.parity import Arrays, Run, distances, next_up
 from exports.signature import Signature
@@ -36,7 +39,12 @@ def function(model: keras.Model, signature: Signature) -> Callable[..., dict[str
 
     def call(*inputs: Any) -> dict[str, Any]:
         packed = keras.tree.pack_sequence_as(_structure(model), inputs)
-        with _for_any_device(model), _stateless(model), _time_folded(model):
+        with (
+            _for_any_device(model),
+            _stateless(model),
+            _time_folded(model),
+            replaced(core, "associative_scan", onnx_loop.associative_scan),
+        ):
             outputs = keras.tree.flatten(model(packed, training=False))
         names = (array.name for array in signature.outputs)
         return dict(zip(names, outputs, strict=True))
@@ -253,7 +261,11 @@ def as_given(model: keras.Model, signature: Signature, *, stateful: bool = False
 
 
 def _failure(model: keras.Model, when: str, error: Exception) -> ExportError:
-    return ExportError(f"{model.name!r} fails in Keras {when}: {reason(error)}")
+    """Say what failed while Python went through the layers of `model`, and in which."""
+    callers = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    names = [each.name for each in callers if isinstance(each, keras.Operation)]
+    where = f", in layer {names[-1]!r}" if names and names[-1] != model.name else ""
+    return ExportError(f"{model.name!r} fails in Keras {when}{where}: {reason(error)}")
 
 
 @contextlib.contextmanager

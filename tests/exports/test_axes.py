@@ -93,3 +93,12 @@ def test_a_range_is_two_numbers_in_order(wrong: Any, tmp_path: Path) -> None:
         export(classifier(), tmp_path / "artifact", lengths={"time": wrong})
     with pytest.raises(ExportError, match="`lengths` must be a mapping of names to ranges"):
         export(classifier(), tmp_path / "artifact", lengths=wrong)
+
+
+def test_a_length_that_a_layer_refuses_when_it_knows_it_is_left_out(tmp_path: Path) -> None:
+    """A graph of free axes takes two steps here, and gives padding alone."""
+    x = keras.Input((None, FEATURES), name="x")
+    cropped = layers.ZeroPadding1D(1)(layers.Cropping1D(1)(x))
+    model = randomized(keras.Model(x, layers.LSTM(UNITS)(cropped)))
+    exported = export(model, tmp_path / "artifact", formats=["onnx"])
+    assert exported.signature.lengths["time"].minimum == 3

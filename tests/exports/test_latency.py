@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,23 @@ def test_batches_are_filled_with_the_rows_given() -> None:
     for batch, found in zip((1, 5), measured["milliseconds"], strict=True):
         assert found["side"] == "side" and found["batch"] == batch and found["calls"] == 3
         assert 0 < found["p50"] <= found["p99"]
+
+
+def test_a_slow_row_is_tried_once_before_a_shorter_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, seen = 0.0, []
+
+    def run(inputs: Any) -> Any:
+        nonlocal now
+        seen.append(inputs["x"].shape[1])
+        now += inputs["x"].shape[1] / 1000
+        return inputs
+
+    monkeypatch.setattr(latency, "time", SimpleNamespace(perf_counter=lambda: now))
+    sizes = (1, 37, 37, 64, 64, 301, 301)
+    cases = [Case(f"{steps} steps", {"x": np.ones((1, steps))}) for steps in sizes]
+    measured = latency.of_cases({"side": run}, cases)
+    assert seen[:2] == [301, 37] and set(seen[2:]) == {37}
+    assert measured["shape_of_a_row"] == {"x": [37]}
 
 
 def test_real_rows_are_measured_where_there_are_some() -> None:

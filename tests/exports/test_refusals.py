@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import custom_layers
 from exports import ExportError, export, parity, read_keras, traced, verify
@@ -134,3 +135,35 @@ def test_what_is_quoted_is_the_line_that_says_what_is_wrong(tmp_path: Path) -> N
     with pytest.raises(ExportError, match="is damaged or not a file of Keras") as refusal:
         read_keras(path)
     assert "\n" not in str(refusal.value)
+
+
+def test_the_layer_that_fails_is_named(tmp_path: Path) -> None:
+    x = models.sequences()
+    y = keras.layers.Lambda(lambda x: x if keras.ops.sum(x) > 0 else -x, (3,), name="branch")
+    said = refused(keras.Model(x, y(x), name="own"), tmp_path)
+    assert said.startswith("'own' fails in Keras for inputs of any length, in layer 'branch': Usi")
+
+
+class Noisy(keras.layers.Layer):
+    """A layer that draws numbers in use, too, by a seed of its own or of nobody."""
+
+    def __init__(self, own: bool) -> None:
+        super().__init__()
+        self.seed_generator = keras.random.SeedGenerator(0) if own else None
+
+    def call(self, x: Any) -> Any:
+        return x + keras.random.normal(keras.ops.shape(x), seed=self.seed_generator)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_model_that_draws_random_numbers_is_refused(own: bool, tmp_path: Path) -> None:
+    x = models.sequences()
+    said = refused(keras.Model(x, keras.layers.GRU(4, name="memory")(Noisy(own)(x))), tmp_path)
+    assert re.match(r"Output 'memory' changes by up to .*: it draws random numbers", said)
+
+
+def test_a_variable_that_no_layer_holds_is_refused(tmp_path: Path) -> None:
+    x, hidden = models.sequences(), tf.Variable(2.0)
+    y = keras.layers.Lambda(lambda x: x * hidden)(x)
+    said = refused(keras.Model(x, keras.layers.GRU(4)(y), name="own"), tmp_path)
+    assert said.startswith("'own' cannot be written as a SavedModel: Tried to export a function")

@@ -220,6 +220,29 @@ def test_a_scan_of_operations_gives_the_numbers_of_keras(name: str, tmp_path: Pa
         np.testing.assert_allclose(got, model(values), atol=1e-5, err_msg=name)
 
 
+def recurrence_in_parallel(x: Any) -> Any:
+    """h_t = decay_t h_{t-1} + x_t, from either end."""
+
+    def join(one: Any, other: Any) -> Any:
+        return one[0] * other[0], one[1] * other[0] + other[1]
+
+    pair = ops.sigmoid(x), x
+    forward = ops.associative_scan(join, pair, axis=1)[1]
+    return forward - ops.associative_scan(join, pair, axis=-2, reverse=True)[1]
+
+
+def test_an_associative_scan_gives_the_numbers_of_keras(tmp_path: Path) -> None:
+    x = models.sequences()
+    y = layers.Lambda(recurrence_in_parallel, output_shape=lambda shape: shape)(x)
+    model = models.randomized(keras.Model(x, layers.GRU(UNITS, return_sequences=True)(y)))
+    exported = export(model, tmp_path / "artifact")
+    for length in (1, 2, 13):
+        values = np.random.default_rng(length).normal(size=(3, length, FEATURES))
+        for run in exported.runs(["saved_model", "onnx"]).values():
+            (got,) = run({"sequences": values.astype("float32")}).values()
+            np.testing.assert_allclose(got, model(values), atol=1e-5)
+
+
 def test_outputs_are_named_after_keys_and_unlike_inputs(tmp_path: Path) -> None:
     x = models.sequences()
     exported = export(keras.Model(x, nested(x)), tmp_path / "one", formats=["onnx"])
