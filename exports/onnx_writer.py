@@ -52,20 +52,27 @@ def erfc(graph: Any, node: Any, name: str, _: list[Any]) -> None:
     graph.replace_all_inputs(replaced, write("Sub", one, write("Erf", source)))
 
 
+_COMPARING = ("Equal", "SelectV2")  # what `argmax` of Keras does beside reading bits
+
+
 def sign_bit(graph: Any, node: Any, name: str, _: list[Any]) -> None:
     """Make of the bits of floats, which ONNX cannot see, integers that have the same sign.
 
     Keras reads the sign bit alone: to tell -0 from 0 in `argmax` and `argmin`, and in `signbit`.
-    Any other use of the bits stays as it is, and is refused.
+    Any other use of the bits stays as it is, and is refused. TensorFlow compares numbers below
+    1e-38 as zeros of their sign, so these become zeros there.
     """
     readers = [each for output in node.output for each in graph.find_output_consumers(output)]
     least = np.iinfo(np.int32).min
     if not all(_reads_bits(each, least) for each in readers):
         return
     source, replaced = node.input[0], node.output[0]
+    others = [each for each in graph.find_output_consumers(source) if each.type in _COMPARING]
     graph.remove_node(node.name)
     write = Writer(graph, name.rpartition("/")[0])
     zero = np.zeros([], "float32")
+    tiny = write("Less", write("Abs", source), np.finfo("float32").tiny)
+    graph.replace_all_inputs(source, write("Where", tiny, zero, source), ops=others)
     negative = write("Less", source, zero)
     negative_zero = write("Less", write("Reciprocal", source), zero)
     sign = write("Or", negative, negative_zero)

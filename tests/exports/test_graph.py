@@ -42,7 +42,7 @@ def test_function_that_cannot_be_converted(
     message: str, function: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(
-        ExportError, match=f"(converted to ONNX|in Keras for inputs of any length): .*{message}"
+        ExportError, match=f"(converted to ONNX|of any length, in layer 'apply.*'): .*{message}"
     ) as error:
         export(applying(function), tmp_path / "artifact", formats=["onnx"])
     assert "\n" not in str(error.value)
@@ -212,3 +212,16 @@ def test_what_each_recurrent_layer_became_is_said(tmp_path: Path) -> None:
     }
     card = (tmp_path / "artifact/README.md").read_text()
     assert "- the recurrent layer `native` is a GRU node" in card
+
+
+def test_the_place_of_the_largest_number(tmp_path: Path) -> None:
+    """Among signed zeros, ties, and numbers so small that TensorFlow takes them for zeros."""
+    x = keras.Input((6,), name="x")
+    places = [keras.ops.argmax(x, -1), keras.ops.argmin(x, -1)]
+    model = keras.Model(x, [*places, keras.ops.one_hot(places[0], 6) * x])
+    path = tmp_path / "model.onnx"
+    onnx.save(onnx_graph.convert(model, Signature.of(model)), path)
+    numbers = np.array([-1.0, 1.0, 0.0, -0.0, 1e-40, 2e-40, -1e-40, 1e-37], "float32")
+    values = np.random.default_rng(0).choice(numbers, (200, 6))
+    for got, want in zip(runtime.read(path)({"x": values}).values(), model(values), strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-37)
