@@ -75,11 +75,14 @@ class _Interruptible:
     """A block that SIGTERM interrupts as Ctrl-C does, unless who began the program ignores it.
 
     Where a library turns the interrupt into an error of its own, as TensorFlow does, it is one.
+    Where it comes in a destructor, whose errors Python ignores, it comes again.
     """
 
     def __enter__(self) -> None:
         self._stop: KeyboardInterrupt | None = None
-        self._before = {number: signal.getsignal(number) for number in _SIGNALS}
+        self._hook = sys.unraisablehook
+        sys.unraisablehook = self._ignored
+        self._before = {number: signal.getsignal(number) for number in (*_SIGNALS, signal.SIGALRM)}
         for number, handler in self._before.items():
             if handler is not signal.SIG_IGN:
                 signal.signal(number, self._interrupt)
@@ -87,14 +90,25 @@ class _Interruptible:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, *_: object
     ) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = self._hook
         if self._stop and isinstance(error, Exception):
             raise self._stop from error
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        self._stop = _SIGNALS[signal.Signals(number)]()
-        raise self._stop
+        if number in _SIGNALS:
+            self._stop = _SIGNALS[signal.Signals(number)]()
+        if self._stop:
+            raise self._stop
+
+    def _ignored(self, error: Any) -> None:
+        if self._stop and error.exc_value is self._stop:
+            signal.setitimer(signal.ITIMER_REAL, _SOON)
+        else:
+            self._hook(error)
 
 
 _SIGNALS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}
+_SOON = 0.01  # seconds, in which a destructor is over

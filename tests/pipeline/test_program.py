@@ -30,6 +30,20 @@ def stopped():
 
 sys.exit(guarded(stopped))
 """
+DESTRUCTOR = """
+import os, signal, sys
+from pipeline.cli.program import guarded
+
+class Dying:
+    def __del__(self):
+        os.kill(os.getpid(), signal.{signal})
+
+def stopped():
+    Dying()
+    signal.sigtimedwait([], 30)
+
+sys.exit(guarded(stopped))
+"""
 NOTE = "stop.add_note('3 of 5 epochs are kept'); raise"
 
 
@@ -48,6 +62,15 @@ def test_a_signal_ends_a_program_in_one_line(name: str, status: int) -> None:
     )
     converted = "raise RuntimeError('a library caught the interrupt') from stop"
     lost = ended(signal=name, caught="KeyboardInterrupt", then=converted)
+    assert (lost.returncode, lost.stderr) == (status, "recurrent: stopped\n")
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_in_a_destructor_is_not_lost(name: str, status: int) -> None:
+    """Python ignores what is raised there."""
+    program = [sys.executable, "-c", DESTRUCTOR.format(signal=name)]
+    lost = subprocess.run(program, capture_output=True, text=True, timeout=60)
     assert (lost.returncode, lost.stderr) == (status, "recurrent: stopped\n")
 
 
