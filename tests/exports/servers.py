@@ -97,7 +97,8 @@ def serving(
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Ask again and again, for up to twenty seconds."""
+    """Ask again and again, for up to twenty seconds, and leave the core to others in between."""
     end = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < end
+        time.sleep(0.01)
