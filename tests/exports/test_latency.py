@@ -2,14 +2,17 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
-from exports import Artifact, latency
+from exports import Artifact, export, latency
 from exports.parity import Case
+from tests.exports import models
 
 
 def test_sides_take_turns_in_changing_order() -> None:
@@ -71,6 +74,16 @@ def test_real_rows_are_measured_where_there_are_some() -> None:
     for cases, steps in ((made, 9), (made + real, 3)):
         measured = latency.of_cases({"side": lambda inputs: inputs}, cases, [1])
         assert measured["shape_of_a_row"] == {"x": [steps]}
+
+
+def test_a_batch_of_a_fixed_size_is_timed_as_it_is(tmp_path: Path) -> None:
+    x = keras.Input(batch_shape=(2, None, models.FEATURES), name="x")
+    rows = np.array([[1], [2]], "float32")
+    model = keras.Model(x, keras.layers.GRU(models.UNITS)(x) * rows)
+    exported = export(model, tmp_path / "artifact", formats=["onnx"])
+    assert exported.signature.batch == 2
+    timed = exported.report.latency["milliseconds"]
+    assert {(each["side"], each["batch"]) for each in timed} == {("keras", 2), ("onnx", 2)}
 
 
 def test_artifact_tells_the_latency_of_each_format(exported: Artifact) -> None:
