@@ -7,8 +7,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from exports import ExportError, web
-from exports.web import Kind
+from exports import Artifact, ExportError, web
+from exports.web import Kind, kinds
 
 KIND = Kind("text", "an example", {}, {"labels": ["bad", "good"]})
 
@@ -37,6 +37,12 @@ def test_a_page_has_the_model_and_what_it_links_to(tmp_path: Path, runtime: Path
     assert "<h1>&lt;b&gt;</h1>" in html and {"text.mjs", "style.css"} <= set(linked)
     assert all((tmp_path / "page" / name).is_file() for name in linked)
     assert onnx.load(tmp_path / "page" / "model.onnx") == graph
+
+
+def test_text_without_labels_has_no_page(exported: Artifact) -> None:
+    unnamed = Artifact(exported.directory, exported.config)
+    vars(unnamed)["labels"] = None
+    assert kinds.text(exported) and not kinds.text(unnamed)
 
 
 def test_an_older_page_is_replaced(tmp_path: Path, runtime: Path) -> None:
