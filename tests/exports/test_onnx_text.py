@@ -223,6 +223,6 @@ def test_model_that_cannot_be_put_behind_text(wordy: TextEncoder, tmp_path: Path
         export(echo(name="text"), tmp_path / "artifact", formats=["onnx"], encoder=wordy)
     two = [keras.Input((None,), dtype="int32", name=name) for name in ("left", "right")]
     model = keras.Model(two, keras.layers.Add()(two))
-    with pytest.raises(ExportError, match=r"gives ids to one input, .* \['left', 'right'\]"):
+    with pytest.raises(ExportError, match=r"to one input, .*'left'.*'right'"):
         export(model, tmp_path / "artifact", encoder=wordy)
     assert not list(tmp_path.iterdir())
