@@ -20,9 +20,10 @@ def main(path: Path) -> None:
     # What the command imports, before the clock starts.
     from matplotlib.backends import backend_svg  # noqa: F401
 
-    from pipeline.data import reviews  # noqa: F401
+    from pipeline import tasks
     from pipeline.explain import runs
 
+    tasks.get(run.config.task)
     text = " ".join((run.vocabulary or [])[2 : 2 + WORDS])
     with tempfile.TemporaryDirectory() as folder:
         for name in ("first", "second"):

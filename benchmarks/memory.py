@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks import picture
 from benchmarks.kept import SEEDS, Kept
 from benchmarks.timing import table
-from pipeline import quiet, tasks
+from pipeline import quiet, recipes
 from pipeline.config import Config
 
 GAPS = (5, 50, 150, 500)
@@ -90,7 +90,7 @@ def _name(layer: str, gap: int) -> str:
 
 
 def _config(layer: str, gap: int) -> Config:
-    config: Config = tasks.get("memory").presets["country"]()
+    config: Config = recipes.get("memory").presets["country"]()
     settings = {"initialisation": "default", "gap": gap, **BUDGET, **LAYERS[layer]}
     return config.model_copy(update=settings)
 

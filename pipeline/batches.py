@@ -1,7 +1,6 @@
 """Examples of any length, and the batches that training and evaluation go through."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -9,27 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from pipeline.task import Compute, Data
+from pipeline.data.examples import Compute, Data, Examples, Integers
 
-Integers = npt.NDArray[np.integer[Any]]
 Plan = list[Integers]
 
 _POOL = 50  # batches that are sorted by length together
-
-
-@dataclass(frozen=True, eq=False)
-class Examples:
-    """Inputs, each with a target and a length. What has any length is a `tf.RaggedTensor`.
-
-    Of several inputs, or targets, there is a dictionary, by their names in the model.
-    """
-
-    inputs: Any
-    targets: Any
-    lengths: Integers
-
-    def __len__(self) -> int:
-        return len(self.lengths)
 
 
 def sequences(rows: Sequence[Integers], targets: Any) -> Examples:

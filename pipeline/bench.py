@@ -8,7 +8,7 @@ import numpy as np
 import exports
 from exports import keras_export, latency, traced
 from pipeline import batches, exported
-from pipeline.batches import Examples
+from pipeline.data.examples import Examples
 from pipeline.errors import PipelineError
 from pipeline.run import Run
 

@@ -15,7 +15,7 @@ from pipeline.errors import Diverged, PipelineError
 from pipeline.pictures import Panel
 from pipeline.run import Run
 from pipeline.tables import Sheet
-from pipeline.task import Better
+from pipeline.tasks.base import Better
 
 AnyRun = Run[Any]
 
@@ -131,7 +131,7 @@ def _finish(run: AnyRun, runs: Sequence[AnyRun]) -> str | None:
         return f"{title}: {error}"
     if not run.results:
         measured = any(each.results.get("baselines") for each in runs)
-        train.evaluate(run, {} if measured else run.task.baselines)
+        train.evaluate(run, {} if measured else run.task.baselines(run.config))
     return None
 
 

@@ -5,7 +5,7 @@ import hashlib
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,7 +23,6 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     task: str = Field(description="What to learn.")
-    dataset: str = Field(description="Data set to learn from.")
     cell: str = Field(
         default="gru", description="Layer of custom_layers, such as rnn, irnn, lstm, gru."
     )
@@ -56,21 +55,74 @@ class Config(BaseModel):
     )
 
 
-class TextConfig(Config):
-    """The settings of a task that reads words."""
+class SampleConfig(Config):
+    """The settings of a task that knows its data sets."""
 
+    dataset: str = Field(description="Data set to learn from.")
+
+    @property
+    def data(self) -> str:
+        """What to learn from."""
+        return self.dataset
+
+
+class DataConfig(Config):
+    """The settings of a task that learns from anybody's data.
+
+    Attributes:
+        summary: what the task learns, in one line.
+        old_names: names that settings had in older versions, and what they are called now.
+    """
+
+    summary: ClassVar[str]
+    old_names: ClassVar[Mapping[str, str]]
+
+    recipe: str | None = Field(default=None, description="Recipe that the settings are from.")
+    data: str = Field(default="", description="Data to learn from: a file, a folder, or tfds:NAME.")
+    validation: str | None = Field(
+        default=None, description="Data to choose the best epoch on.  [default: part of the data]"
+    )
+    test: str | None = Field(
+        default=None, description="Data to test on.  [default: part of the data]"
+    )
+    split: str | None = Field(
+        default=None, description="Column with train, validation or test in each row."
+    )
+    group: str | None = Field(
+        default=None, description="Column of what stays in one split, such as a person."
+    )
+    on_error: Literal["stop", "skip"] = Field(
+        default="stop", description="Stop at a row that cannot be used, or leave it out."
+    )
+
+
+class ClassifyConfig(DataConfig):
+    """The settings of a task that tells classes apart."""
+
+    summary: ClassVar[str] = "which class a text is of"
+    old_names: ClassVar[Mapping[str, str]] = {
+        "dataset": "data",
+        "embedding": "embedding_dim",
+        "pairs": "bigram_buckets",
+        "counting": "regression_weight",
+    }
+
+    text: str | None = Field(default=None, description="Column of the texts.  [default: inferred]")
+    label: str | None = Field(
+        default=None, description="Column of the labels.  [default: inferred]"
+    )
     vocabulary_size: int = Field(
         default=20_000, ge=3, le=2**24, description="Most frequent words to know."
     )
     max_length: int = Field(default=400, ge=1, le=2**16, description="Words of a text to read.")
-    embedding: Annotated[int, Logarithmic(16, 128)] = Field(
+    embedding_dim: Annotated[int, Logarithmic(16, 128)] = Field(
         default=64, ge=1, le=8192, description="Numbers that stand for a word."
     )
     word_dropout: Annotated[float, Linear(0.0, 0.6)] = Field(
         default=0.0, ge=0, lt=1, description="Fraction of whole words to drop."
     )
-    pairs: int = Field(
-        default=2**18, ge=1, le=2**24, description="Places of the table of neighbouring words."
+    bigram_buckets: int = Field(
+        default=2**18, ge=1, le=2**24, description="Rows of the table of neighbouring words."
     )
     excerpts: int = Field(
         default=0,
@@ -78,27 +130,46 @@ class TextConfig(Config):
         le=1000,
         description="Sentences of each training text to learn from, too.",
     )
-    counting: float = Field(
-        default=0.0, ge=0, lt=1, description="Share in the answer of a regression on counts."
+    regression_weight: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share in the prediction of a logistic regression on words and bigrams.",
     )
 
+
+_RECIPES = {"sentiment": "classify"}  # tasks of older versions, and what they are recipes of now
+TASKS: Mapping[str, type[DataConfig]] = {"classify": ClassifyConfig}
 
 C = TypeVar("C", bound=Config)
 
 
 def merge(preset: C, *layers: Mapping[str, Any]) -> C:
-    """Lay settings over a preset; a later layer beats an earlier one.
+    """Lay settings over a preset; a later layer beats an earlier one. Old names are understood.
 
     Raises:
         PipelineError: a setting is unknown or out of bounds, or they are another task's.
     """
     settings = preset.model_dump()
     for layer in layers:
-        settings.update(layer)
+        settings.update(current({"task": preset.task, **layer}))
     merged = parse(type(preset), settings)
     if merged.task != preset.task:
         raise PipelineError(f"these settings are for the task {merged.task!r}, not {preset.task!r}")
     return merged
+
+
+def current(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings that an older version may have written, in the words of this one."""
+    found = dict(settings)
+    if (recipe := found.get("task")) in _RECIPES:
+        found |= {"task": _RECIPES[recipe], "recipe": recipe}
+    if found.get("task") not in TASKS:
+        return found
+    if "dataset" in found:
+        found["dataset"] = f"tfds:{found['dataset']}"
+    names = TASKS[found["task"]].old_names
+    return {names.get(name, name): value for name, value in found.items()}
 
 
 def parse(kind: type[C], settings: Mapping[str, Any]) -> C:
@@ -108,7 +179,7 @@ def parse(kind: type[C], settings: Mapping[str, Any]) -> C:
         PipelineError: says which setting is wrong, its value, and what is allowed.
     """
     try:
-        return kind.model_validate(settings)
+        return kind.model_validate(current(settings))
     except ValidationError as error:
         complaints = [_complaint(kind, dict(found)) for found in error.errors(include_url=False)]
         raise PipelineError("; ".join(complaints)) from error

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from pipeline import cli, exported, quiet, tables, tasks
+from pipeline import cli, exported, quiet, recipes, tables
 from pipeline.run import Run
 
 _PATH = Path("runs/demo")
@@ -37,7 +37,7 @@ def demo(path: Path, console: Console) -> None:
     """
     started = time.perf_counter()
     quiet.load_tensorflow()
-    run = Run.create(path, tasks.get("sentiment").presets["demo"]())
+    run = Run.create(path, recipes.get("sentiment").presets["demo"]())
     for number, stage in enumerate(_stages(run), start=1):
         state = "done before, and kept" if stage.done else "…"
         console.print(f"[bold]{number}. {stage.name}[/bold] {state}", highlight=False)
@@ -49,12 +49,12 @@ def demo(path: Path, console: Console) -> None:
 def _stages(run: Run[Any]) -> Iterator[Stage]:
     """Give each stage when its turn comes, so that it sees what the ones before it have done."""
     from pipeline import export, train
-    from pipeline.data import loading, reviews
+    from pipeline.data import sources
     from pipeline.data.cache import cache_directory
 
-    dataset = run.config.dataset
-    prepared = (cache_directory() / "tfds" / dataset).is_dir()
-    yield Stage("Fetch the reviews", prepared, lambda: loading.load(dataset, reviews.SOURCES))
+    data = run.config.data
+    prepared = (cache_directory() / "tfds" / data.removeprefix("tfds:")).is_dir()
+    yield Stage("Fetch the reviews", prepared, lambda: sources.read(data))
     yield Stage("Train", run.finished, lambda: cli.train_run(run))
     yield Stage("Evaluate", bool(run.results), lambda: train.evaluate(run))
     yield Stage("Export", run.exports.exists(), lambda: export.export(run))

@@ -14,7 +14,7 @@ from pipeline.data.waiting import spinner
 from pipeline.errors import PipelineError
 from pipeline.messages import say
 from pipeline.run import Run
-from pipeline.task import Figures
+from pipeline.tasks.base import Figures
 
 
 def export(
@@ -132,7 +132,7 @@ def _judge(run: Run[Any], model: keras.Model) -> Judge:
 
 def _card(run: Run[Any]) -> dict[str, str]:
     """What the model card says beside what the exporter measures."""
-    card = {"task": run.task.summary, "data set": run.config.dataset}
+    card = {"task": run.task.summary, "data set": run.config.data}
     if run.results:
         for name, figures in {"test": run.results["model"], **run.results["baselines"]}.items():
             scores = (f"{key} {value:.4f}" for key, value in figures.items() if key != "seconds")

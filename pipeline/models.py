@@ -9,6 +9,7 @@ from keras import ops
 from custom_layers.layers import CellLayer
 from exports import files, keras_file
 from exports.errors import ExportError
+from pipeline import config as configs
 from pipeline.config import Config
 from pipeline.errors import PipelineError
 from pipeline.files import replacing
@@ -40,7 +41,7 @@ def load(path: Path, config: Config, *, with_optimizer: bool) -> keras.Model:
         )
     except ExportError as error:
         raise PipelineError(str(error)) from error
-    mine = config.model_dump()
+    theirs, mine = configs.current(theirs), config.model_dump()
     if other := {name: theirs[name] for name in mine if theirs.get(name, mine[name]) != mine[name]}:
         made = ", ".join(f"{name} = {value!r}" for name, value in other.items())
         raise PipelineError(f"{path} is the model of a run with {made}, not of this one")
@@ -51,7 +52,8 @@ def load(path: Path, config: Config, *, with_optimizer: bool) -> keras.Model:
 def _reject_unlike(path: Path, model: keras.Model, config: Config) -> None:
     """Raise for the model of another task or width; a file of an older version says neither."""
     units = {each.cell.units for each in model._flatten_layers() if isinstance(each, CellLayer)}
-    if model.name != config.task or (units and config.units not in units):
+    names = config.task, getattr(config, "recipe", None)
+    if model.name not in names or (units and config.units not in units):
         raise PipelineError(
             f"{path} is the model {model.name!r} with {sorted(units)} units, and its run is one of "
             f"{config.task!r} with {config.units}"
@@ -99,6 +101,17 @@ class Vote(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments."""
         return {**super().get_config(), "share": self.share}
+
+
+def logits(features: Tensor, classes: int, dropout: float) -> Tensor:
+    """Return how much `features` `[batch, features]` speak for each class; zero is the middle."""
+    features = keras.layers.Dropout(dropout)(features)
+    return keras.layers.Dense(classes, dtype="float32", name="logits")(features)
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """Return the probability of each class."""
+    return keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
 
 
 def mean(sequences: Tensor, real: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipeline import exported, files, pictures, tables
+from pipeline import exported, files, pictures, recipes, tables
 from pipeline.cli import settings
 from pipeline.pages import figures, page
 from pipeline.pages.page import Section
@@ -30,14 +30,14 @@ def write(run: Run[Any]) -> None:
         Section("Exports", list(_exports(run))),
         Section("How it was made", list(_origin(run))),
     ]
-    title = f"{run.config.task}: {run.path.resolve().name}"
+    title = f"{recipes.of(run.config)}: {run.path.resolve().name}"
     files.write(run.report, page.render(title, _introduction(run), sections))
 
 
 def _introduction(run: Run[Any]) -> str:
-    config, summary = run.config, run.task.summary
+    config, summary = run.config, recipes.get(recipes.of(run.config)).summary
     return (
-        f"{summary[0].upper()}{summary[1:]}. Learnt from {config.dataset}, with {config.cell} of "
+        f"{summary[0].upper()}{summary[1:]}. Learnt from {config.data}, with {config.cell} of "
         f"{config.units} units, for {len(run.metrics)} of {config.epochs} epochs."
     )
 

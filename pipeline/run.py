@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from exports import ownership
 from pipeline import config as configs
-from pipeline import files, schema, tasks
+from pipeline import files, recipes, schema, tasks
 from pipeline.config import C, Config
 from pipeline.errors import PipelineError
-from pipeline.task import Figures, Task
+from pipeline.tasks.base import Figures, Task
 
 if TYPE_CHECKING:
     import keras
@@ -26,6 +26,7 @@ class Run(Generic[C]):
     """One training run in a directory.
 
     config.json       every setting
+    columns.json      for a task that reads tables: their columns, and the classes
     vocabulary.txt    for a task that reads words: line k is the word with id k
     metrics.jsonl     the figures of each epoch
     checkpoints/      the model and its optimizer after the last epoch: training goes on from here
@@ -75,10 +76,9 @@ class Run(Generic[C]):
         file = path / "config.json"
         if not file.is_file():
             raise PipelineError(f"{path} is not a run directory: it has no config.json")
-        settings = configs.read(file)
+        settings = configs.current(configs.read(file))
         try:
-            task = tasks.get(str(settings.get("task")))
-            return Run(path, configs.parse(task.settings, settings))
+            return Run(path, configs.parse(tasks.settings(str(settings.get("task"))), settings))
         except PipelineError as error:
             raise PipelineError(f"{file} is damaged: {error}") from error
 
@@ -229,6 +229,21 @@ class Run(Generic[C]):
         """Write the vocabulary: the word with id k at place k."""
         files.write(self.path / "vocabulary.txt", "".join(f"{word}\n" for word in words))
 
+    # Columns
+
+    @property
+    def columns(self) -> schema.Columns | None:
+        """Which columns of the data are read, or None if that is not known yet.
+
+        Raises:
+            PipelineError: the file is damaged.
+        """
+        return self._kept("columns.json", schema.Columns)
+
+    def keep_columns(self, columns: schema.Columns) -> None:
+        """Write which columns of the data are read."""
+        self._keep("columns.json", columns)
+
     # Models
 
     def commit(self, model: keras.Model, figures: Figures) -> None:
@@ -292,7 +307,7 @@ class Run(Generic[C]):
 def default_path(config: Config) -> Path:
     """Name the directory for a run of `config`; the same config has the same one."""
     digest = configs.digest(configs.to_json(config))
-    return Path("runs") / f"{config.task}-{config.cell}-{config.units}-{digest}"
+    return Path("runs") / f"{recipes.of(config)}-{config.cell}-{config.units}-{digest}"
 
 
 def _reject_faulty(file: Path, fault: Any) -> None:

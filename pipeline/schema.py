@@ -25,6 +25,14 @@ class Results(TypedDict):
     baselines: dict[str, Scores]
 
 
+class Columns(TypedDict):
+    """`columns.json`: the columns of a table that are read, and the classes of the target."""
+
+    input: str
+    target: str
+    classes: list[str]
+
+
 class Confusion(TypedDict):
     """How often each label, a row, was taken for each."""
 

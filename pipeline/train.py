@@ -11,12 +11,14 @@ import keras
 from pipeline import batches, compute, environment, report
 from pipeline import marks as marking
 from pipeline.config import Config
+from pipeline.data import sources
+from pipeline.data.examples import Data
 from pipeline.data.waiting import spinner
 from pipeline.errors import Diverged, PipelineError
 from pipeline.progress import TrainingBar, training_bar
 from pipeline.run import Run
 from pipeline.stopwatch import Stopwatch
-from pipeline.task import Baseline, Data, Figures, Task
+from pipeline.tasks.base import Baseline, DataTask, Figures, Task
 
 AnyTask = Task[Any, Any]
 
@@ -70,10 +72,26 @@ def evaluate(run: Run[Any], baselines: Mapping[str, Baseline] | None = None) -> 
             in use by another process.
     """
     with run.owned():
-        results, marks = _evaluated(run, run.task.baselines if baselines is None else baselines)
+        beaten = run.task.baselines(run.config) if baselines is None else baselines
+        results, marks = _evaluated(run, beaten)
         run.keep_results(results, marks)
         report.write(run)
     return results
+
+
+def evaluate_on(run: Run[Any], data: str) -> Figures:
+    """Measure the model of `run` on other data, with the columns of its own.
+
+    Raises:
+        PipelineError: the task of `run` reads no tables, the run has no model yet, or a row cannot
+            be used.
+    """
+    task, model = run.task, run.model()
+    if not isinstance(task, DataTask):
+        raise PipelineError(f"{run.config.task} cannot be tested on other data yet.")
+    examples = task.examples(run, sources.read(data, run.config.on_error))
+    with spinner("Testing the model"):
+        return task.score(task.answers(batches.compute(model), examples), examples)
 
 
 def _evaluated(

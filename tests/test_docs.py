@@ -148,12 +148,12 @@ def test_the_site_has_every_public_name_and_the_equations_of_every_layer(site: P
 
 @pytest.mark.slow
 def test_the_site_has_every_task_with_its_presets(site: Path) -> None:
-    from pipeline import tasks
+    from pipeline import recipes
 
     page = (site / "tasks.html").read_text(encoding="utf-8")
-    for name in tasks.names():
+    for name in recipes.names():
         assert f'<section id="{name.replace("_", "-")}">' in page
-        for preset in tasks.get(name).presets:
+        for preset in recipes.get(name).presets:
             assert f'--preset</span> <span class="pre">{preset}' in page
 
 

@@ -8,7 +8,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from pipeline import tasks
+from pipeline import recipes
 
 
 class Tasks(SphinxDirective):
@@ -16,16 +16,13 @@ class Tasks(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Write the sections as the page's own Markdown."""
-        text = "\n".join(line for name in tasks.names() for line in _section(name))
+        text = "\n".join(line for name in recipes.names() for line in _section(name))
         return self.parse_text_to_nodes(text, allow_section_headings=True)
 
 
 def _section(name: str) -> Iterator[str]:
-    task = tasks.get(name)
-    presets = task.presets
-    yield f"## {name}\n\n{task.summary[0].upper()}{task.summary[1:]}.\n"
-    yield f"Learns from {', '.join(f'`{each}`' for each in task.datasets)}."
-    yield f"`recurrent predict` takes {task.accepts}.\n"
+    summary, presets = recipes.get(name)
+    yield f"## {name}\n\n{summary[0].upper()}{summary[1:]}.\n"
     for preset, make in presets.items():
         yield f"### `--preset {preset}`\n\n{inspect.getdoc(make)}\n"
 

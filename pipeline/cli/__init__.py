@@ -24,15 +24,13 @@ def command() -> None:
 
 @command.command()
 def tasks() -> None:
-    """List what can be learnt, and from what."""
-    from pipeline import tasks
+    """List what can be learnt, and with which presets."""
+    from pipeline import recipes
 
-    for name in tasks.names():
-        task = tasks.get(name)
-        click.echo(f"{name}: {task.summary}")
-        click.echo(f"  data sets: {', '.join(task.datasets)}")
-        click.echo(f"  presets: {', '.join(task.presets)}")
-        click.echo(f"  predict takes: {task.accepts}")
+    for name in recipes.names():
+        recipe = recipes.get(name)
+        click.echo(f"{name}: {recipe.summary}")
+        click.echo(f"  presets: {', '.join(recipe.presets)}")
 
 
 @command.command()

@@ -13,10 +13,10 @@ from pipeline.messages import say
 _GO_ON = "the same command goes on from there"
 
 
-def _train(task: Any, path: Path | None, preset: str, file: Path | None, **flags: Any) -> None:
+def _train(recipe: Any, path: Path | None, preset: str, file: Path | None, **flags: Any) -> None:
     from pipeline import quiet
 
-    config, _ = chosen(task, preset, file, flags)
+    config, _ = chosen(recipe, preset, file, flags)
     quiet.load_tensorflow()
     from pipeline import tables
     from pipeline.run import Run, default_path
@@ -42,7 +42,7 @@ def train_run(run: Any) -> None:
 
 
 def _compare(
-    task: Any,
+    recipe: Any,
     path: Path | None,
     preset: str,
     file: Path | None,
@@ -52,7 +52,7 @@ def _compare(
 ) -> None:
     from pipeline import quiet
 
-    config, _ = chosen(task, preset, file, flags)
+    config, _ = chosen(recipe, preset, file, flags)
     quiet.load_tensorflow()
     from rich.console import Console
 
@@ -69,7 +69,7 @@ def _compare(
 
 
 def _sweep(
-    task: Any,
+    recipe: Any,
     path: Path | None,
     preset: str,
     file: Path | None,
@@ -81,7 +81,7 @@ def _sweep(
 ) -> None:
     from pipeline import quiet
 
-    config, given = chosen(task, preset, file, flags)
+    config, given = chosen(recipe, preset, file, flags)
     quiet.load_tensorflow()
     from rich.console import Console
 

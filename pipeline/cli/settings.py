@@ -1,23 +1,28 @@
 """The settings of a task as options of a verb."""
 
+from __future__ import annotations
+
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import starmap
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import click
+
+if TYPE_CHECKING:
+    from pipeline.recipes.base import Recipe
 
 FOLDER = click.Path(path_type=Path)
 
 
 class OfTask(click.Group):
-    """A verb with a command for each task, whose options are the settings of that task.
+    """A verb with a command for each task and recipe, whose options are the settings.
 
     Args:
-        does: gets the task, and the values of all options by their names.
+        does: gets the recipe, and the values of all options by their names.
         options: those that are no settings.
-        about: what the command of a task does, where `{}` is what the task learns.
+        about: what the command of a task does, where `{}` is what is learnt.
         help: what the verb does.
         without: settings that are no options.
     """
@@ -36,44 +41,50 @@ class OfTask(click.Group):
         self.does = does
         self.options = tuple(options)
         self.about = about
-        self.without = ("task", *without)
+        self.without = ("task", "recipe", *without)
 
     def list_commands(self, context: click.Context) -> list[str]:
-        """Name the tasks."""
-        from pipeline import tasks
+        """Name the tasks and the recipes."""
+        from pipeline import recipes
 
-        return tasks.names()
+        return recipes.names()
 
     def get_command(self, context: click.Context, name: str) -> click.Command:
-        """Make the command of the task called `name`."""
-        from pipeline import tasks
+        """Make the command of the task or recipe called `name`."""
+        from pipeline import recipes
 
-        task = tasks.get(name)
+        recipe = recipes.get(name)
         return click.Command(
             name,
-            params=[*self.options, *_beginning(task), *_settings(task, self.without)],
-            callback=lambda **given: self.does(task, **given),
-            help=self.about.format(task.summary),
-            short_help=task.summary,
+            params=[
+                *self.options,
+                *_beginning(recipe),
+                *_settings(recipe, self.without),
+                *_old_names(recipe),
+            ],
+            callback=lambda **given: self.does(recipe, **given),
+            help=self.about.format(recipe.summary),
+            short_help=recipe.summary,
         )
 
 
 def chosen(
-    task: Any, preset: str, file: Path | None, flags: Mapping[str, Any]
+    recipe: Recipe, preset: str, file: Path | None, flags: Mapping[str, Any]
 ) -> tuple[Any, dict[str, Any]]:
     """Return the config that the user asks for, and the settings among `flags` that are given."""
     from pipeline import config
 
     in_file = config.read(file) if file else {}
     given = {name: value for name, value in flags.items() if value is not None}
-    return config.merge(task.presets[preset](), in_file, given), given
+    return config.merge(recipe.presets[preset](), in_file, given), given
 
 
 def command(config: Any, path: Path) -> str:
     """Return the command that trains the run of `config` at `path`, by its nearest preset."""
-    from pipeline import tasks
+    from pipeline import recipes
 
-    presets = {name: preset() for name, preset in tasks.get(config.task).presets.items()}
+    name = recipes.of(config)
+    presets = {name: preset() for name, preset in recipes.get(name).presets.items()}
     changes = {
         name: {key: value for key, value in config if value != getattr(preset, key)}
         for name, preset in presets.items()
@@ -82,7 +93,7 @@ def command(config: Any, path: Path) -> str:
     options = [f"--preset={preset}", *starmap(_given, changed.items())]
     if None in changed.values():  # which no option can say
         options = [f"--config={path / 'config.json'}"]
-    return shlex.join(["recurrent", "train", config.task, *options, f"--run={path}"])
+    return shlex.join(["recurrent", "train", name, *options, f"--run={path}"])
 
 
 def _given(name: str, value: Any) -> str:
@@ -92,8 +103,8 @@ def _given(name: str, value: Any) -> str:
     return f"--{flag}={value}"
 
 
-def _beginning(task: Any) -> Iterator[click.Option]:
-    presets = list(task.presets)
+def _beginning(recipe: Recipe) -> Iterator[click.Option]:
+    presets = list(recipe.presets)
     yield click.Option(
         ["--preset"],
         type=click.Choice(presets),
@@ -104,10 +115,10 @@ def _beginning(task: Any) -> Iterator[click.Option]:
     yield click.Option(["--config", "file"], type=FOLDER, help="Settings in a JSON file.")
 
 
-def _settings(task: Any, without: Iterable[str]) -> Iterator[click.Option]:
-    """Make an option for each setting of `task`. Whether a value will do, the config says."""
-    preset = next(iter(task.presets.values()))()
-    for name, field in task.settings.model_fields.items():
+def _settings(recipe: Recipe, without: Iterable[str]) -> Iterator[click.Option]:
+    """Make an option for each setting. Whether a value will do, the config says."""
+    preset = next(iter(recipe.presets.values()))()
+    for name, field in type(preset).model_fields.items():
         if name in without:
             continue
         flag, shown = name.replace("_", "-"), getattr(preset, name)
@@ -118,6 +129,14 @@ def _settings(task: Any, without: Iterable[str]) -> Iterator[click.Option]:
             default=None,
             help=f"{field.description}{default}",
         )
+
+
+def _old_names(recipe: Recipe) -> Iterator[click.Option]:
+    """Make a hidden option for each name that a setting had in an older version."""
+    kind = type(next(iter(recipe.presets.values()))())
+    for old, new in getattr(kind, "old_names", {}).items():
+        annotation = kind.model_fields[new].annotation
+        yield click.Option([f"--{old}"], type=_click_type(annotation), hidden=True)
 
 
 def _click_type(annotation: Any) -> Any:

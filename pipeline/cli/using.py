@@ -23,14 +23,44 @@ _AMOUNT = click.IntRange(min=1)
 
 
 @click.command()
+@click.argument("data")
+@click.option("--text", help="Column of the texts.  [default: inferred]")
+@click.option("--label", help="Column of the labels.  [default: inferred]")
+def inspect(data: str, text: str | None, label: str | None) -> None:
+    """Say what the columns of DATA would be taken for, and what is in them.
+
+    DATA is what `recurrent train --data` takes: a file, a folder, or tfds:NAME.
+    """
+    from rich.console import Console
+
+    from pipeline import inspection
+    from pipeline.data import columns, sources
+
+    table = sources.read(data, "skip")
+    click.echo(f"{table.name}: {len(table):,} rows")
+    Console().print(inspection.overview(table).terminal())
+    chosen = columns.text_and_label(table, text, label)
+    for line in inspection.findings(table, chosen):
+        click.echo(line)
+    say(f"next: recurrent train classify --data {data} --text {chosen.text} --label {chosen.label}")
+
+
+@click.command()
 @click.argument("run", type=_FOLDER)
-def evaluate(run: Path) -> None:
+@click.option("--data", help="Test on other data, of the same columns, instead of the test split.")
+def evaluate(run: Path, data: str | None) -> None:
     """Test the model of RUN and its baselines."""
     opened = _open(run)
     from rich.console import Console
 
     from pipeline import tables, train
 
+    if data:
+        figures = train.evaluate_on(opened, data)
+        click.echo(
+            ", ".join(f"{name.replace('_', ' ')} {each:.4f}" for name, each in figures.items())
+        )
+        return
     Console().print(tables.results(train.evaluate(opened), opened.config.cell).terminal())
     say(f"written to {run / 'results.json'} and {run / 'report.html'}")
 
@@ -38,12 +68,23 @@ def evaluate(run: Path) -> None:
 @click.command()
 @click.argument("run", type=_FOLDER)
 @click.argument("subjects", nargs=-1, metavar='["SUBJECT"]...')
-def predict(run: Path, subjects: Sequence[str]) -> None:
-    """Ask the model of RUN about each SUBJECT.
+@click.option("--input", "data", help="Data to predict from, in place of SUBJECTs.")
+@click.option("--output", type=_FOLDER, help="CSV file to write: --input, and the predictions.")
+def predict(run: Path, subjects: Sequence[str], data: str | None, output: Path | None) -> None:
+    """Ask the model of RUN about each SUBJECT, or about each row of a file.
 
-    `recurrent tasks` says what a task takes as one: a text, say, or a sound file. Each line of the
-    standard input is a SUBJECT if none is given here.
+    A SUBJECT is what the task takes: a text, say, or a sound file. Each line of the standard input
+    is a SUBJECT if none is given here.
     """
+    if data or output:
+        if not (data and output) or subjects:
+            raise click.UsageError("give --input and --output together, and no SUBJECT")
+        opened = _open(run)
+        from pipeline import scoring
+
+        scoring.score(opened, data, output)
+        click.echo(output)
+        return
     if not subjects and sys.stdin.isatty():
         raise click.UsageError("give a subject to ask about, or pipe lines in")
     opened = _open(run)
@@ -334,4 +375,4 @@ def _generators() -> str:
     return ", ".join(name for name in tasks.names() if isinstance(tasks.get(name), Generator))
 
 
-VERBS = (evaluate, predict, explain, generate, export, bench, serve, demo)
+VERBS = (inspect, evaluate, predict, explain, generate, export, bench, serve, demo)

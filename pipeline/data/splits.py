@@ -1,8 +1,23 @@
 """The split rule: what an example says decides where it goes, on every machine."""
 
 import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from pipeline.data.table import Split
 
 Content = str | bytes
+
+_TEST, _VALIDATION = 0.2, 0.1  # shares: of all examples, and of those that are not for testing
+
+
+class Parts(NamedTuple):
+    """Numbers of the rows in each split, in an order that the contents alone decide."""
+
+    train: list[int]
+    validation: list[int]
+    test: list[int]
 
 
 def fingerprint(content: Content) -> int:
@@ -19,3 +34,78 @@ def in_test(content: Content) -> bool:
 def in_validation(content: Content) -> bool:
     """Whether `content`, if not kept for testing, is one of the tenth kept for validation."""
     return fingerprint(content) // 10 % 10 < 1
+
+
+def split(
+    contents: Sequence[Content],
+    given: Sequence[Split] | None = None,
+    groups: Sequence[str] | None = None,
+) -> Parts:
+    """Split rows so that no content, and no group, is in two splits.
+
+    A test split that is given stays whole. What is in it is dropped from the others, and so are
+    repetitions. Splits that are not given are taken from the training rows: by their contents, or
+    so that a group stays together.
+
+    Args:
+        contents: what a model is told of each row.
+        given: the split of each row.
+        groups: what must stay together, such as the person that a recording is of.
+    """
+    rows = range(len(contents))
+    of = {name: [row for row in rows if given and given[row] == name] for name in set(given or ())}
+    train = _first(contents, of["train"] if given else rows)
+    test = of.get("test")
+    if test is None:
+        test = _taken(train, _rule(contents, groups, train.values(), _TEST, in_test))
+    if "validation" in of:
+        validation = _first(contents, of["validation"])
+    else:
+        rule = _rule(contents, groups, train.values(), _VALIDATION, in_validation)
+        validation = _first(contents, _taken(train, rule))
+    for row in test:
+        validation.pop(contents[row], None)
+        train.pop(contents[row], None)
+    for content in validation:
+        train.pop(content, None)
+
+    def ordered(found: Iterable[int]) -> list[int]:
+        """The order of the fingerprints mixes the classes."""
+        return sorted(found, key=lambda row: fingerprint(contents[row]))
+
+    return Parts(ordered(train.values()), ordered(validation.values()), ordered(test))
+
+
+def _first(contents: Sequence[Content], rows: Iterable[int]) -> dict[Content, int]:
+    """Return the first row of each content."""
+    found: dict[Content, int] = {}
+    for row in rows:
+        found.setdefault(contents[row], row)
+    return found
+
+
+def _taken(train: dict[Content, int], belongs: Callable[[int], bool]) -> list[int]:
+    """Take rows that belong elsewhere out of `train`."""
+    return [train.pop(content) for content, row in list(train.items()) if belongs(row)]
+
+
+def _rule(
+    contents: Sequence[Content],
+    groups: Sequence[str] | None,
+    rows: Iterable[int],
+    share: float,
+    by_content: Callable[[Content], bool],
+) -> Callable[[int], bool]:
+    """Return what says whether a row is taken: by its content, or with its group.
+
+    Groups are taken in the order of their fingerprints until they have `share` of the rows.
+    """
+    if groups is None:
+        return lambda row: by_content(contents[row])
+    sizes = Counter(groups[row] for row in rows)
+    chosen: set[str] = set()
+    for group in sorted(sizes, key=fingerprint):
+        if sum(sizes[each] for each in chosen) >= share * sizes.total():
+            break
+        chosen.add(group)
+    return lambda row: groups[row] in chosen

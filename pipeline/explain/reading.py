@@ -10,8 +10,8 @@ import numpy.typing as npt
 from keras import ops
 
 from pipeline import batches
+from pipeline.data.examples import Compute
 from pipeline.parts import writing
-from pipeline.task import Compute
 
 Array = npt.NDArray[Any]
 Inputs = Mapping[str, Array]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pipeline.config import C
 from pipeline.errors import PipelineError
 from pipeline.run import Run
-from pipeline.task import D, Task
+from pipeline.tasks.base import D, Task
 
 Probabilities = npt.NDArray[np.floating[Any]]
 

@@ -12,8 +12,8 @@ from keras import ops
 
 from exports import Hearing
 from pipeline import batches, files, models
-from pipeline.batches import Examples
 from pipeline.data.builders.spoken_digits import COEFFICIENTS
+from pipeline.data.examples import Examples
 from pipeline.data.recordings import RATES, Sound
 from pipeline.errors import PipelineError
 from pipeline.parts import cepstrum, log_mel, sound

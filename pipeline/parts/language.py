@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from pipeline.config import Config
+from pipeline.config import SampleConfig
+from pipeline.data.examples import Compute, Data
 from pipeline.errors import PipelineError
 from pipeline.parts.generation import Continuation, Generator, Sampling, draw
 from pipeline.space import Logarithmic
-from pipeline.task import Answer, Baseline, Compute, Data, Figures, Fit
+from pipeline.tasks.base import Answer, Baseline, Figures, Fit
 
 if TYPE_CHECKING:
     import keras
     import numpy.typing as npt
 
     from exports.runtime import Stream
-    from pipeline.batches import Examples
+    from pipeline.data.examples import Examples
     from pipeline.explain.reading import Reading
     from pipeline.marks import Marks
     from pipeline.run import Run
@@ -41,7 +42,7 @@ _SHOWN = 5  # likely tokens in a prediction
 _SAMPLE = (2, 16)  # windows, and tokens of each, that exported formats are compared on
 
 
-class LanguageConfig(Config):
+class LanguageConfig(SampleConfig):
     """The settings of a task that reads running text."""
 
     bidirectional: bool = Field(
@@ -212,8 +213,7 @@ class Language(Generator[LanguageConfig, LanguageData]):
         read_before = np.concatenate([np.arange(1, length + 1) for length in data.test.lengths])
         return Marks(-answers, "nats", read_before, "tokens before", read)
 
-    @property
-    def baselines(self) -> Mapping[str, Baseline]:
+    def baselines(self, config: LanguageConfig) -> Mapping[str, Baseline]:
         """Two that see a few tokens: one counts, the other learns."""
         return {
             f"Kneser-Ney, {self.order} tokens": self._count,
@@ -314,7 +314,7 @@ def windows(ids: Ids, length: int) -> Examples:
     """Cut a text into windows. Each token but the first is the target of the one before it."""
     import tensorflow as tf
 
-    from pipeline.batches import Examples
+    from pipeline.data.examples import Examples
 
     starts = np.arange(0, len(ids) - 1, length)
     lengths = np.minimum(length, len(ids) - 1 - starts)

@@ -14,13 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline import batches
-from pipeline.batches import Examples
 from pipeline.data import handwritten, remembering
+from pipeline.data.examples import Compute, Examples
 from pipeline.errors import PipelineError
 from pipeline.explain import reading
 from pipeline.explain.reading import Explained
 from pipeline.marks import Choices, Marks, Mistake, Picture, of_choices
-from pipeline.task import Compute
 
 Array = npt.NDArray[Any]
 Example = Callable[[int], str | Picture]

@@ -9,9 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline import batches
-from pipeline.batches import Examples
+from pipeline.data.examples import Compute, Data, Examples
 from pipeline.parts.decoding import Hypothesis, Integers, Scores, beam_search
-from pipeline.task import Compute, Data
 
 BOUNDARY = 1  # the symbol before the first one, and after the last one; 0 is padding
 FIRST = 2  # the first of the symbols between

@@ -9,13 +9,23 @@ import importlib
 import pkgutil
 from typing import Any
 
+from pipeline.config import TASKS, Config
 from pipeline.errors import PipelineError
-from pipeline.task import Task
+from pipeline.tasks.base import Task
 
 
 def names() -> list[str]:
     """Name every task."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(each.name for each in pkgutil.iter_modules(__path__) if each.name != "base")
+
+
+def settings(name: str) -> type[Config]:
+    """Return the class of the config of the task called `name`, and import little.
+
+    Raises:
+        PipelineError: there is none.
+    """
+    return TASKS[name] if name in TASKS else get(name).settings
 
 
 def get(name: str) -> Task[Any, Any]:

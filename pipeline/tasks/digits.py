@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from pipeline.config import Config
+from pipeline.config import SampleConfig
+from pipeline.data.examples import Data
 from pipeline.errors import PipelineError
 from pipeline.parts import subjects
 from pipeline.space import Linear
-from pipeline.task import Answer, Baseline, Data, Figures, Fit, Task
+from pipeline.tasks.base import Answer, Baseline, Figures, Fit, SampleTask
 
 if TYPE_CHECKING:
     import keras
     import numpy.typing as npt
 
-    from pipeline.batches import Examples
+    from pipeline.data.examples import Examples
     from pipeline.data.recordings import Recording, Sound
     from pipeline.explain.reading import Reading
     from pipeline.marks import Marks
@@ -31,7 +32,7 @@ _SURE = 0.9  # a probability from which the next likely label is not worth a wor
 _COMPARED = 1000  # test recordings that the exported formats are compared on, at most
 
 
-class DigitsConfig(Config):
+class DigitsConfig(SampleConfig):
     """The settings of a task that hears recordings."""
 
     noise: Annotated[float, Linear(0.0, 1.0)] = Field(
@@ -80,7 +81,7 @@ def speech_commands() -> DigitsConfig:
     )
 
 
-class Digits(Task[DigitsConfig, DigitsData]):
+class Digits(SampleTask[DigitsConfig, DigitsData]):
     """Tells which digit, or command, a recording says."""
 
     summary = "which digit, or command, is spoken"
@@ -155,8 +156,7 @@ class Digits(Task[DigitsConfig, DigitsData]):
             lambda place: f"test recording {place + 1}, {test.lengths[place]} {steps}",
         )
 
-    @property
-    def baselines(self) -> Mapping[str, Baseline]:
+    def baselines(self, config: DigitsConfig) -> Mapping[str, Baseline]:
         """Two that know mean and spread of the frames, and not their order."""
         return {"feed-forward network": feed_forward, "support vectors": support_vectors}
 

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from pipeline.config import Config
+from pipeline.config import SampleConfig
+from pipeline.data.examples import Data
 from pipeline.errors import PipelineError
 from pipeline.parts import subjects
-from pipeline.task import Answer, Baseline, Data, Figures, Fit, Task
+from pipeline.tasks.base import Answer, Baseline, Figures, Fit, SampleTask
 
 if TYPE_CHECKING:
     import keras
     import numpy.typing as npt
 
-    from pipeline.batches import Examples
+    from pipeline.data.examples import Examples
     from pipeline.data.loading import Splits
     from pipeline.data.remembering import Episode
     from pipeline.explain.reading import Reading
@@ -33,7 +34,7 @@ _COMPARED = 100  # test examples that exported formats are compared on
 _CLIP = 1.0  # largest norm of dL/dstate of an example, so that no cell's training explodes
 
 
-class MemoryConfig(Config):
+class MemoryConfig(SampleConfig):
     """The settings of a task that remembers; `dataset` names the problem."""
 
     gap: int = Field(
@@ -106,7 +107,7 @@ def rows() -> MemoryConfig:
     return country().model_copy(update={**update, "learning_rate": 5e-3})
 
 
-class Memory(Task[MemoryConfig, MemoryData]):
+class Memory(SampleTask[MemoryConfig, MemoryData]):
     """Remembers for long."""
 
     summary = "what came long before the question: a country, numbers, symbols, the rows of a digit"
@@ -208,8 +209,7 @@ class Memory(Task[MemoryConfig, MemoryData]):
             lambda place: problem.shown(test[place].inputs, f"test example {place + 1}"),
         )
 
-    @property
-    def baselines(self) -> Mapping[str, Baseline]:
+    def baselines(self, config: MemoryConfig) -> Mapping[str, Baseline]:
         """Chance, and a network that sees what occurs but not when."""
         return {"chance": chance, "feed-forward network": feed_forward}
 

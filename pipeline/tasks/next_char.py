@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.parts.language import Language, LanguageConfig
-from pipeline.task import Figures
+from pipeline.tasks.base import Figures
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pipeline.batches import Examples
+    from pipeline.data.examples import Examples
 
 
 def next_char() -> LanguageConfig:

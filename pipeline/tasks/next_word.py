@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.parts.language import Language, LanguageConfig
-from pipeline.task import Figures
+from pipeline.tasks.base import Figures
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pipeline.batches import Examples
+    from pipeline.data.examples import Examples
 
 # A word with what is inside it, two dashes, any other mark, or the end of a line.
 _TOKEN = re.compile(r"\w+(?:['’-]\w+)*|--|[^\w\s]|\n")

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from pipeline.config import Config
+from pipeline.config import SampleConfig
+from pipeline.data.examples import Compute, Data
 from pipeline.errors import PipelineError
-from pipeline.task import Answer, Baseline, Better, Compute, Data, Figures, Fit, Task
+from pipeline.tasks.base import Answer, Baseline, Better, Figures, Fit, SampleTask
 
 if TYPE_CHECKING:
     import keras
     import numpy.typing as npt
 
-    from pipeline.batches import Examples
+    from pipeline.data.examples import Examples
     from pipeline.data.loading import Splits
     from pipeline.data.pronunciations import Pronunciation, Word
     from pipeline.explain.reading import Reading as StepByStep
@@ -36,7 +37,7 @@ _WINDOW_EPOCHS = 5  # of the feed-forward network, which sees every letter as an
 _SURE = 0.9  # a probability from which the next candidates are not worth a word
 
 
-class PronounceConfig(Config):
+class PronounceConfig(SampleConfig):
     """The settings of a task that turns letters into phonemes."""
 
     embedding: int = Field(
@@ -71,7 +72,7 @@ def pronounce() -> PronounceConfig:
     )
 
 
-class Pronounce(Task[PronounceConfig, PronounceData]):
+class Pronounce(SampleTask[PronounceConfig, PronounceData]):
     """Tells the phonemes of a word."""
 
     summary = "how a word is spoken"
@@ -171,8 +172,7 @@ class Pronounce(Task[PronounceConfig, PronounceData]):
         errors, _ = np.transpose([word.nearest for word in spoken])
         return Marks(errors, "wrong phonemes", lengths, "letters", read)
 
-    @property
-    def baselines(self) -> Mapping[str, Baseline]:
+    def baselines(self, config: PronounceConfig) -> Mapping[str, Baseline]:
         """Two that take a word letter by letter."""
         return {"n-grams": n_grams, "feed-forward network": feed_forward}
 

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from pipeline.config import Config
+from pipeline.config import SampleConfig
+from pipeline.data.examples import Compute, Data
 from pipeline.errors import PipelineError
 from pipeline.parts import subjects
-from pipeline.task import Answer, Baseline, Compute, Data, Figures, Fit, Task
+from pipeline.tasks.base import Answer, Baseline, Figures, Fit, SampleTask
 
 if TYPE_CHECKING:
     import keras
     import numpy.typing as npt
 
-    from pipeline.batches import Examples
     from pipeline.data.captions import Captioned
+    from pipeline.data.examples import Examples
     from pipeline.data.loading import Splits
     from pipeline.data.pictures import Pixels
     from pipeline.explain.reading import Reading
@@ -39,7 +40,7 @@ _SMALLEST = 4  # height of the picture that the last convolution leaves, at most
 _THUMBNAIL = (16, 16)  # width and height at which nearest pictures are looked for
 
 
-class SpellConfig(Config):
+class SpellConfig(SampleConfig):
     """The settings of a task that looks at pictures and writes letters."""
 
     bidirectional: bool = Field(default=False, description="Has no meaning for what is written.")
@@ -120,7 +121,7 @@ def photos() -> SpellConfig:
     )
 
 
-class Spell(Task[SpellConfig, SpellData]):
+class Spell(SampleTask[SpellConfig, SpellData]):
     """Spells what a picture shows."""
 
     summary = "to spell what a picture shows"
@@ -222,8 +223,7 @@ class Spell(Task[SpellConfig, SpellData]):
         lengths = np.array(list(map(len, captions)))
         return Marks(errors, "wrong letters", lengths, "letters", read)
 
-    @property
-    def baselines(self) -> Mapping[str, Baseline]:
+    def baselines(self, config: SpellConfig) -> Mapping[str, Baseline]:
         """One that writes without memory, and one that repeats what it has seen."""
         return {"all letters at once": all_at_once, "nearest picture": nearest_picture}
 

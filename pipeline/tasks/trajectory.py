@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from pipeline.config import Config
+from pipeline.config import SampleConfig
+from pipeline.data.examples import Data
 from pipeline.errors import PipelineError
 from pipeline.parts import subjects
 from pipeline.space import Logarithmic
-from pipeline.task import Answer, Baseline, Data, Figures, Fit, Task
+from pipeline.tasks.base import Answer, Baseline, Figures, Fit, SampleTask
 
 if TYPE_CHECKING:
     import keras
     import numpy.typing as npt
 
-    from pipeline.batches import Examples
+    from pipeline.data.examples import Examples
     from pipeline.data.trajectories import Positions, Window
     from pipeline.explain.reading import Array, Explained, Reading, Tensor
     from pipeline.marks import Marks
@@ -33,7 +34,7 @@ _STANDING = 1e-6  # the square of a speed, below which a ball goes nowhere
 _FAR = 1000.0  # metres; who is farther off than that gave other units
 
 
-class TrajectoryConfig(Config):
+class TrajectoryConfig(SampleConfig):
     """The settings of a task that follows a ball."""
 
     window: Annotated[int, Logarithmic(4, 50)] = Field(
@@ -77,7 +78,7 @@ def bouncing_ball() -> TrajectoryConfig:
     return hawkeye().model_copy(update=update)
 
 
-class Trajectory(Task[TrajectoryConfig, Data]):
+class Trajectory(SampleTask[TrajectoryConfig, Data]):
     """Tells where a ball will be in 0.2 and in 0.5 seconds."""
 
     summary = "where a ball will be in 0.2 and in 0.5 seconds"
@@ -165,8 +166,7 @@ class Trajectory(Task[TrajectoryConfig, Data]):
         errors = distances(answers, targets)[:, -1]
         return Marks(errors, f"metres at {AHEAD[-1]} s", test.lengths, "positions", read)
 
-    @property
-    def baselines(self) -> Mapping[str, Baseline]:
+    def baselines(self, config: TrajectoryConfig) -> Mapping[str, Baseline]:
         """What physics knows, and a network that knows nothing of time."""
         return {
             "stand still": partial(polynomial, degree=0),

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from pipeline.config import Config
+from pipeline.config import SampleConfig
+from pipeline.data.examples import Compute, Data
 from pipeline.errors import PipelineError
 from pipeline.parts import subjects
-from pipeline.task import Answer, Baseline, Compute, Data, Figures, Fit, Task
+from pipeline.tasks.base import Answer, Baseline, Figures, Fit, SampleTask
 
 if TYPE_CHECKING:
     import keras
     import numpy.typing as npt
 
-    from pipeline.batches import Examples
+    from pipeline.data.examples import Examples
     from pipeline.data.loading import Splits
     from pipeline.data.translations import Translated, Words
     from pipeline.explain.reading import Reading
@@ -36,7 +37,7 @@ _WIDTH = 4  # translations that the search follows at a time
 _COMPARED = 64  # test sentences that the exported formats are compared on
 
 
-class TranslateConfig(Config):
+class TranslateConfig(SampleConfig):
     """The settings of a task that turns words into words."""
 
     vocabulary_size: int = Field(
@@ -68,7 +69,7 @@ def translate() -> TranslateConfig:
     )
 
 
-class Translate(Task[TranslateConfig, TranslateData]):
+class Translate(SampleTask[TranslateConfig, TranslateData]):
     """Writes a sentence in another language."""
 
     summary = "a sentence in another language"
@@ -172,8 +173,7 @@ class Translate(Task[TranslateConfig, TranslateData]):
         lengths = np.array([len(each.sentence) for each in test])
         return Marks(errors, "wrong words", lengths, "words", read)
 
-    @property
-    def baselines(self) -> Mapping[str, Baseline]:
+    def baselines(self, config: TranslateConfig) -> Mapping[str, Baseline]:
         """One that leaves the words where they are, and one that repeats what it has seen."""
         return {"word by word": word_by_word, "nearest sentence": nearest_sentence}
 

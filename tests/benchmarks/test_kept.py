@@ -7,12 +7,12 @@ import pytest
 
 from benchmarks import kept
 from benchmarks.kept import Kept, settings
-from pipeline import config, quiet, tasks
+from pipeline import config, quiet, recipes
 from pipeline.config import Config
 
 
 def small(**further: object) -> Config:
-    preset = tasks.get("memory").presets["country"]()
+    preset = recipes.get("memory").presets["country"]()
     sizes = {"gap": 5, "limit": 32, "epochs": 1, "units": 2}
     return config.merge(preset, sizes, further)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline import cli, quiet
-from pipeline.config import TextConfig
+from pipeline.config import ClassifyConfig
 from pipeline.run import Run
 from tests.pipeline.small import Outcome, small
 
@@ -28,7 +28,7 @@ def recurrent(
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Run[TextConfig]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Run[ClassifyConfig]:
     """A small run, trained. Leave it as it is."""
     quiet.load_tensorflow()
     from pipeline.train import train

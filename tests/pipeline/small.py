@@ -8,19 +8,19 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pipeline import config, quiet, tasks
-from pipeline.config import C, TextConfig
+from pipeline import config, quiet, recipes
+from pipeline.config import C, ClassifyConfig
 from pipeline.run import Run
 
 SMALL = {
-    "dataset": "movie_reviews/imdb",
+    "data": "tfds:movie_reviews/imdb",
     "excerpts": 0,
     "limit": 48,
     "epochs": 2,
     "units": 4,
     "bidirectional": False,
-    "embedding": 4,
-    "pairs": 64,
+    "embedding_dim": 4,
+    "bigram_buckets": 64,
     "batch_size": 16,
     "max_length": 30,
     "vocabulary_size": 500,
@@ -37,8 +37,8 @@ class Outcome(NamedTuple):
     err: str
 
 
-def small(**settings: Any) -> TextConfig:
-    return config.merge(tasks.get("sentiment").presets["demo"](), SMALL, settings)
+def small(**settings: Any) -> ClassifyConfig:
+    return config.merge(recipes.get("sentiment").presets["demo"](), SMALL, settings)
 
 
 def trained(path: Path, settings: C, baselines: Sequence[str] | None = None) -> Run[C]:
@@ -48,8 +48,8 @@ def trained(path: Path, settings: C, baselines: Sequence[str] | None = None) -> 
 
     run = Run.create(path, settings)
     train.train(run)
-    chosen = run.task.baselines if baselines is None else baselines
-    train.evaluate(run, {name: run.task.baselines[name] for name in chosen})
+    known = run.task.baselines(settings)
+    train.evaluate(run, {name: known[name] for name in (known if baselines is None else baselines)})
     return run
 
 
@@ -60,7 +60,7 @@ def options(**settings: Any) -> list[str]:
     return [*flags, *(f"--{name.replace('_', '-')}={value}" for name, value in given.items())]
 
 
-def copy(run: Run[TextConfig], folder: Path) -> Run[TextConfig]:
+def copy(run: Run[ClassifyConfig], folder: Path) -> Run[ClassifyConfig]:
     """A copy of a run, to be spoilt."""
     shutil.copytree(run.path, folder)
     return Run.open(folder)

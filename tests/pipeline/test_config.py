@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import config, tasks
-from pipeline.config import TextConfig
+from pipeline import config, recipes, tasks
+from pipeline.config import ClassifyConfig
 from pipeline.errors import PipelineError
 
-PRESET = TextConfig(task="sentiment", dataset="movie_reviews/imdb")
+PRESET = ClassifyConfig(task="classify", data="tfds:movie_reviews/imdb")
 
 settings = st.fixed_dictionaries(
     {},
@@ -43,7 +43,7 @@ def test_a_flag_beats_the_file_and_the_file_beats_the_preset(
 @given(settings)
 def test_json_keeps_every_setting(given: dict[str, Any]) -> None:
     whole = config.merge(PRESET, given)
-    assert config.parse(TextConfig, json.loads(config.to_json(whole))) == whole
+    assert config.parse(ClassifyConfig, json.loads(config.to_json(whole))) == whole
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_json_keeps_every_setting(given: dict[str, Any]) -> None:
         ({"learning_rate": float("nan")}, "learning_rate = nan"),
         ({"precision": "float64"}, "'float32', 'mixed_bfloat16' or 'mixed_float16'"),
         ({"unist": 3}, "no setting is called 'unist'; did you mean 'units'?"),
-        ({"zzz": 3}, "there are task, dataset, cell"),
-        ({"task": "other"}, "for the task 'other', not 'sentiment'"),
+        ({"zzz": 3}, "there are task, cell"),
+        ({"task": "other"}, "for the task 'other', not 'classify'"),
         ({"units": 0, "epochs": 0}, "units = 0.*; epochs = 0"),
     ],
 )
@@ -72,7 +72,7 @@ def test_a_wrong_setting_is_named_with_its_value_and_what_is_allowed(
 
 def test_a_missing_setting_is_named() -> None:
     with pytest.raises(PipelineError, match="the setting 'dataset' is missing"):
-        config.parse(TextConfig, {"task": "sentiment"})
+        config.parse(ClassifyConfig, {"task": "sentiment"})
 
 
 @pytest.mark.parametrize("content", ['{"units": 6', "[1, 2]", '{"units": \xff}'])
@@ -88,15 +88,15 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         config.read(tmp_path / "settings.json")
 
 
-@pytest.mark.parametrize("name", tasks.names())
+@pytest.mark.parametrize("name", recipes.names())
 def test_every_preset_of_a_task_has_its_settings(name: str) -> None:
-    task = tasks.get(name)
-    assert task.presets
-    for preset in task.presets.values():
+    recipe = recipes.get(name)
+    assert recipe.presets
+    for preset in recipe.presets.values():
         made = preset()
-        assert type(made) is task.settings and made.task == name
+        assert type(made) is tasks.settings(made.task) and recipes.of(made) == name
 
 
 def test_every_setting_says_what_it_is() -> None:
     for name in tasks.names():
-        assert all(field.description for field in tasks.get(name).settings.model_fields.values())
+        assert all(field.description for field in tasks.settings(name).model_fields.values())

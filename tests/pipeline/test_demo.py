@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from pipeline import demo
+from pipeline.recipes import sentiment
 from pipeline.run import Run
-from pipeline.tasks import sentiment
 from tests.pipeline.small import small
 
 

@@ -10,9 +10,9 @@ import soundfile
 import tensorflow as tf
 
 import exports
-from pipeline import config, tasks
-from pipeline.batches import Examples
+from pipeline import config, recipes
 from pipeline.data import loading, recordings
+from pipeline.data.examples import Examples
 from pipeline.parts import sound
 from pipeline.run import Run
 from pipeline.tasks import digits
@@ -27,7 +27,7 @@ SMALL = {"limit": 300, "epochs": 8, "units": 16, "batch_size": 16, "learning_rat
 @pytest.fixture(scope="module")
 def heard(tmp_path_factory: pytest.TempPathFactory) -> Run[DigitsConfig]:
     """A run on 300 recordings, trained and tested. Leave it as it is."""
-    settings = config.merge(tasks.get("digits").presets["digits"](), SMALL)
+    settings = config.merge(recipes.get("digits").presets["digits"](), SMALL)
     return trained(tmp_path_factory.mktemp("runs") / "run", settings)
 
 

@@ -15,8 +15,8 @@ import pytest
 import soundfile
 
 import custom_layers
-from pipeline import batches, config, models, tasks
-from pipeline.config import TextConfig
+from pipeline import batches, config, models, recipes
+from pipeline.config import TASKS, ClassifyConfig
 from pipeline.data import loading
 from pipeline.data.recordings import SOURCES
 from pipeline.errors import PipelineError
@@ -72,19 +72,19 @@ WORDS = [
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Run[TextConfig]:
+def both(tmp_path_factory: pytest.TempPathFactory) -> Run[ClassifyConfig]:
     """A run that reads from both ends. Leave it as it is."""
     settings = small(bidirectional=True, epochs=1)
     return trained_run(tmp_path_factory.mktemp("runs") / "both", settings, [])
 
 
 @pytest.fixture(scope="module")
-def explanation(both: Run[TextConfig]) -> Explanation:
+def explanation(both: Run[ClassifyConfig]) -> Explanation:
     return explained(both, TEXT)
 
 
 @pytest.fixture(scope="module")
-def file(both: Run[TextConfig], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def file(both: Run[ClassifyConfig], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of two runs."""
     path = tmp_path_factory.mktemp("pages") / "page.html"
     runs.explain([both, both], TEXT, path)
@@ -119,7 +119,7 @@ def text(element: Any) -> str:
 
 
 def test_what_it_says_is_what_it_says_about_each_beginning(
-    both: Run[TextConfig], explanation: Explanation
+    both: Run[ClassifyConfig], explanation: Explanation
 ) -> None:
     assert list(explanation.reading.steps) == WORDS
     (ids,) = explanation.reading.inputs.values()
@@ -164,7 +164,7 @@ def test_gradients_are_finite_differences_of_the_embedding() -> None:
 
 
 def test_both_directions_are_in_the_order_of_reading(
-    both: Run[TextConfig], explanation: Explanation
+    both: Run[ClassifyConfig], explanation: Explanation
 ) -> None:
     walks = {walk.layer.split("_")[0]: walk for walk in explanation.walks}
     seen = custom_layers.trace(both.model(), explanation.reading.inputs["tokens"])
@@ -241,7 +241,7 @@ def test_the_gradient_is_drawn_by_lag_with_the_clip(explanation: Explanation) ->
     np.testing.assert_array_equal(walk(backwards=True).by_lag("h"), [1, 2, 4])
 
 
-def test_the_untrained_model_is_another_and_the_same_again(both: Run[TextConfig]) -> None:
+def test_the_untrained_model_is_another_and_the_same_again(both: Run[ClassifyConfig]) -> None:
     model = both.model()
     one, again = (measure.untrained(model, seed=3) for _ in range(2))
     for first, second in zip(one, again, strict=True):
@@ -290,7 +290,7 @@ def test_readings_that_share_steps_are_put_together() -> None:
     assert [each.tolist() for each in places] == [[0, 1], [0, 1, 3, 4, 5], [2, 3, 4, 5, 6], [0, 1]]
 
 
-def test_a_run_that_is_to_read_less_has_the_first_steps(both: Run[TextConfig]) -> None:
+def test_a_run_that_is_to_read_less_has_the_first_steps(both: Run[ClassifyConfig]) -> None:
     run = Run(both.path, both.config.model_copy(update={"max_length": 3}))
     assert run.task.reading(run, both.model(), TEXT).steps == WORDS[:3]
 
@@ -334,7 +334,7 @@ def test_steps_that_a_run_does_not_read_are_hatched(
 
 
 def test_the_command_writes_page_and_figures(
-    recurrent: Command, both: Run[TextConfig], tmp_path: Path
+    recurrent: Command, both: Run[ClassifyConfig], tmp_path: Path
 ) -> None:
     file, folder = tmp_path / "page.html", tmp_path / "figures"
     outcome = recurrent("explain", both.path, TEXT, "--to", file, "--figures", folder)
@@ -346,9 +346,9 @@ def test_the_command_writes_page_and_figures(
 
 
 def test_what_cannot_be_explained_is_said_in_one_line(
-    recurrent: Command, both: Run[TextConfig], tmp_path: Path
+    recurrent: Command, both: Run[ClassifyConfig], tmp_path: Path
 ) -> None:
-    other = Run.create(tmp_path / "other", tasks.get("digits").presets["digits"]())
+    other = Run.create(tmp_path / "other", recipes.get("digits").presets["digits"]())
     with run_of("memory", "country", tmp_path / "near", gap=10) as near:
         pass
     with run_of("memory", "country", tmp_path / "far", gap=20) as far:
@@ -363,8 +363,21 @@ def test_what_cannot_be_explained_is_said_in_one_line(
     assert not (tmp_path / "page.html").exists()
 
 
-SHORT = {"limit": 16, "epochs": 1, "units": 3, "batch_size": 8, "embedding": 4, "filters": 2}
-PRESETS = [(name, preset) for name in tasks.names() for preset in tasks.get(name).presets]
+SHORT = {
+    "limit": 16,
+    "epochs": 1,
+    "units": 3,
+    "batch_size": 8,
+    "embedding": 4,
+    "embedding_dim": 4,
+    "filters": 2,
+}
+PRESETS = [
+    (name, preset)
+    for name in recipes.names()
+    if name not in TASKS  # the defaults of a task name no data
+    for preset in recipes.get(name).presets
+]
 FEWER: dict[str, dict[str, Any]] = {  # and whatever else makes a preset small
     "adding": {"gap": 12},
     "copying": {"gap": 5},
@@ -406,7 +419,7 @@ def made_up(preset: str, folder: Path) -> Iterator[None]:
 @contextmanager
 def run_of(name: str, preset: str, folder: Path, **settings: Any) -> Iterator[Run[Any]]:
     """A small run of a preset, and its data for as long as it is looked at."""
-    chosen = tasks.get(name).presets[preset]()
+    chosen = recipes.get(name).presets[preset]()
     fewer = {each: value for each, value in SHORT.items() if hasattr(chosen, each)}
     with made_up(preset, folder):
         yield untested(folder / "run", config.merge(chosen, fewer, FEWER.get(preset, {}), settings))
@@ -414,7 +427,9 @@ def run_of(name: str, preset: str, folder: Path, **settings: Any) -> Iterator[Ru
 
 def asked(run: Run[Any], subject: str | None = None) -> tuple[Reading, Array, Explained]:
     """How the model of a run reads, what it answers after each step, and what is explained."""
-    reading = run.task.reading(run, run.model(), subject or SUBJECTS.get(run.config.task, "1"))
+    reading = run.task.reading(
+        run, run.model(), subject or SUBJECTS.get(recipes.of(run.config), "1")
+    )
     answers = reading.running(batches.compute(reading.model), reading)
     return reading, answers, reading.explain(answers)
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from pipeline import models, train
-from pipeline.config import Config, TextConfig
+from pipeline.config import ClassifyConfig, Config
+from pipeline.data.examples import Data
 from pipeline.run import Run
-from pipeline.task import Data, Fit
+from pipeline.tasks.base import Fit
 from tests.pipeline.small import copy
 
 
@@ -53,7 +54,7 @@ def observed(run: Run[Any], epochs: int, seed: int = 0) -> Observed:
 
 
 @pytest.fixture(scope="module")
-def twice(trained: Run[TextConfig], tmp_path_factory: pytest.TempPathFactory) -> list[Observed]:
+def twice(trained: Run[ClassifyConfig], tmp_path_factory: pytest.TempPathFactory) -> list[Observed]:
     """One model, trained twice for four epochs."""
     run = copy(trained, tmp_path_factory.mktemp("fit") / "run")
     return [observed(run, epochs=4) for _ in range(2)]
@@ -64,7 +65,9 @@ def test_the_rate_goes_down_along_half_a_cosine_to_zero(twice: list[Observed]) -
     np.testing.assert_allclose(twice[0].rates, 0.01 * (1 + np.cos(angles)) / 2, atol=1e-8)
 
 
-def test_weights_decay_as_the_config_says(twice: list[Observed], trained: Run[TextConfig]) -> None:
+def test_weights_decay_as_the_config_says(
+    twice: list[Observed], trained: Run[ClassifyConfig]
+) -> None:
     assert twice[0].optimizer.weight_decay == trained.config.weight_decay
 
 
@@ -79,7 +82,7 @@ def test_every_epoch_has_an_order_and_a_dropout_of_its_own(twice: list[Observed]
 
 
 def test_a_seed_decides_order_and_dropout(
-    twice: list[Observed], trained: Run[TextConfig], tmp_path: Path
+    twice: list[Observed], trained: Run[ClassifyConfig], tmp_path: Path
 ) -> None:
     other = observed(copy(trained, tmp_path / "run"), epochs=1, seed=1)
     assert other.orders[0] != twice[0].orders[0]
@@ -87,7 +90,7 @@ def test_a_seed_decides_order_and_dropout(
 
 
 def test_the_best_model_is_measured_and_the_time_of_all_epochs(
-    trained: Run[TextConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Run[ClassifyConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def score(_: Any, answers: np.ndarray, examples: Any) -> dict[str, float]:
         return {"accuracy": float(answers[:, 0].mean())}
@@ -104,7 +107,7 @@ def test_the_best_model_is_measured_and_the_time_of_all_epochs(
 
 @pytest.mark.parametrize("best", [1, 2])
 def test_a_baseline_is_kept_as_it_was_after_its_best_epoch(
-    trained: Run[TextConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, best: int
+    trained: Run[ClassifyConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, best: int
 ) -> None:
     def rank(_: Any, figures: Any) -> float:
         return float(figures["epoch"] == best)

@@ -10,7 +10,7 @@ import soundfile
 from scipy.signal import resample_poly
 
 import exports
-from pipeline import config, tasks
+from pipeline import config, recipes
 from pipeline.data import loading, recordings
 from pipeline.data.recordings import Recording
 from pipeline.run import Run
@@ -31,7 +31,7 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run[DigitsConfig
         name: whistled(16_000, 12, count, seed)
         for seed, (name, count) in enumerate({"train": 180, "validation": 24, "test": 36}.items())
     }
-    settings = config.merge(tasks.get("digits").presets["speech_commands"](), SMALL)
+    settings = config.merge(recipes.get("digits").presets["speech_commands"](), SMALL)
     with served(splits):
         yield trained(tmp_path_factory.mktemp("runs") / "run", settings)
 

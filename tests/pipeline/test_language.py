@@ -19,7 +19,7 @@ import pytest
 
 import exports
 from exports.runtime import Predictor
-from pipeline import config, tasks
+from pipeline import config, recipes, tasks
 from pipeline.data import loading
 from pipeline.errors import PipelineError
 from pipeline.parts import language
@@ -48,7 +48,7 @@ SMALL = {
 
 
 def small(name: str, **settings: Any) -> LanguageConfig:
-    return config.merge(tasks.get(name).presets[name](), SMALL, settings)
+    return config.merge(recipes.get(name).presets[name](), SMALL, settings)
 
 
 @pytest.fixture(scope="module")
@@ -324,7 +324,7 @@ def test_a_sampling_that_cannot_be_is_answered_in_one_line(
 
 
 def test_a_run_that_writes_no_text_says_so(recurrent: Command, tmp_path: Path) -> None:
-    Run.create(tmp_path / "heard", tasks.get("digits").presets["digits"]())
+    Run.create(tmp_path / "heard", recipes.get("digits").presets["digits"]())
     outcome = recurrent("generate", tmp_path / "heard")
     assert outcome.status == 1 and outcome.out == ""
     assert "digits writes no text; tasks that do: next_char, next_word" in outcome.err

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import exports
-from pipeline import config, quiet, tasks
+from pipeline import config, quiet, recipes
 from pipeline.errors import PipelineError
 from pipeline.run import Run
 from pipeline.tasks.memory import MemoryConfig
@@ -23,7 +23,7 @@ COPYING = {**PLAIN, "gap": 1, "limit": 300, "epochs": 2, "units": 16}
 
 
 def small(preset: str, **settings: object) -> MemoryConfig:
-    return config.merge(tasks.get("memory").presets[preset](), SMALL, settings)
+    return config.merge(recipes.get("memory").presets[preset](), SMALL, settings)
 
 
 @pytest.fixture(scope="module")

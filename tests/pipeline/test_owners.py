@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.config import TextConfig
+from pipeline.config import ClassifyConfig
 from pipeline.run import Run
 from tests.owners import another
 from tests.pipeline.small import Outcome, copy, options
@@ -17,7 +17,7 @@ def content(folder: Path) -> dict[Path, bytes]:
 
 
 def test_whoever_writes_to_a_run_is_refused_while_another_owns_it(
-    recurrent: Command, trained: Run[TextConfig], tmp_path: Path
+    recurrent: Command, trained: Run[ClassifyConfig], tmp_path: Path
 ) -> None:
     run = copy(trained, tmp_path / "run")
     train = ["train", "sentiment", f"--run={run.path}", "--preset=demo", *options()]
@@ -43,7 +43,7 @@ def test_a_comparison_has_one_owner(recurrent: Command, tmp_path: Path) -> None:
 
 def test_a_run_on_a_read_only_disk_is_exported_elsewhere(
     recurrent: Command,
-    trained: Run[TextConfig],
+    trained: Run[ClassifyConfig],
     tmp_path: Path,
     small_disk: Callable[[str], Path],
 ) -> None:

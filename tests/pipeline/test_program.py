@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import TextConfig
+from pipeline.config import ClassifyConfig
 from pipeline.run import Run
 from tests.pipeline.small import Outcome, copy
 
@@ -105,7 +105,9 @@ STOPPED = {
 }
 
 
-def command(verb: str, trained: Run[TextConfig], recurrent: Command, tmp_path: Path) -> list[str]:
+def command(
+    verb: str, trained: Run[ClassifyConfig], recurrent: Command, tmp_path: Path
+) -> list[str]:
     """A verb that is at work for long, or waits for a package index that does not answer."""
     endless = ["--no-bidirectional", "--limit=32", "--epochs=1000"]
     match verb:
@@ -126,7 +128,7 @@ def command(verb: str, trained: Run[TextConfig], recurrent: Command, tmp_path: P
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("verb", STOPPED)
 def test_a_signal_ends_a_verb_and_leaves_nothing_half_done(
-    verb: str, trained: Run[TextConfig], recurrent: Command, tmp_path: Path
+    verb: str, trained: Run[ClassifyConfig], recurrent: Command, tmp_path: Path
 ) -> None:
     number, begun = STOPPED[verb]
     program = [sys.executable, "-m", "pipeline.cli", *command(verb, trained, recurrent, tmp_path)]

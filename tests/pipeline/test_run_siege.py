@@ -18,7 +18,7 @@ from PIL import Image
 from exports import artifact
 from exports.errors import ExportError
 from pipeline import files, report, sweep
-from pipeline.config import TextConfig
+from pipeline.config import ClassifyConfig
 from pipeline.data import pictures
 from pipeline.errors import PipelineError
 from pipeline.parts.hearing import Coefficients, Waveforms
@@ -45,7 +45,7 @@ BEST, LAST = "model.keras", "checkpoints/epoch-0002.keras"
 
 
 @pytest.fixture(scope="module")
-def tested(tmp_path_factory: pytest.TempPathFactory) -> Run[TextConfig]:
+def tested(tmp_path_factory: pytest.TempPathFactory) -> Run[ClassifyConfig]:
     """A run with every file that a report is made from."""
     return small.trained(tmp_path_factory.mktemp("tested") / "run", small.small(), baselines=())
 
@@ -72,7 +72,7 @@ def read(path: Path) -> None:
 @besieging
 @given(st.data())
 def test_whatever_is_in_a_run_is_answered(
-    tested: Run[TextConfig], tmp_path: Path, data: st.DataObject
+    tested: Run[ClassifyConfig], tmp_path: Path, data: st.DataObject
 ) -> None:
     path = damage.copied(tested.path, tmp_path / "run")
     damage.damage(data.draw, path / data.draw(st.sampled_from(FILES)))
@@ -82,7 +82,7 @@ def test_whatever_is_in_a_run_is_answered(
 @besieging
 @given(st.data())
 def test_whatever_a_model_is_it_is_answered(
-    tested: Run[TextConfig], tmp_path: Path, data: st.DataObject
+    tested: Run[ClassifyConfig], tmp_path: Path, data: st.DataObject
 ) -> None:
     path = damage.copied(tested.path, tmp_path / "run")
     name = data.draw(st.sampled_from([BEST, LAST]))
@@ -192,7 +192,7 @@ HOSTILE: dict[str, Change] = {
 }
 
 
-def test_a_hostile_run_is_refused_in_one_line(tested: Run[TextConfig], tmp_path: Path) -> None:
+def test_a_hostile_run_is_refused_in_one_line(tested: Run[ClassifyConfig], tmp_path: Path) -> None:
     """A wrong type at every place of the settings, epochs, results and marks, too."""
     types = {
         f"another type of {name}, {place}": has(name, *place, NO_TYPE)
@@ -236,7 +236,7 @@ def test_a_target_that_is_something_else_stays(what: str, kind: str, tmp_path: P
 
 
 def test_the_model_of_another_run_is_refused(
-    tested: Run[TextConfig], recurrent: Command, tmp_path: Path
+    tested: Run[ClassifyConfig], recurrent: Command, tmp_path: Path
 ) -> None:
     shutil.copytree(tested.path, tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())

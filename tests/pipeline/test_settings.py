@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import config, tasks
+from pipeline import config, recipes
 from pipeline.run import Run
 from tests.pipeline.served import served
 from tests.pipeline.talks import told
@@ -37,7 +37,7 @@ OTHERS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_setting_of_a_model_changes_it(name: str, tmp_path: Path) -> None:
     task, preset = name.split()
-    chosen = config.merge(tasks.get(task).presets[preset](), SMALL, both_off(name))
+    chosen = config.merge(recipes.get(task).presets[preset](), SMALL, both_off(name))
     run = Run.create(tmp_path / "run", chosen)
     sentences = {
         split: told(20, seed) for seed, split in enumerate(("train", "validation", "test"))

@@ -6,7 +6,7 @@ import optuna
 import pytest
 from pydantic import Field
 
-from pipeline import config, tasks
+from pipeline import config, recipes
 from pipeline.config import Config
 from pipeline.space import Choice, Linear, Logarithmic, Space, searched
 
@@ -43,9 +43,9 @@ def test_what_is_drawn_is_in_the_space_and_of_its_kind() -> None:
     assert 1e-5 not in spaces["rate"] and "square" not in spaces["shape"]
 
 
-@pytest.mark.parametrize("name", tasks.names())
+@pytest.mark.parametrize("name", recipes.names())
 def test_every_task_can_be_searched_and_allows_what_is_drawn(name: str) -> None:
-    preset = next(iter(tasks.get(name).presets.values()))()
+    preset = next(iter(recipes.get(name).presets.values()))()
     spaces = searched(type(preset))
     assert spaces
     for setting, space in spaces.items():

@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 import exports
-from pipeline import batches, config, tasks
+from pipeline import batches, config, recipes, tasks
 from pipeline.config import Config
 from pipeline.data import pictures
 from pipeline.data.captions import LETTERS, Captioned
@@ -43,7 +43,7 @@ BOUNDARY = 1
 @pytest.fixture(scope="module")
 def literate(tmp_path_factory: pytest.TempPathFactory) -> Run[SpellConfig]:
     """A run on 300 digits, trained and tested. Leave it as it is."""
-    settings = config.merge(tasks.get("spell").presets["digits"](), SMALL)
+    settings = config.merge(recipes.get("spell").presets["digits"](), SMALL)
     return trained(tmp_path_factory.mktemp("runs") / "run", settings, ["nearest picture"])
 
 
@@ -251,7 +251,7 @@ def test_writing_from_both_ends_is_refused(recurrent: Command, tmp_path: Path) -
 
 
 def test_emoji_are_a_preset() -> None:
-    task = tasks.get("spell")
+    task: Any = tasks.get("spell")
     assert task.presets["emoji"]().dataset in task.datasets
     with pytest.raises(PipelineError, match="no data set is called 'smileys'"):
         task.check(config.merge(task.presets["emoji"](), {"dataset": "smileys"}))
@@ -260,7 +260,7 @@ def test_emoji_are_a_preset() -> None:
 def test_photographs_are_learnt_from_and_captioned(tmp_path: Path) -> None:
     few = {"units": 16, "filters": 4, "embedding": 8, "epochs": 3, "batch_size": 6}
     learnt = {**few, "learning_rate": 0.02, "dropout": 0.0}
-    settings = config.merge(tasks.get("spell").presets["photos"](), learnt)
+    settings = config.merge(recipes.get("spell").presets["photos"](), learnt)
     splits = {"train": walls(36, 0), "restval": walls(12, 1), "val": walls(6, 2)}
     with served({**splits, "test": walls(9, 3)}):
         run = trained(tmp_path / "run", settings, ["nearest picture"])

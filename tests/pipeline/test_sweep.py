@@ -23,7 +23,7 @@ import psycopg
 import pytest
 from optuna.trial import TrialState
 
-from pipeline import config, space, sweep, tasks, train
+from pipeline import config, recipes, space, sweep, tasks, train
 from pipeline.run import Run
 from tests.pipeline.small import Outcome, interrupted
 
@@ -93,7 +93,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_first_trial_has_the_settings_that_the_user_gave(swept: Path) -> None:
-    preset = tasks.get("digits").presets["digits"]()
+    preset = recipes.get("digits").presets["digits"]()
     first, *others = trials(swept)
     assert first.params == {name: getattr(preset, name) for name in SEARCHED}
     spaces = space.searched(type(preset))
@@ -162,7 +162,7 @@ def test_no_trial_begins_after_the_timeout(recurrent: Command, swept: Path) -> N
 
 def test_a_trial_that_falls_behind_is_stopped(tmp_path: Path) -> None:
     """Behind five trials that are far better, which somebody else made."""
-    preset = tasks.get("digits").presets["digits"]()
+    preset = recipes.get("digits").presets["digits"]()
     slow = config.merge(preset, {"limit": 32, "epochs": 3, "learning_rate": 1e-6, "units": 2})
     with sweep.joined(slow, {"learning_rate", "units"}, tmp_path) as joined:
         drawn = optuna.trial.FixedTrial({name: getattr(preset, name) for name in joined.spaces})
@@ -297,7 +297,7 @@ def test_many_begin_one_sweep_at_once(postgresql: str, tmp_path: Path) -> None:
     with psycopg.connect(postgresql.replace("+psycopg", ""), autocommit=True) as server:
         server.execute("CREATE DATABASE new")
     urls = postgresql.replace("/postgres?", "/new?"), f"sqlite:///{tmp_path / 'new.db'}"
-    preset = tasks.get("digits").presets["digits"]()
+    preset = recipes.get("digits").presets["digits"]()
     together = threading.Barrier(4)
 
     def join(url: str, place: int) -> str:

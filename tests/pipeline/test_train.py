@@ -15,7 +15,7 @@ import pytest
 
 from exports import ownership
 from pipeline import batches, compute, models, train
-from pipeline.config import TextConfig
+from pipeline.config import ClassifyConfig
 from pipeline.errors import PipelineError
 from pipeline.run import Run
 from tests.pipeline.small import Outcome, copy, options, small
@@ -67,7 +67,7 @@ def names(run: Run[Any]) -> set[str]:
     return {str(path.relative_to(run.path)) for path in run.path.rglob("*")}
 
 
-def test_a_finished_run_has_its_files(trained: Run[TextConfig]) -> None:
+def test_a_finished_run_has_its_files(trained: Run[ClassifyConfig]) -> None:
     assert trained.finished
     assert [line["epoch"] for line in trained.metrics] == [1, 2]
     assert {"loss", "accuracy", "validation_accuracy"} <= trained.metrics[0].keys()
@@ -83,7 +83,7 @@ def test_a_finished_run_has_its_files(trained: Run[TextConfig]) -> None:
     }
 
 
-def test_the_model_is_that_of_the_best_epoch(trained: Run[TextConfig]) -> None:
+def test_the_model_is_that_of_the_best_epoch(trained: Run[ClassifyConfig]) -> None:
     validation = trained.task.data(trained).validation
     scores = trained.task.score(batches.outputs(trained.model(), validation), validation)
     best = max(line["validation_accuracy"] for line in trained.metrics)
@@ -115,7 +115,7 @@ def test_the_best_epoch_counts_wherever_it_is(
     assert run.best["epoch"] == 2
     assert [same(run.model().get_weights(), each) for each in after] == [False, True, False]
 
-    def baseline(config: TextConfig, data: Any, fit: Any) -> np.ndarray:
+    def baseline(config: ClassifyConfig, data: Any, fit: Any) -> np.ndarray:
         after.clear()
         fitted = fit(run.task.model(config, data), config)
         assert [same(fitted.get_weights(), each) for each in after] == [False, True, False]
@@ -139,7 +139,7 @@ def test_of_epochs_that_are_as_good_the_first_is_kept(
 
 
 def test_a_checkpoint_that_a_killed_process_left_is_removed(
-    trained: Run[TextConfig], tmp_path: Path
+    trained: Run[ClassifyConfig], tmp_path: Path
 ) -> None:
     """Between the figures of an epoch and the removal of the checkpoint before."""
     run = copy(trained, tmp_path / "run")
@@ -167,13 +167,13 @@ def test_the_seed_decides_where_training_starts(
     assert not all(map(np.array_equal, first, other))
 
 
-def test_training_a_finished_run_does_nothing(trained: Run[TextConfig]) -> None:
+def test_training_a_finished_run_does_nothing(trained: Run[ClassifyConfig]) -> None:
     before = {path: path.stat().st_mtime_ns for path in trained.path.rglob("*")}
     train.train(trained)
     assert {path: path.stat().st_mtime_ns for path in trained.path.rglob("*")} == before
 
 
-def test_the_vocabulary_is_made_of_training_texts_alone(trained: Run[TextConfig]) -> None:
+def test_the_vocabulary_is_made_of_training_texts_alone(trained: Run[ClassifyConfig]) -> None:
     texts = " ".join(each.text for each in trained.task.data(trained).reviews.train).lower()
     words = trained.vocabulary
     assert words is not None and len(words) == 500
@@ -193,7 +193,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("file", ["model.keras", "epoch-0002.keras", "metrics.jsonl"])
 def test_a_run_killed_before_a_file_is_in_place_ends_the_same(
-    trained: Run[TextConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+    trained: Run[ClassifyConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     """In the second epoch, which is made the best one so that it writes every file."""
     monkeypatch.setattr(type(trained.task), "rank", lambda task, figures: figures["epoch"])
@@ -220,7 +220,7 @@ def test_a_run_killed_before_a_file_is_in_place_ends_the_same(
 
 @pytest.mark.slow
 def test_a_run_killed_by_the_system_ends_the_same(
-    trained: Run[TextConfig], tmp_path: Path, recurrent: Command
+    trained: Run[ClassifyConfig], tmp_path: Path, recurrent: Command
 ) -> None:
     program = [sys.executable, "-m", "pipeline.cli", *arguments(tmp_path / "run")]
     with subprocess.Popen(program, stderr=subprocess.DEVNULL) as process:

@@ -10,7 +10,7 @@ import pytest
 
 import exports
 from exports.runtime import Predictor
-from pipeline import batches, config, tasks
+from pipeline import batches, config, recipes
 from pipeline.data import trajectories
 from pipeline.data.trajectories import Window
 from pipeline.run import Run
@@ -25,7 +25,7 @@ SMALL = {"limit": 300, "simulated": 1000, "epochs": 6, "units": 16, "learning_ra
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Run[TrajectoryConfig]:
     """A run on 300 windows and 1,000 simulated ones, trained and tested. Leave it as it is."""
-    settings = config.merge(tasks.get("trajectory").presets["hawkeye"](), SMALL)
+    settings = config.merge(recipes.get("trajectory").presets["hawkeye"](), SMALL)
     return trained(tmp_path_factory.mktemp("runs") / "run", settings)
 
 

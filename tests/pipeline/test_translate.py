@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import exports
-from pipeline import config, tasks
+from pipeline import config, recipes, tasks
 from pipeline.parts import writing
 from pipeline.run import Run
 from pipeline.tasks.translate import TranslateConfig
@@ -27,7 +27,7 @@ def translated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run[Transla
     pairs = told(310, seed=0)
     long = {"pt": " ".join(["gato"] * 61), "en": "cat"}
     splits = {"train": [*pairs[:240], long], "validation": pairs[240:260], "test": pairs[260:]}
-    settings = config.merge(tasks.get("translate").presets["translate"](), SMALL)
+    settings = config.merge(recipes.get("translate").presets["translate"](), SMALL)
     with served(splits):
         yield trained(tmp_path_factory.mktemp("runs") / "run", settings)
 
@@ -81,7 +81,7 @@ def test_an_unknown_word_is_never_right() -> None:
 
 def test_word_by_word_keeps_the_order(translated: Run[TranslateConfig]) -> None:
     data = translated.task.data(translated)
-    baseline = translated.task.baselines["word by word"]
+    baseline = translated.task.baselines(translated.config)["word by word"]
     found = baseline(translated.config, data, lambda *_: pytest.fail("there is nothing to train"))
     for sentence, ids in zip(data.sentences.test, found, strict=True):
         expected = [words[word] for words, word in zip(WORDS, sentence.sentence, strict=True)]

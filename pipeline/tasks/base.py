@@ -4,41 +4,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
-from pipeline.config import C, Config
+from pipeline.config import C, Config, DataConfig, SampleConfig
+from pipeline.data.examples import Compute, Data, Examples
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
     import keras
     import numpy.typing as npt
 
-    from pipeline.batches import Examples
+    from pipeline.data.table import Table
     from pipeline.explain.reading import Reading
     from pipeline.marks import Marks
     from pipeline.run import Run
 
 
-@dataclass(frozen=True, eq=False)
-class Data:
-    """The examples of a task, split. A task keeps what else it needs in a subclass.
-
-    Attributes:
-        together: how many examples are tested at once.
-    """
-
-    together: ClassVar[int] = 128
-
-    train: Examples
-    validation: Examples
-    test: Examples
-
-
 D = TypeVar("D", bound=Data)
+S = TypeVar("S", bound=SampleConfig)
+T = TypeVar("T", bound=DataConfig)
 
 Better = Literal["higher", "lower"]
-Compute = Callable[[Any], "npt.NDArray[Any]"]
 Figures = Mapping[str, float]
 Fit = Callable[["keras.Model", Config], "keras.Model"]
 Baseline = Callable[[Any, Any, Fit], "npt.NDArray[Any]"]
@@ -68,25 +54,12 @@ class Task(ABC, Generic[C, D]):
     accepts: ClassVar[str]
     better: ClassVar[Better] = "higher"
 
-    @property
-    @abstractmethod
-    def presets(self) -> Mapping[str, Callable[[], C]]:
-        """Functions that return a config, by name; the first one is the default."""
-
-    @property
-    @abstractmethod
-    def datasets(self) -> Sequence[str]:
-        """Names of the data sets to learn from."""
-
     def check(self, config: C) -> None:
         """Look whether everything is there that `config` names.
 
         Raises:
-            PipelineError: the data set or the layer is not.
+            PipelineError: the layer is not.
         """
-        if config.dataset not in self.datasets:
-            known = ", ".join(self.datasets)
-            raise PipelineError(f"no data set is called {config.dataset!r}. There are {known}.")
         from pipeline import models
 
         models.layer(config.cell)
@@ -132,9 +105,8 @@ class Task(ABC, Generic[C, D]):
         """
         return None
 
-    @property
     @abstractmethod
-    def baselines(self) -> Mapping[str, Baseline]:
+    def baselines(self, config: C) -> Mapping[str, Baseline]:
         """What the model must beat, by name.
 
         A baseline is a function of config, data and `fit`, which trains a Keras model just as the
@@ -160,3 +132,36 @@ class Task(ABC, Generic[C, D]):
     @abstractmethod
     def artifact(self, run: Run[C]) -> Mapping[str, Any]:
         """Return what `exports.export` is to put beside the model, as its keyword arguments."""
+
+
+class SampleTask(Task[S, D]):
+    """A task that knows its data sets."""
+
+    @property
+    @abstractmethod
+    def presets(self) -> Mapping[str, Callable[[], S]]:
+        """Functions that return a config, by name; the first one is the default."""
+
+    @property
+    @abstractmethod
+    def datasets(self) -> Sequence[str]:
+        """Names of the data sets to learn from."""
+
+    def check(self, config: S) -> None:
+        """Look whether there are such a data set and such a layer."""
+        if config.dataset not in self.datasets:
+            known = ", ".join(self.datasets)
+            raise PipelineError(f"no data set is called {config.dataset!r}. There are {known}.")
+        super().check(config)
+
+
+class DataTask(Task[T, D]):
+    """A task that learns from anybody's data."""
+
+    @abstractmethod
+    def examples(self, run: Run[T], table: Table) -> Examples:
+        """Turn rows with their targets into what the model of `run` is tested on."""
+
+    @abstractmethod
+    def predictions(self, run: Run[T], table: Table) -> Table:
+        """Return what the model of `run` predicts from the rows of `table` that it can read."""

@@ -1,0 +1,80 @@
+"""What a source of data is, and what sources of one file have in common."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pipeline import files
+from pipeline.data.table import Fault, OnError, Table, reject
+from pipeline.errors import PipelineError
+
+
+class Source(ABC):
+    """One kind of data. It yields raw examples and knows no model.
+
+    Attributes:
+        accepts: what the user names, in a few words.
+        wants: what such data must hold, in a sentence.
+    """
+
+    accepts: ClassVar[str]
+    wants: ClassVar[str]
+
+    @abstractmethod
+    def reads(self, data: str) -> bool:
+        """Say whether `data` is of this kind, by its name."""
+
+    @abstractmethod
+    def read(self, data: str, on_error: OnError) -> Table:
+        """Read the rows of `data`.
+
+        Raises:
+            PipelineError: it is not there, or damaged.
+        """
+
+
+class FileSource(Source):
+    """Data in one file.
+
+    Attributes:
+        suffixes: how the names of such files end.
+        unit: what a row is called.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]]
+    unit: ClassVar[str] = "row"
+
+    def reads(self, data: str) -> bool:
+        """Say whether the name ends as such files do."""
+        return Path(data).suffix.lower() in self.suffixes
+
+    def read(self, data: str, on_error: OnError) -> Table:
+        """Read the file."""
+        path = Path(data)
+        files.reject_irregular(path)
+        content = path.read_bytes()
+        if not content.strip():
+            raise PipelineError(f"{data} is empty. {self.wants}")
+        columns, numbers, faults = self.rows(path, content)
+        reject(faults, on_error)
+        version = hashlib.sha256(content).hexdigest()
+        places = [self.place(path, number) for number in numbers]
+        return Table(path.name, version, columns, places)
+
+    def place(self, path: Path, number: int) -> str:
+        """Say where a row is."""
+        return f"{path.name}, {self.unit} {number}"
+
+    @abstractmethod
+    def rows(
+        self, path: Path, content: bytes
+    ) -> tuple[Mapping[str, Sequence[Any]], Sequence[int], Sequence[Fault]]:
+        """Return the columns in `content`, the number of each row, and the rows it cannot read.
+
+        Raises:
+            PipelineError: the content as a whole is damaged.
+        """

@@ -1,0 +1,1 @@
+"""What turns raw values into tensors: a module for each kind of value."""

@@ -1,0 +1,16 @@
+"""What a recipe is."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+
+class Recipe(NamedTuple):
+    """Settings of a task that are worth a name.
+
+    Attributes:
+        summary: what is learnt, in one line.
+        presets: functions that return a config, by name; the first one is the default.
+    """
+
+    summary: str
+    presets: Mapping[str, Callable[[], Any]]

@@ -1,0 +1,278 @@
+"""Many to one: which of several classes a sequence is of."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy.typing as npt
+from keras import ops
+from sklearn.metrics import f1_score
+
+from exports import ExportError
+from pipeline import batches, models
+from pipeline.baselines import text as baselines
+from pipeline.config import ClassifyConfig
+from pipeline.data import columns, labelled
+from pipeline.data.examples import Data, Examples
+from pipeline.data.labelled import Labelled
+from pipeline.data.table import Parse, Table, Unusable, parsed
+from pipeline.data.waiting import spinner
+from pipeline.errors import PipelineError
+from pipeline.explain.reading import Reading, choice
+from pipeline.features.excerpts import excerpts
+from pipeline.features.text import Text
+from pipeline.marks import Choices, Marks, of_choices
+from pipeline.messages import say
+from pipeline.schema import Columns
+from pipeline.tasks.base import Answer, Baseline, DataTask, Figures
+
+if TYPE_CHECKING:
+    from pipeline.run import Run
+
+
+@dataclass(frozen=True, eq=False)
+class ClassifyData(Data):
+    """Encoded examples, and what they were.
+
+    Attributes:
+        raw: inputs and labels as they were read.
+        counted: the training examples without sentences drawn from them.
+        classes: names of the classes.
+        feature: what encodes the inputs.
+    """
+
+    raw: Labelled
+    counted: Examples
+    classes: Sequence[str]
+    feature: Text
+
+    def places(self, labels: Sequence[str]) -> list[int]:
+        """Look up the number of each label."""
+        return [self.classes.index(label) for label in labels]
+
+
+class Classify(DataTask[ClassifyConfig, ClassifyData]):
+    """Tells which class a text is of."""
+
+    summary = ClassifyConfig.summary
+    settings = ClassifyConfig
+    subject = "text"
+    accepts = "a text"
+
+    def check(self, config: ClassifyConfig) -> None:
+        """Look whether there are such a layer and such data, and say which columns are read."""
+        super().check(config)
+        loaded = labelled.load(config, Text.parse, Text.content)
+        classes = _classes(loaded)
+        if not (config.text and config.label):
+            _say(loaded, classes)
+
+    def data(self, run: Run[ClassifyConfig]) -> ClassifyData:
+        """Read, split and encode the data; the vocabulary is made of the training texts."""
+        config = run.config
+        loaded = labelled.load(config, Text.parse, Text.content)
+        if run.columns is None:
+            read, target, _ = loaded.columns
+            run.keep_columns(Columns(input=read, target=target, classes=_classes(loaded)))
+        texts, labels = loaded.train
+        with spinner("Encoding the texts"):
+            if run.vocabulary is None:
+                run.keep_vocabulary(Text.fit(texts, config).vocabulary)
+            feature, classes = _feature(run), _known(run)["classes"]
+            places = {name: place for place, name in enumerate(classes)}
+            drawn = [*excerpts(texts, config.excerpts, config.seed)]
+            rows = [*range(len(texts)), *(row for row, _ in drawn)]
+            train = [*texts, *(sentence for _, sentence in drawn)]
+
+            def encoded(inputs: Sequence[str], targets: Sequence[str]) -> Examples:
+                return feature.examples(inputs, [places[each] for each in targets])
+
+            return ClassifyData(
+                train=encoded(train, [labels[row] for row in rows]),
+                validation=encoded(*loaded.validation),
+                test=encoded(*loaded.test),
+                raw=loaded,
+                counted=encoded(texts, labels),
+                classes=classes,
+                feature=feature,
+            )
+
+    def model(self, config: ClassifyConfig, data: ClassifyData) -> keras.Model:
+        """Read from both ends; outputs over time and what is known out of order decide."""
+        entrance = data.feature.enter(config, data.counted, len(data.classes))
+        outputs = models.recurrent(config)(entrance.sequences)
+        pooled = [
+            models.maximum(outputs, entrance.mask),
+            models.mean(outputs, entrance.mask),
+            *entrance.pooled(),
+        ]
+        features = ops.concatenate(pooled, axis=-1)
+        logits = models.logits(features, len(data.classes), config.dropout)
+        regression = entrance.regression()
+        if regression is not None:
+            logits = models.Vote(config.regression_weight)(logits, regression)
+        return keras.Model(entrance.input, models.probabilities(logits), name="classify")
+
+    def loss(self, config: ClassifyConfig) -> str:
+        """Cross-entropy."""
+        return "sparse_categorical_crossentropy"
+
+    def metrics(self, config: ClassifyConfig) -> Sequence[str]:
+        """Accuracy."""
+        return ("accuracy",)
+
+    def rank(self, figures: Figures) -> float:
+        """Rank by accuracy on the validation split."""
+        return figures["validation_accuracy"]
+
+    def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
+        """Measure accuracy, and the mean of the F1 of all classes."""
+        targets, predicted = examples.targets.numpy(), answers.argmax(-1)
+        labels = range(answers.shape[-1])
+        f1 = f1_score(targets, predicted, labels=labels, average="macro", zero_division=0)
+        return {"accuracy": float((predicted == targets).mean()), "macro_f1": float(f1)}
+
+    def marks(self, config: ClassifyConfig, data: ClassifyData, answers: npt.NDArray[Any]) -> Marks:
+        """Compare labels."""
+        test = data.test
+        return of_choices(
+            Choices(data.classes, test.targets.numpy(), answers),
+            test.lengths,
+            data.feature.steps,
+            lambda place: data.raw.test.inputs[place],
+        )
+
+    def baselines(self, config: ClassifyConfig) -> Mapping[str, Baseline]:
+        """Two that do not read in order."""
+        return {
+            "averaged embeddings": baselines.averaged_embeddings,
+            "TF-IDF of words and bigrams": baselines.tf_idf,
+        }
+
+    def predict(self, run: Run[ClassifyConfig], subjects: Sequence[str]) -> list[Answer]:
+        """Give label, probability and the beginning of each text."""
+        model, feature, classes = run.model(), _feature(run, run.model()), _known(run)["classes"]
+        values = [feature.read(subject) for subject in subjects]
+        probabilities = batches.outputs(model, feature.examples(values, [0] * len(values)))
+        return [
+            Answer(
+                f"{classes[row.argmax()]}\t{row.max():.3f}\t{feature.shown(value)}",
+                feature.notes(value),
+            )
+            for value, row in zip(values, probabilities, strict=True)
+        ]
+
+    def predictions(self, run: Run[ClassifyConfig], table: Table) -> Table:
+        """Give the most probable class of each row, and its probability."""
+        known, model = _known(run), run.model()
+        feature = _feature(run, model)
+        rows = parsed(table, {known["input"]: feature.parse}, run.config.on_error)
+        values = rows.column(known["input"])
+        probabilities = batches.outputs(model, feature.examples(values, [0] * len(values)))
+        best = [known["classes"][place] for place in probabilities.argmax(-1)]
+        columns = {f"predicted {known['target']}": best, "probability": probabilities.max(-1)}
+        return replace(rows, columns=columns)
+
+    def examples(self, run: Run[ClassifyConfig], table: Table) -> Examples:
+        """Encode rows with their labels, which the model must know."""
+        known, feature = _known(run), _feature(run)
+        kinds: dict[str, Parse] = {
+            known["input"]: feature.parse,
+            known["target"]: partial(_place, known["classes"]),
+        }
+        rows = parsed(table, kinds, run.config.on_error)
+        return feature.examples(rows.column(known["input"]), rows.column(known["target"]))
+
+    def reading(self, run: Run[ClassifyConfig], model: keras.Model, subject: str) -> Reading:
+        """Read step by step, as the feature says."""
+        feature = _feature(run, model)
+        explain = choice(_known(run)["classes"])
+        return feature.explained(model, feature.read(subject), explain)
+
+    def artifact(self, run: Run[ClassifyConfig]) -> Mapping[str, Any]:
+        """Put the names of the classes beside the model; compare on the test split."""
+        data = self.data(run)
+        return {
+            "labels": tuple(data.classes),
+            "card": {"data set": data.raw.name},
+            **data.feature.artifact(data.raw.test.inputs),
+        }
+
+
+def _classes(loaded: Labelled) -> list[str]:
+    """Name the classes: in the order that the source declares, or else sorted.
+
+    Raises:
+        PipelineError: there is but one, or one has too few examples.
+    """
+    if loaded.classes:
+        return list(loaded.classes)
+    splits = loaded.train, loaded.validation, loaded.test
+    counts = Counter(label for split in splits for label in split.targets)
+    if len(counts) < 2:
+        (only,) = counts
+        raise PipelineError(
+            f"{loaded.name} has one label, {only!r}, in all rows. Give two classes or more."
+        )
+    rare = [label for label, count in counts.items() if count < 2]
+    if rare:
+        raise PipelineError(
+            f"{loaded.name} has the label {rare[0]!r} once. Give each class two examples or more, "
+            "or remove the row."
+        )
+    return sorted(counts, key=lambda label: (not label.isdecimal(), label.zfill(20)))
+
+
+def _say(loaded: Labelled, classes: Sequence[str]) -> None:
+    """Say which columns are read."""
+    text, label, ignored = loaded.columns
+    words = statistics.median(len(each.split()) for each in loaded.train.inputs)
+    rest = f" Ignored: {', '.join(ignored)}." if ignored else ""
+    say(f"Text: {text} (median {words:g} words). Label: {label} ({len(classes)} classes).{rest}")
+
+
+def _known(run: Run[ClassifyConfig]) -> Columns:
+    """Return what is known of the columns of `run`.
+
+    Raises:
+        PipelineError: it is not trained yet.
+    """
+    if run.columns is None:
+        raise PipelineError(f"{run.path} has no trained model yet")
+    return run.columns
+
+
+def _feature(run: Run[ClassifyConfig], model: keras.Model | None = None) -> Text:
+    """Return the feature of `run`; its words must be those that `model` knows, if one is given."""
+    try:
+        feature = Text(run.vocabulary or [], run.config.max_length)
+    except ExportError as error:
+        raise PipelineError(f"{run.path / 'vocabulary.txt'} is damaged: {error}") from error
+    known = model.get_layer("words").input_dim if model else len(feature.vocabulary)
+    if known != len(feature.vocabulary):
+        raise PipelineError(
+            f"{run.path / 'vocabulary.txt'} is damaged: it has {len(feature.vocabulary)} words, "
+            f"and the model knows {known}"
+        )
+    return feature
+
+
+def _place(classes: Sequence[str], value: Any) -> int:
+    """Look up the number of a label.
+
+    Raises:
+        Unusable: the model does not know it.
+    """
+    label = columns.to_class(value)
+    if label not in classes:
+        raise Unusable(f"is {label!r}, a class that the model was not trained on")
+    return classes.index(label)
+
+
+task = Classify()

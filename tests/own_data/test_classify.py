@@ -1,0 +1,110 @@
+"""A text classifier from a file of one's own: trained, tested, exported and asked."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import exports
+from exports.runtime import Predictor
+from tests.own_data.tickets import tickets, write
+from tests.pipeline.small import Outcome
+
+Command = Callable[..., Outcome]
+
+SMALL = ["--epochs=3", "--units=4", "--embedding-dim=8", "--bigram-buckets=512", "--cell=gru"]
+SMALL += ["--no-bidirectional", "--batch-size=16", "--learning-rate=0.02", "--max-length=30"]
+SUFFIXES = [".csv", ".tsv", ".jsonl", ".parquet"]
+
+
+def trained(recurrent: Command, data: Path, folder: Path) -> Outcome:
+    return recurrent("train", "classify", f"--data={data}", f"--run={folder}", *SMALL)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_becomes_a_model_that_is_asked(
+    recurrent: Command, tmp_path: Path, suffix: str
+) -> None:
+    data, run = write(tmp_path / f"tickets{suffix}", tickets(240)), tmp_path / "run"
+    outcome = trained(recurrent, data, run)
+    assert outcome.status == 0, outcome.err
+    said = "Text: body (median 10 words). Label: team (3 classes). Ignored: id."
+    assert said in outcome.err
+
+    assert recurrent("evaluate", run).status == 0
+    results = json.loads((run / "results.json").read_text())
+    assert results["model"]["accuracy"] > 0.8
+    assert results["model"]["macro_f1"] > 0.8
+    assert results["baselines"].keys() == {"averaged embeddings", "TF-IDF of words and bigrams"}
+
+    outcome = recurrent("predict", run, "the invoice has the wrong price, refund please")
+    assert outcome.out.split("\t")[0] == "billing"
+
+    outcome = recurrent("export", run)
+    assert outcome.status == 0, outcome.err
+    assert max(each.worst for each in exports.verify(run / "exports").values()) < 2e-5
+    prediction = Predictor(run / "exports")("my wifi router is offline again")
+    assert prediction.label == "network"
+    assert [*prediction.scores] == ["billing", "hardware", "network"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on tickets. Leave it as it is."""
+    from pipeline import cli
+
+    folder = tmp_path_factory.mktemp("tickets")
+    data = write(folder / "tickets.csv", tickets(240))
+    arguments = ["train", "classify", f"--data={data}", f"--run={folder / 'run'}", *SMALL]
+    cli.command.main(arguments, standalone_mode=False)
+    return folder / "run"
+
+
+def test_a_file_in_gives_a_file_out(recurrent: Command, run: Path, tmp_path: Path) -> None:
+    rows = tickets(20, seed=1)
+    data, scored = write(tmp_path / "new.csv", rows), tmp_path / "scored.csv"
+    outcome = recurrent("predict", run, f"--input={data}", f"--output={scored}")
+    assert outcome.status == 0, outcome.err
+    with scored.open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert [row["body"] for row in found] == [row.body for row in rows]
+    right = sum(row["predicted team"] == row["team"] for row in found)
+    assert right >= 16
+    for row in found:
+        (answer,) = recurrent("predict", run, row["body"]).out.splitlines()
+        label, probability, _ = answer.split("\t")
+        assert label == row["predicted team"]
+        assert abs(float(probability) - float(row["probability"])) < 0.001
+
+
+def test_a_model_is_tested_on_other_data(recurrent: Command, run: Path, tmp_path: Path) -> None:
+    rows = tickets(60, seed=2)
+    wrong = [row._replace(team="billing") for row in rows]
+    right, other = (
+        recurrent("evaluate", run, f"--data={write(tmp_path / name, each)}").out
+        for name, each in {"right.csv": rows, "wrong.csv": wrong}.items()
+    )
+    assert float(right.split()[1]) > 0.8
+    assert float(other.split()[1]) < 0.6
+
+
+def test_a_class_the_model_does_not_know_is_named(
+    recurrent: Command, run: Path, tmp_path: Path
+) -> None:
+    data = write(tmp_path / "new.csv", [row._replace(team="legal") for row in tickets(4)])
+    outcome = recurrent("evaluate", run, f"--data={data}")
+    assert outcome.status == 1
+    assert "new.csv, row 2: team is 'legal', a class that the model was not" in outcome.err
+
+
+def test_columns_are_inspected(recurrent: Command, tmp_path: Path) -> None:
+    rows = tickets(100)
+    data = write(tmp_path / "tickets.csv", [*rows, rows[0], rows[1]._replace(team="legal")])
+    outcome = recurrent("inspect", data)
+    assert outcome.status == 0, outcome.err
+    assert "tickets.csv: 102 rows" in outcome.out
+    for said in ("median of 10 words", "'legal' occurs once", "2 rows repeat", "1 texts have"):
+        assert said in outcome.out
+    assert "--text body --label team" in outcome.err
