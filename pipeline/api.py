@@ -110,6 +110,8 @@ def _columns(data: Any) -> Mapping[str, Sequence[Any]]:
     if hasattr(data, "as_numpy_iterator"):
         rows = list(data.as_numpy_iterator())
         return {name: [_plain(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+    if not isinstance(data, Mapping):
+        raise TypeError("it has no columns")
     return {name: [_plain(value) for value in values] for name, values in data.items()}
 
 

@@ -56,10 +56,8 @@ def evaluate(run: Path, data: str | None) -> None:
     from pipeline import tables, train
 
     if data:
-        figures = train.evaluate_on(opened, data)
-        click.echo(
-            ", ".join(f"{name.replace('_', ' ')} {each:.4f}" for name, each in figures.items())
-        )
+        for name, value in train.evaluate_on(opened, data).items():
+            click.echo(f"{name.replace('_', ' ')}: {value:.4f}")
         return
     Console().print(tables.results(train.evaluate(opened), opened.config.cell).terminal())
     say(f"written to {run / 'results.json'} and {run / 'report.html'}")

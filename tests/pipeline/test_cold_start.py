@@ -1,7 +1,8 @@
 """A run begins alike on a machine that has its data and on one that prepares them first."""
 
 import random
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,12 @@ import pytest
 import tensorflow_datasets as tfds
 
 from pipeline import config, recipes, tasks, train
-from pipeline.config import Config
+from pipeline.config import TASKS
 from pipeline.data import cache, packaged, trajectories
 from pipeline.data.packaged import PackagedBuilder
 from pipeline.run import Run
 
-TINY = {"limit": 16, "epochs": 1, "units": 4, "batch_size": 16, "simulated": 16}
+TINY: dict[str, Any] = {"limit": 16, "epochs": 1, "units": 4, "batch_size": 16, "simulated": 16}
 ENOUGH = 400  # examples of a data set, of which each split has 16
 
 
@@ -25,18 +26,22 @@ class BegunError(Exception):
     """Training begins."""
 
 
-def offline(datasets: Sequence[str]) -> list[str]:
-    """Those that a package has, or that are generated: no download from elsewhere is needed."""
+def offline(name: str) -> bool:
+    """Whether a package has a data set, or it is generated: no download from elsewhere."""
     downloaded = set(tfds.list_builders()) - {name.split("/")[0] for name in packaged.names()}
-    return [name for name in datasets if name.split("/")[0] not in downloaded]
+    return name.removeprefix("tfds:").split("/")[0] not in downloaded
 
 
-def settings(task: str, dataset: str) -> Config:
-    """The smallest run on a data set: of its own preset, or else of the first."""
-    presets = [preset() for preset in recipes.get(task).presets.values()]
-    own = next((each for each in presets if each.dataset == dataset), presets[0])
-    tiny = {name: size for name, size in TINY.items() if name in type(own).model_fields}
-    return config.merge(own, tiny, {"dataset": dataset})
+def smallest(recipe: str) -> Iterator[Any]:
+    """The smallest run on each data set: of its own preset, or else of the first."""
+    presets = [preset() for preset in recipes.get(recipe).presets.values()]
+    names = getattr(tasks.get(presets[0].task), "datasets", [each.data for each in presets])
+    for name in filter(offline, names):
+        own = next((each for each in presets if each.data == name), presets[0])
+        tiny = {key: size for key, size in TINY.items() if key in type(own).model_fields}
+        if own.data != name:
+            tiny["dataset"] = name
+        yield config.merge(own, tiny)
 
 
 @contextmanager
@@ -77,16 +82,16 @@ def beginning(run: Run[Any]) -> list[Any]:
     return [each.numpy() if hasattr(each, "numpy") else each for each in found]
 
 
-@pytest.mark.parametrize("task", tasks.names())
+@pytest.mark.parametrize("recipe", sorted({*recipes.names()} - {*TASKS}))
 def test_a_run_begins_alike_whether_its_data_were_prepared_or_not(
-    task: str, tmp_path: Path
+    recipe: str, tmp_path: Path
 ) -> None:
-    if not (datasets := offline(tasks.get(task).datasets)):
+    if not (runs := list(smallest(recipe))):
         pytest.skip("all its data sets are downloads of TFDS")
-    for dataset in datasets:
-        chosen, folder = settings(task, dataset), tmp_path / dataset.replace("/", "-")
+    for chosen in runs:
+        folder = tmp_path / re.sub(r"\W", "-", chosen.data)
         with thinned(folder / "cache"):
             cold, warm = (beginning(Run.create(folder / name, chosen)) for name in ("cold", "warm"))
         assert len(cold) == len(warm)
         for one, two in zip(cold, warm, strict=True):
-            np.testing.assert_array_equal(one, two, err_msg=dataset)
+            np.testing.assert_array_equal(one, two, err_msg=chosen.data)

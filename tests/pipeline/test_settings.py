@@ -19,10 +19,10 @@ BOTH_WAYS: dict[str, Any] = {**COMMON, "bidirectional": True}
 OTHERS: dict[str, dict[str, Any]] = {
     "sentiment rotten_tomatoes": {
         **BOTH_WAYS,
-        "embedding": 5,
+        "embedding_dim": 5,
         "word_dropout": 0.25,
-        "pairs": 2**10,
-        "counting": 0.25,
+        "bigram_buckets": 2**10,
+        "regression_weight": 0.25,
     },
     "digits digits": {**BOTH_WAYS, "noise": 0.25},
     "memory country": {**BOTH_WAYS, "initialisation": "default"},
