@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from pipeline.data.examples import Compute, Data, Examples, Integers
+from pipeline.examples import Compute, Data, Examples, Integers
 
 Plan = list[Integers]
 

@@ -8,8 +8,8 @@ import numpy as np
 import exports
 from exports import keras_export, latency, traced
 from pipeline import batches, exported
-from pipeline.data.examples import Examples
 from pipeline.errors import PipelineError
+from pipeline.examples import Examples
 from pipeline.run import Run
 
 SECONDS = 30.0  # for each batch size, at most

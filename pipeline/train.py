@@ -12,9 +12,9 @@ from pipeline import batches, compute, environment, report
 from pipeline import marks as marking
 from pipeline.config import Config
 from pipeline.data import sources
-from pipeline.data.examples import Data
 from pipeline.data.waiting import spinner
 from pipeline.errors import Diverged, PipelineError
+from pipeline.examples import Data
 from pipeline.progress import TrainingBar, training_bar
 from pipeline.run import Run
 from pipeline.stopwatch import Stopwatch

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from keras import ops
 
 from pipeline import batches
-from pipeline.data.examples import Compute
+from pipeline.examples import Compute
 from pipeline.parts import writing
 
 Array = npt.NDArray[Any]

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import keras
 
-from pipeline.data.examples import Examples
 from pipeline.data.splits import Content
+from pipeline.examples import Examples
 from pipeline.explain.reading import Array, Explained, Reading
 
 Tensor = Any

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 
 from pipeline import models
-from pipeline.data.examples import Examples
+from pipeline.examples import Examples
 
 Tensor = Any
 Integers = npt.NDArray[np.integer[Any]]

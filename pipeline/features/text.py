@@ -12,10 +12,10 @@ from exports.text import TextEncoder, standardize
 from pipeline import batches, models
 from pipeline.config import ClassifyConfig
 from pipeline.data import columns
-from pipeline.data.examples import Examples
 from pipeline.data.kept import kept
 from pipeline.data.splits import Content
 from pipeline.errors import PipelineError
+from pipeline.examples import Examples
 from pipeline.explain.reading import Array, Explained, Reading, after_prefixes
 from pipeline.explain.reading import Text as View
 from pipeline.features import ngrams

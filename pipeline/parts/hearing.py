@@ -13,9 +13,9 @@ from keras import ops
 from exports import Hearing
 from pipeline import batches, files, models
 from pipeline.data.builders.spoken_digits import COEFFICIENTS
-from pipeline.data.examples import Examples
 from pipeline.data.recordings import RATES, Sound
 from pipeline.errors import PipelineError
+from pipeline.examples import Examples
 from pipeline.parts import cepstrum, log_mel, sound
 
 _MEASURED = 1000  # training recordings that show which numbers are usual

@@ -15,8 +15,8 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.config import SampleConfig
-from pipeline.data.examples import Compute, Data
 from pipeline.errors import PipelineError
+from pipeline.examples import Compute, Data
 from pipeline.parts.generation import Continuation, Generator, Sampling, draw
 from pipeline.space import Logarithmic
 from pipeline.tasks.base import Answer, Baseline, Figures, Fit
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from exports.runtime import Stream
-    from pipeline.data.examples import Examples
+    from pipeline.examples import Examples
     from pipeline.explain.reading import Reading
     from pipeline.marks import Marks
     from pipeline.run import Run
@@ -314,7 +314,7 @@ def windows(ids: Ids, length: int) -> Examples:
     """Cut a text into windows. Each token but the first is the target of the one before it."""
     import tensorflow as tf
 
-    from pipeline.data.examples import Examples
+    from pipeline.examples import Examples
 
     starts = np.arange(0, len(ids) - 1, length)
     lengths = np.minimum(length, len(ids) - 1 - starts)

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from pipeline import batches
 from pipeline.data import handwritten, remembering
-from pipeline.data.examples import Compute, Examples
 from pipeline.errors import PipelineError
+from pipeline.examples import Compute, Examples
 from pipeline.explain import reading
 from pipeline.explain.reading import Explained
 from pipeline.marks import Choices, Marks, Mistake, Picture, of_choices

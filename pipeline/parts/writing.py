@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline import batches
-from pipeline.data.examples import Compute, Data, Examples
+from pipeline.examples import Compute, Data, Examples
 from pipeline.parts.decoding import Hypothesis, Integers, Scores, beam_search
 
 BOUNDARY = 1  # the symbol before the first one, and after the last one; 0 is padding

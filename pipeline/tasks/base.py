@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 from pipeline.config import C, Config, DataConfig, SampleConfig
-from pipeline.data.examples import Compute, Data, Examples
 from pipeline.errors import PipelineError
+from pipeline.examples import Compute, Data, Examples
 
 if TYPE_CHECKING:
     import keras

@@ -19,11 +19,11 @@ from pipeline import batches, models
 from pipeline.baselines import text as baselines
 from pipeline.config import ClassifyConfig
 from pipeline.data import columns, labelled
-from pipeline.data.examples import Data, Examples
 from pipeline.data.labelled import Labelled
 from pipeline.data.table import Parse, Table, Unusable, parsed
 from pipeline.data.waiting import spinner
 from pipeline.errors import PipelineError
+from pipeline.examples import Data, Examples
 from pipeline.explain.reading import Reading, choice
 from pipeline.features.excerpts import excerpts
 from pipeline.features.text import Text

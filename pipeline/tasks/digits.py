@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.config import SampleConfig
-from pipeline.data.examples import Data
 from pipeline.errors import PipelineError
+from pipeline.examples import Data
 from pipeline.parts import subjects
 from pipeline.space import Linear
 from pipeline.tasks.base import Answer, Baseline, Figures, Fit, SampleTask
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import keras
     import numpy.typing as npt
 
-    from pipeline.data.examples import Examples
     from pipeline.data.recordings import Recording, Sound
+    from pipeline.examples import Examples
     from pipeline.explain.reading import Reading
     from pipeline.marks import Marks
     from pipeline.parts.hearing import Ear

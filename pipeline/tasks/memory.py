@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.config import SampleConfig
-from pipeline.data.examples import Data
 from pipeline.errors import PipelineError
+from pipeline.examples import Data
 from pipeline.parts import subjects
 from pipeline.tasks.base import Answer, Baseline, Figures, Fit, SampleTask
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import keras
     import numpy.typing as npt
 
-    from pipeline.data.examples import Examples
     from pipeline.data.loading import Splits
     from pipeline.data.remembering import Episode
+    from pipeline.examples import Examples
     from pipeline.explain.reading import Reading
     from pipeline.marks import Marks
     from pipeline.parts.problems import Problem

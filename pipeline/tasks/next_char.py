@@ -12,7 +12,7 @@ from pipeline.tasks.base import Figures
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pipeline.data.examples import Examples
+    from pipeline.examples import Examples
 
 
 def next_char() -> LanguageConfig:

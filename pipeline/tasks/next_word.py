@@ -13,7 +13,7 @@ from pipeline.tasks.base import Figures
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pipeline.data.examples import Examples
+    from pipeline.examples import Examples
 
 # A word with what is inside it, two dashes, any other mark, or the end of a line.
 _TOKEN = re.compile(r"\w+(?:['’-]\w+)*|--|[^\w\s]|\n")

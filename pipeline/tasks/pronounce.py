@@ -12,17 +12,17 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.config import SampleConfig
-from pipeline.data.examples import Compute, Data
 from pipeline.errors import PipelineError
+from pipeline.examples import Compute, Data
 from pipeline.tasks.base import Answer, Baseline, Better, Figures, Fit, SampleTask
 
 if TYPE_CHECKING:
     import keras
     import numpy.typing as npt
 
-    from pipeline.data.examples import Examples
     from pipeline.data.loading import Splits
     from pipeline.data.pronunciations import Pronunciation, Word
+    from pipeline.examples import Examples
     from pipeline.explain.reading import Reading as StepByStep
     from pipeline.marks import Marks
     from pipeline.parts.decoding import Hypothesis

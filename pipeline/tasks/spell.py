@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.config import SampleConfig
-from pipeline.data.examples import Compute, Data
 from pipeline.errors import PipelineError
+from pipeline.examples import Compute, Data
 from pipeline.parts import subjects
 from pipeline.tasks.base import Answer, Baseline, Figures, Fit, SampleTask
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.data.captions import Captioned
-    from pipeline.data.examples import Examples
     from pipeline.data.loading import Splits
     from pipeline.data.pictures import Pixels
+    from pipeline.examples import Examples
     from pipeline.explain.reading import Reading
     from pipeline.marks import Marks
     from pipeline.parts.decoding import Hypothesis

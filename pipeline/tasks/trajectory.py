@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.config import SampleConfig
-from pipeline.data.examples import Data
 from pipeline.errors import PipelineError
+from pipeline.examples import Data
 from pipeline.parts import subjects
 from pipeline.space import Logarithmic
 from pipeline.tasks.base import Answer, Baseline, Figures, Fit, SampleTask
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import keras
     import numpy.typing as npt
 
-    from pipeline.data.examples import Examples
     from pipeline.data.trajectories import Positions, Window
+    from pipeline.examples import Examples
     from pipeline.explain.reading import Array, Explained, Reading, Tensor
     from pipeline.marks import Marks
     from pipeline.parts.extrapolation import Extrapolation

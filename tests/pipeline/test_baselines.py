@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from pipeline import compute, config, recipes, train
 from pipeline.data import labelled, loading, remembering, trajectories
-from pipeline.data.examples import Data, Examples
 from pipeline.data.labelled import Labelled, Pairs
+from pipeline.examples import Data, Examples
 from pipeline.run import Run
 from tests.pipeline.served import served
 from tests.pipeline.talks import told

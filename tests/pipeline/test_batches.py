@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 from pipeline import batches
-from pipeline.data.examples import Examples
+from pipeline.examples import Examples
 
 lengths = st.lists(st.integers(1, 500), min_size=1, max_size=300).map(np.array)
 

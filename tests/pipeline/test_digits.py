@@ -12,7 +12,7 @@ import tensorflow as tf
 import exports
 from pipeline import config, recipes
 from pipeline.data import loading, recordings
-from pipeline.data.examples import Examples
+from pipeline.examples import Examples
 from pipeline.parts import sound
 from pipeline.run import Run
 from pipeline.tasks import digits

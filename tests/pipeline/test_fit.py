@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import models, train
 from pipeline.config import ClassifyConfig, Config
-from pipeline.data.examples import Data
+from pipeline.examples import Data
 from pipeline.run import Run
 from pipeline.tasks.base import Fit
 from tests.pipeline.small import copy

@@ -10,8 +10,8 @@ import pytest
 import exports
 from pipeline import config, recipes, tasks
 from pipeline.data import loading, pronunciations
-from pipeline.data.examples import Examples
 from pipeline.data.pronunciations import Word
+from pipeline.examples import Examples
 from pipeline.parts import writing
 from pipeline.parts.decoding import Hypothesis
 from pipeline.run import Run
