@@ -17,6 +17,7 @@ Kind = Literal["text", "class", "number", "other"]
 _UNSPACED = r"\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
 _FEW = 50  # classes that a column may have, or one for every ten rows if that is more
+_LOOKED_AT = 10_000  # values of a column that its kind is read off
 _NAME = 5  # words that the name of a class has at most, in the median
 _LABELS = ("label", "class", "category", "target", "y", "sentiment", "intent", "topic")
 
@@ -63,10 +64,10 @@ def text_and_label(table: Table, text: str | None, label: str | None) -> TextAnd
     """
     for given in filter(None, (text, label)):
         table.column(given)
-    known = describe(table)
+    known = {} if text and label else describe(table)
     text = text or _text(table, known, without=label)
     label = label or _label(table, known, without=text)
-    ignored = tuple(name for name in known if name not in (text, label))
+    ignored = tuple(name for name in table.columns if name not in (text, label))
     return TextAndLabel(text, label, ignored)
 
 
@@ -114,8 +115,8 @@ def to_number(value: Any) -> float:
 
 
 def _described(values: Sequence[Any]) -> Column:
-    filled = [value for value in values if not _is_empty(value)]
-    empty = len(values) - len(filled)
+    empty = sum(map(_is_empty, values))
+    filled = [value for value in values[:_LOOKED_AT] if not _is_empty(value)]
     if not filled:
         return Column("other", "every value is empty", 0, 0, empty)
     plain = [value for value in filled if isinstance(value, str | int | float)]
