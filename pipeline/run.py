@@ -194,8 +194,8 @@ class Run(Generic[C]):
 
     @property
     def finished(self) -> bool:
-        """Whether every epoch is done."""
-        return len(self.metrics) == self.config.epochs
+        """Whether every epoch is done, or patience has run out."""
+        return self.config.ends_after([self.task.rank(epoch) for epoch in self.metrics])
 
     @property
     def best(self) -> dict[str, Any]:

@@ -60,6 +60,8 @@ def epochs(run: Run[Any], title: str = "training") -> Generator[Figures]:
         for figures in _epochs(model, data, config, title, done):
             run.commit(model, figures)
             yield figures
+            if run.finished:
+                break
 
 
 def evaluate(run: Run[Any], baselines: Mapping[str, Baseline] | None = None) -> dict[str, Any]:
@@ -115,7 +117,7 @@ def _evaluated(
             **scores,
             "seconds": _seconds(sum(line["seconds"] for line in run.metrics)),
         },
-        "baselines": {},
+        "baselines": dict(run.results.get("baselines", {})),
     }
     for name, baseline in baselines.items():
         started = time.perf_counter()
@@ -129,10 +131,14 @@ def _evaluated(
 def fit(task: AnyTask, data: Data, model: keras.Model, config: Config) -> keras.Model:
     """Train `model` as a run trains its own, and return it as it was after its best epoch."""
     _compile(model, task, config, data)
-    best, weights = -math.inf, model.get_weights()
+    ranks: list[float] = []
+    weights = model.get_weights()
     for figures in _epochs(model, data, config, model.name.replace("_", " ")):
-        if task.rank(figures) > best:
-            best, weights = task.rank(figures), model.get_weights()
+        if task.rank(figures) > max(ranks, default=-math.inf):
+            weights = model.get_weights()
+        ranks.append(task.rank(figures))
+        if config.ends_after(ranks):
+            break
     model.set_weights(weights)
     return model
 

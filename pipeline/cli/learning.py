@@ -1,6 +1,7 @@
 """The verbs that train: train, compare, sweep."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,17 @@ from pipeline.messages import say
 _GO_ON = "the same command goes on from there"
 
 
-def _train(recipe: Any, path: Path | None, preset: str, file: Path | None, **flags: Any) -> None:
+def _train(
+    recipe: Any,
+    path: Path | None,
+    preset: str,
+    file: Path | None,
+    changes: Sequence[str],
+    **flags: Any,
+) -> None:
     from pipeline import quiet
 
-    config, _ = chosen(recipe, preset, file, flags)
+    config, _ = chosen(recipe, preset, file, changes, flags)
     quiet.load_tensorflow()
     from pipeline import tables
     from pipeline.run import Run, default_path
@@ -26,7 +34,16 @@ def _train(recipe: Any, path: Path | None, preset: str, file: Path | None, **fla
         say(f"{run.path} is trained already")
     train_run(run)
     click.echo(f"{run.path}: best epoch {run.best['epoch']}, {tables.line(run.best)}")
-    say(f"next: recurrent evaluate {run.path}")
+    say(f"next: recurrent evaluate {run.path} --baselines")
+
+
+def _init(
+    recipe: Any, preset: str, file: Path | None, changes: Sequence[str], **flags: Any
+) -> None:
+    from pipeline import config as configs
+
+    config, _ = chosen(recipe, preset, file, changes, flags)
+    click.echo(configs.to_yaml(config), nl=False)
 
 
 def train_run(run: Any) -> None:
@@ -46,13 +63,14 @@ def _compare(
     path: Path | None,
     preset: str,
     file: Path | None,
+    changes: Sequence[str],
     cells: str,
     seeds: int,
     **flags: Any,
 ) -> None:
     from pipeline import quiet
 
-    config, _ = chosen(recipe, preset, file, flags)
+    config, _ = chosen(recipe, preset, file, changes, flags)
     quiet.load_tensorflow()
     from rich.console import Console
 
@@ -73,6 +91,7 @@ def _sweep(
     path: Path | None,
     preset: str,
     file: Path | None,
+    changes: Sequence[str],
     trials: int,
     storage: str | None,
     name: str | None,
@@ -81,7 +100,7 @@ def _sweep(
 ) -> None:
     from pipeline import quiet
 
-    config, given = chosen(recipe, preset, file, flags)
+    config, given = chosen(recipe, preset, file, changes, flags)
     quiet.load_tensorflow()
     from rich.console import Console
 
@@ -111,6 +130,15 @@ VERBS = (
         "preset. The same command goes on with a run that was stopped.",
         help="Train a model, or go on with a run that was stopped.\n\n"
         "For the settings of a task: recurrent train TASK --help",
+    ),
+    OfTask(
+        "init",
+        does=_init,
+        options=[],
+        about="Print the settings to learn {}, as YAML with a comment each.\n\nTo train with them: "
+        "recurrent init ... > run.yaml, then recurrent train ... --config run.yaml",
+        help="Print settings, to be changed in a file.\n\n"
+        "For the settings of a task: recurrent init TASK --help",
     ),
     OfTask(
         "compare",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
@@ -69,13 +69,18 @@ class OfTask(click.Group):
 
 
 def chosen(
-    recipe: Recipe, preset: str, file: Path | None, flags: Mapping[str, Any]
+    recipe: Recipe,
+    preset: str,
+    file: Path | None,
+    changes: Sequence[str],
+    flags: Mapping[str, Any],
 ) -> tuple[Any, dict[str, Any]]:
-    """Return the config that the user asks for, and the settings among `flags` that are given."""
+    """Return the config that the user asks for, and the settings that are given beside a file."""
     from pipeline import config
 
     in_file = config.read(file) if file else {}
-    given = {name: value for name, value in flags.items() if value is not None}
+    given = config.changes(changes)
+    given |= {name: value for name, value in flags.items() if value is not None}
     return config.merge(recipe.presets[preset](), in_file, given), given
 
 
@@ -112,7 +117,13 @@ def _beginning(recipe: Recipe) -> Iterator[click.Option]:
         show_default=True,
         help="Settings to begin with.",
     )
-    yield click.Option(["--config", "file"], type=FOLDER, help="Settings in a JSON file.")
+    yield click.Option(["--config", "file"], type=FOLDER, help="Settings in a JSON or YAML file.")
+    yield click.Option(
+        ["--set", "changes"],
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="A setting over those of the file; may be repeated.",
+    )
 
 
 def _settings(recipe: Recipe, without: Iterable[str]) -> Iterator[click.Option]:

@@ -48,8 +48,9 @@ def inspect(data: str, text: str | None, label: str | None) -> None:
 @click.command()
 @click.argument("run", type=_FOLDER)
 @click.option("--data", help="Test on other data, of the same columns, instead of the test split.")
-def evaluate(run: Path, data: str | None) -> None:
-    """Test the model of RUN and its baselines."""
+@click.option("--baselines", is_flag=True, help="Train and test the baselines of the task, too.")
+def evaluate(run: Path, data: str | None, baselines: bool) -> None:
+    """Test the model of RUN on its test split. Baselines that were tested before stay listed."""
     opened = _open(run)
     from rich.console import Console
 
@@ -59,7 +60,11 @@ def evaluate(run: Path, data: str | None) -> None:
         for name, value in train.evaluate_on(opened, data).items():
             click.echo(f"{name.replace('_', ' ')}: {value:.4f}")
         return
-    Console().print(tables.results(train.evaluate(opened), opened.config.cell).terminal())
+    Console().print(
+        tables.results(
+            train.evaluate(opened, None if baselines else {}), opened.config.cell
+        ).terminal()
+    )
     say(f"written to {run / 'results.json'} and {run / 'report.html'}")
 
 

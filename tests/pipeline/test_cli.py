@@ -214,6 +214,9 @@ def test_evaluate_shows_the_model_beside_the_baselines(
     run = copy(trained, tmp_path / "run")
     outcome = recurrent("evaluate", run.path)
     assert outcome.status == 0
+    assert "gru" in outcome.out and "TF-IDF" not in outcome.out
+    assert recurrent("evaluate", run.path, "--baselines").status == 0
+    outcome = recurrent("evaluate", run.path)  # what was measured before stays
     for row in ("gru", "averaged embeddings", "TF-IDF of words and bigrams"):
         assert row in outcome.out
     assert f"{Run.open(run.path).results['model']['accuracy']:.4f}" in outcome.out

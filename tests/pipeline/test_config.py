@@ -109,3 +109,45 @@ def test_settings_of_an_older_version_are_understood() -> None:
     assert (new.regression_weight, new.bigram_buckets, new.embedding_dim) == (0.5, 64, 8)
     merged = config.merge(PRESET, {"dataset": "imdb_reviews", "embedding": 4})
     assert (merged.data, merged.embedding_dim) == ("tfds:imdb_reviews", 4)
+
+
+def test_yaml_and_changes_are_read_as_json_is(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(config.to_yaml(PRESET) + "learning_rate: 1e-2\n")
+    assert "# Examples a step.\nbatch_size: 32\n" in file.read_text()
+    changes = config.changes(["batch-size=7", "learning_rate=3e-3", "bidirectional=false", "test="])
+    merged = config.merge(PRESET, config.read(file), changes)
+    assert (merged.batch_size, merged.learning_rate, merged.bidirectional) == (7, 0.003, False)
+    assert config.merge(PRESET, config.read(file)).learning_rate == 0.01
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "units", "1: 2", "a: [", "a: b: c", "!!python/name:os"])
+def test_a_file_without_settings_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(text)
+    with pytest.raises(PipelineError, match=r"run\.yaml") as raised:
+        config.read(file)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("change", "said"), [("units", "KEY=VALUE"), ("a=[", "not YAML")])
+def test_a_change_that_is_none_is_named(change: str, said: str) -> None:
+    with pytest.raises(PipelineError, match=said):
+        config.changes([change])
+
+
+@pytest.mark.parametrize(
+    ("ranks", "patience", "ends"),
+    [
+        ([], 1, False),
+        ([0.5], 1, False),
+        ([0.5, 0.4], 1, True),
+        ([0.5, 0.4], 2, False),
+        ([0.5, 0.6, 0.5, 0.5], 2, True),
+        ([0.5, 0.5, 0.5], 2, True),
+        ([0.1, 0.0, 0.0, 0.0], None, True),
+        ([0.1, 0.0, 0.0], None, False),
+    ],
+)
+def test_patience_ends_a_training(ranks: list[float], patience: int | None, ends: bool) -> None:
+    assert PRESET.model_copy(update={"patience": patience}).ends_after(ranks) == ends

@@ -157,7 +157,8 @@ def asked(command: str) -> Any:
     made = group.get_command(click.Context(group), task)
     given = made.make_context(task, options).params
     given.pop("path")
-    chosen, _ = settings.chosen(recipes.get(task), given.pop("preset"), given.pop("file"), given)
+    preset, file, changes = (given.pop(name) for name in ("preset", "file", "changes"))
+    chosen, _ = settings.chosen(recipes.get(task), preset, file, changes, given)
     return chosen
 
 
