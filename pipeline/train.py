@@ -3,7 +3,7 @@
 import functools
 import math
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -57,11 +57,10 @@ def epochs(run: Run[Any], title: str = "training") -> Generator[Figures]:
                 model = task.model(config, data)
                 _compile(model, task, config, data)
         run.keep_environment(environment.describe())
-        for figures in _epochs(model, data, config, title, done):
+        ranks = [task.rank(figures) for figures in run.metrics[:done]]
+        for figures in _epochs(model, task, data, config, title, ranks):
             run.commit(model, figures)
             yield figures
-            if run.finished:
-                break
 
 
 def evaluate(run: Run[Any], baselines: Mapping[str, Baseline] | None = None) -> dict[str, Any]:
@@ -131,14 +130,10 @@ def _evaluated(
 def fit(task: AnyTask, data: Data, model: keras.Model, config: Config) -> keras.Model:
     """Train `model` as a run trains its own, and return it as it was after its best epoch."""
     _compile(model, task, config, data)
-    ranks: list[float] = []
-    weights = model.get_weights()
-    for figures in _epochs(model, data, config, model.name.replace("_", " ")):
-        if task.rank(figures) > max(ranks, default=-math.inf):
-            weights = model.get_weights()
-        ranks.append(task.rank(figures))
-        if config.ends_after(ranks):
-            break
+    best, weights = -math.inf, model.get_weights()
+    for figures in _epochs(model, task, data, config, model.name.replace("_", " ")):
+        if task.rank(figures) > best:
+            best, weights = task.rank(figures), model.get_weights()
     model.set_weights(weights)
     return model
 
@@ -152,9 +147,17 @@ def _compile(model: keras.Model, task: AnyTask, config: Config, data: Data) -> N
 
 
 def _epochs(
-    model: keras.Model, data: Data, config: Config, title: str, done: int = 0
+    model: keras.Model,
+    task: AnyTask,
+    data: Data,
+    config: Config,
+    title: str,
+    ranks: Sequence[float] = (),
 ) -> Iterator[Figures]:
-    """Train `model` epoch by epoch, and give the figures after each."""
+    """Train `model` epoch by epoch, and give the figures after each.
+
+    `ranks` are those of the epochs that are done.
+    """
     replicas = model.distribute_strategy.num_replicas_in_sync
     if replicas > 1 and (config.batch_size % replicas or len(data.train) < config.batch_size):
         raise PipelineError(
@@ -164,9 +167,11 @@ def _epochs(
     steps = batches.steps(data.train, config.batch_size)
     plan = batches.in_order(data.validation.lengths, replicas, data.together)
     validation = batches.dataset(data.validation, plan)
-    with training_bar(title, steps=steps, epochs=config.epochs, done=done) as bar:
-        for epoch in range(done, config.epochs):
-            figures = _epoch(model, data, config, epoch, validation, bar)
+    found = list(ranks)
+    with training_bar(title, steps=steps, epochs=config.epochs, done=len(found)) as bar:
+        while not config.ends_after(found):
+            figures = _epoch(model, data, config, len(found), validation, bar)
+            found.append(task.rank(figures))
             yield figures
             bar.report(figures)
 

@@ -133,7 +133,7 @@ def _settings(recipe: Recipe, without: Iterable[str]) -> Iterator[click.Option]:
         if name in without:
             continue
         flag, shown = name.replace("_", "-"), getattr(preset, name)
-        default = "" if shown is None else f"  [default: {str(shown).lower()}]"
+        default = "" if shown in (None, "") else f"  [default: {str(shown).lower()}]"
         yield click.Option(
             [f"--{flag}/--no-{flag}" if field.annotation is bool else f"--{flag}"],
             type=_click_type(field.annotation),

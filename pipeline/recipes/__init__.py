@@ -10,7 +10,7 @@ import pkgutil
 from typing import Any
 
 from pipeline import tasks
-from pipeline.config import TASKS, Config
+from pipeline.config import Config
 from pipeline.errors import PipelineError
 from pipeline.recipes.base import Recipe
 
@@ -21,7 +21,7 @@ def names() -> list[str]:
 
 
 def get(name: str) -> Recipe:
-    """Return the recipe called `name`; a task's own name is the recipe of its defaults.
+    """Return the recipe called `name`; a task's own name is the recipe for anybody's data.
 
     Raises:
         PipelineError: there is none.
@@ -29,9 +29,6 @@ def get(name: str) -> Recipe:
     if name in _modules():
         recipe: Recipe = importlib.import_module(f"{__name__}.{name}").recipe
         return recipe
-    if name in TASKS:
-        kind = TASKS[name]
-        return Recipe(kind.summary, {name: lambda: kind(task=name)})
     if name in tasks.names():
         task: Any = tasks.get(name)
         return Recipe(task.summary, task.presets)

@@ -72,6 +72,7 @@ def test_a_finished_run_has_its_files(trained: Run[ClassifyConfig]) -> None:
     assert [line["epoch"] for line in trained.metrics] == [1, 2]
     assert {"loss", "accuracy", "validation_accuracy"} <= trained.metrics[0].keys()
     assert names(trained) == {
+        "columns.json",
         "config.json",
         "vocabulary.txt",
         "metrics.jsonl",
@@ -323,3 +324,15 @@ def test_a_layer_is_found_by_its_name_in_either_case(tmp_path: Path, cell: str) 
     run = Run.create(tmp_path / "run", small(cell=cell, epochs=1, bidirectional=True))
     train.train(run)
     assert run.finished and run.model().count_params()
+
+
+def test_patience_ends_a_run_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = Run.create(tmp_path / "run", small(epochs=6, patience=1))
+    monkeypatch.setattr(type(run.task), "rank", lambda _, figures: -figures["epoch"])
+    train.train(run)
+    assert [figures["epoch"] for figures in run.metrics] == [1, 2] and run.finished
+    assert "training 2/6" in capfd.readouterr().err
+    train.train(run)
+    assert len(run.metrics) == 2 and run.best["epoch"] == 1
