@@ -26,11 +26,12 @@ class Results(TypedDict):
 
 
 class Columns(TypedDict):
-    """`columns.json`: the columns of a table that are read, and the classes of the target."""
+    """`columns.json`: the columns of a table that are read, the classes, and the data's version."""
 
     input: str
     target: str
     classes: list[str]
+    version: str
 
 
 class Confusion(TypedDict):

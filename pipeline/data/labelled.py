@@ -27,11 +27,13 @@ class Labelled:
 
     Attributes:
         name: of the data.
+        version: changes when any value does.
         columns: which columns the inputs and the targets are, and which are ignored.
         classes: names of the target's classes, where the source declares them.
     """
 
     name: str
+    version: str
     columns: TextAndLabel
     classes: Sequence[str] | None
     train: Pairs
@@ -91,4 +93,5 @@ def load(config: ClassifyConfig, parse: Parse, content: Callable[[Any], Content]
         Pairs([inputs[row] for row in kept], [targets[row] for row in kept])
         for kept in (part[: config.limit] for part in parts)
     )
-    return Labelled(table.name, chosen, table.classes.get(chosen.label), *pairs)
+    classes = table.classes.get(chosen.label)
+    return Labelled(table.name, table.version, chosen, classes, *pairs)

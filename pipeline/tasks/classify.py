@@ -78,8 +78,11 @@ class Classify(DataTask[ClassifyConfig, ClassifyData]):
         config = run.config
         loaded = labelled.load(config, Text.parse, Text.content)
         if run.columns is None:
-            read, target, _ = loaded.columns
-            run.keep_columns(Columns(input=read, target=target, classes=_classes(loaded)))
+            run.keep_columns(_columns(loaded))
+        if run.columns != _columns(loaded):
+            raise PipelineError(
+                f"{loaded.name} has changed since {run.path} was begun. Name another directory."
+            )
         texts, labels = loaded.train
         with spinner("Encoding the texts"):
             if run.vocabulary is None:
@@ -157,7 +160,8 @@ class Classify(DataTask[ClassifyConfig, ClassifyData]):
 
     def predict(self, run: Run[ClassifyConfig], subjects: Sequence[str]) -> list[Answer]:
         """Give label, probability and the beginning of each text."""
-        model, feature, classes = run.model(), _feature(run, run.model()), _known(run)["classes"]
+        model, classes = run.model(), _known(run)["classes"]
+        feature = _feature(run, model)
         values = [feature.read(subject) for subject in subjects]
         probabilities = batches.outputs(model, feature.examples(values, [0] * len(values)))
         return [
@@ -203,6 +207,12 @@ class Classify(DataTask[ClassifyConfig, ClassifyData]):
             "card": {"data set": data.raw.name},
             **data.feature.artifact(data.raw.test.inputs),
         }
+
+
+def _columns(loaded: Labelled) -> Columns:
+    """Say what a run keeps of its data."""
+    read, target, _ = loaded.columns
+    return Columns(input=read, target=target, classes=_classes(loaded), version=loaded.version)
 
 
 def _classes(loaded: Labelled) -> list[str]:

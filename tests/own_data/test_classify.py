@@ -79,6 +79,16 @@ def test_a_file_in_gives_a_file_out(recurrent: Command, run: Path, tmp_path: Pat
         assert abs(float(probability) - float(row["probability"])) < 0.001
 
 
+def test_a_run_does_not_go_on_with_changed_data(recurrent: Command, tmp_path: Path) -> None:
+    data, run = write(tmp_path / "tickets.csv", tickets(60)), tmp_path / "run"
+    arguments = ["train", "classify", f"--data={data}", f"--run={run}", *SMALL, "--limit=16"]
+    assert recurrent(*arguments).status == 0
+    write(data, [row._replace(team=f"{row.team}s") for row in tickets(60)])
+    outcome = recurrent("evaluate", run)
+    assert outcome.status == 1
+    assert f"tickets.csv has changed since {run} was begun" in outcome.err
+
+
 def test_a_model_is_tested_on_other_data(recurrent: Command, run: Path, tmp_path: Path) -> None:
     rows = tickets(60, seed=2)
     wrong = [row._replace(team="billing") for row in rows]

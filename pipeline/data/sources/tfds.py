@@ -29,11 +29,11 @@ class Tfds(Source):
     def read(self, data: str, on_error: OnError) -> Table:
         """Prepare the data set where needed, and read its splits."""
         builder = preparing.prepared(data.removeprefix(_PREFIX))
-        version = digest(Path(builder.data_dir))
-        return kept("table", lambda: _table(builder, version), data, version)
+        files = digest(Path(builder.data_dir))
+        return kept("table", lambda: _table(builder), data, files)
 
 
-def _table(builder: tfds.core.DatasetBuilder, version: str) -> Table:
+def _table(builder: tfds.core.DatasetBuilder) -> Table:
     features = dict(_flat(builder.info.features))
     classes = {
         name: tuple(feature.names)
@@ -55,7 +55,7 @@ def _table(builder: tfds.core.DatasetBuilder, version: str) -> Table:
     if "test" not in splits:
         splits = ["test" if each == "validation" else each for each in splits]
     name = f"{builder.info.full_name.rpartition('/')[0]} {builder.version}"
-    return Table(name, version, columns, places, classes, splits)
+    return Table(name, str(builder.version), columns, places, classes, splits)
 
 
 def _splits(builder: tfds.core.DatasetBuilder) -> Iterator[tuple[str, Split]]:
