@@ -190,7 +190,8 @@ class Artifact:
         if self.config.text is None:
             raise ExportError(f"{self.directory} holds a model that takes no text.")
         vocabulary = _lines(self.directory / VOCABULARY)
-        return TextEncoder(vocabulary, self.config.text.max_length, self.config.text.min_length)
+        text = self.config.text
+        return TextEncoder(vocabulary, text.max_length, text.min_length, text.tokens)
 
     @functools.cached_property
     def run(self) -> Any:

@@ -145,7 +145,7 @@ def export(
         lengths=signature.lengths,
         limits=limits,
         streaming=Streaming(states) if states else None,
-        text=None if encoder is None else Text(encoder.max_length, encoder.min_length),
+        text=None if encoder is None else _text(encoder),
         hearing=None if hearing is None else Sound(hearing.rate),
         motion=motion,
         run=dict(config or {}),
@@ -253,7 +253,11 @@ def _fitting(encoder: TextEncoder, signature: Signature) -> TextEncoder:
             f"The `encoder` gives up to {most} ids, and {ids.name!r} needs {needed}: "
             "give it another `max_length`."
         )
-    return TextEncoder(encoder.vocabulary, most, least)
+    return TextEncoder(encoder.vocabulary, most, least, encoder.tokens)
+
+
+def _text(encoder: TextEncoder) -> Text:
+    return Text(encoder.max_length, encoder.min_length, encoder.tokens)
 
 
 def _write_onnx(

@@ -118,7 +118,7 @@ def _encoding(encoder: TextEncoder, kind: int) -> onnx.GraphProto:
             kind=onnx.TensorProto.DataType.Name(kind).lower(),
             type=kind,
             piece=_quoted(f"(?i:{TAG})|<|[^<[:^ascii:]]+|[[:^ascii:]]+"),
-            token=_quoted(f"[{LETTER}]+|[{MARK}]"),
+            token=_quoted(f"[{LETTER}]{'+' if encoder.tokens == 'words' else ''}|[{MARK}]"),
             words=f"[{', '.join(map(_quoted, encoder.vocabulary))}]",
             places=list(range(len(encoder.vocabulary))),
             unknown=encoder.vocabulary.index(UNKNOWN),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from msgspec import Meta
 
@@ -21,10 +21,11 @@ class Streaming:
 
 @dataclass(frozen=True)
 class Text:
-    """How many tokens of a text are read, and how many ids a batch of texts has at least."""
+    """How many tokens of a text are read, how many ids a batch has at least, and what is one."""
 
     max_length: Positive
     min_length: Positive = 1
+    tokens: Literal["words", "characters"] = "words"
 
 
 @dataclass(frozen=True)

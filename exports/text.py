@@ -1,7 +1,7 @@
 """Text to token ids: the same operators in training, in the SavedModel and in ONNX."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -13,6 +13,8 @@ PADDING, UNKNOWN = "", "[UNK]"
 
 # Regular expressions, in RE2's notation: a line-break tag, and what a token is made of.
 TAG, LETTER, MARK = r"<br\s*/?>", r"\pL\pN\pM'", r"!?.,;:()\""
+
+Tokens = Literal["words", "characters"]
 
 _BATCH = 1024
 
@@ -30,21 +32,38 @@ def standardize(texts: Any) -> Any:
     return tf.strings.regex_replace(texts, f"([{MARK}])", r" \1 ")
 
 
+@keras.saving.register_keras_serializable("exports")
+def standardize_characters(texts: Any) -> Any:
+    """Reduce text to tokens as `standardize` does, but each letter, digit or mark is a token."""
+    return tf.strings.regex_replace(standardize(texts), f"([{LETTER}])", r"\1 ")
+
+
+STANDARDIZE = {"words": standardize, "characters": standardize_characters}
+
+
 class TextEncoder:
     """Encode text as ids: the place of each token in a vocabulary, at most `max_length` of them.
 
     Id 0 is padding and id 1 stands for every token that the vocabulary lacks. A batch of texts is
-    padded to `min_length` ids, which a convolution may need.
+    padded to `min_length` ids, which a convolution may need. Texts of a script that has no spaces
+    between words are read by `tokens="characters"`.
 
     Raises:
         ExportError: if the vocabulary does not begin with the two reserved entries, holds no
             other, repeats one, or holds one that is not a line of text.
     """
 
-    def __init__(self, vocabulary: Sequence[str], max_length: int, min_length: int = 1) -> None:
+    def __init__(
+        self,
+        vocabulary: Sequence[str],
+        max_length: int,
+        min_length: int = 1,
+        tokens: Tokens = "words",
+    ) -> None:
         self.vocabulary = tuple(vocabulary)
         self.max_length = max_length
         self.min_length = min_length
+        self.tokens = tokens
         if self.vocabulary[:2] != (PADDING, UNKNOWN):
             raise ExportError(
                 f"A vocabulary must begin with {PADDING!r} and {UNKNOWN!r}, "
@@ -55,16 +74,25 @@ class TextEncoder:
         if any("\n" in word or "\0" in word for word in self.vocabulary):
             raise ExportError("A vocabulary is lines of text: no word may hold a line feed or NUL.")
         try:
-            self.vectorizer = _vectorizer(ragged=True, vocabulary=list(self.vocabulary[2:]))
+            words = list(self.vocabulary[2:])
+            self.vectorizer = _vectorizer(tokens, ragged=True, vocabulary=words)
         except ValueError as error:
             raise ExportError(f"This vocabulary cannot be used: {reason(error)}") from error
 
     @classmethod
-    def from_texts(cls, texts: Sequence[str], size: int, max_length: int) -> "TextEncoder":
+    def from_texts(
+        cls, texts: Sequence[str], size: int, max_length: int, tokens: Tokens = "words"
+    ) -> "TextEncoder":
         """Make an encoder whose vocabulary is the `size` most frequent entries of `texts`."""
-        vectorizer = _vectorizer(max_tokens=size)
+        vectorizer = _vectorizer(tokens, max_tokens=size)
         vectorizer.adapt(tf.data.Dataset.from_tensor_slices(list(texts)).batch(_BATCH))
-        return cls([str(word) for word in vectorizer.get_vocabulary()], max_length)
+        words = [str(word) for word in vectorizer.get_vocabulary()]
+        return cls(words, max_length, tokens=tokens)
+
+    def split(self, text: str) -> list[str]:
+        """Return the tokens of a text, all of them."""
+        standard: bytes = STANDARDIZE[self.tokens]([text]).numpy()[0]
+        return standard.decode().split()
 
     def __call__(self, texts: Any) -> Any:
         """Turn strings `[batch]` into ids `[batch, time]`, padded right."""
@@ -82,5 +110,7 @@ class TextEncoder:
         return arrays
 
 
-def _vectorizer(**options: Any) -> keras.layers.TextVectorization:
-    return keras.layers.TextVectorization(standardize=standardize, split="whitespace", **options)
+def _vectorizer(tokens: Tokens, **options: Any) -> keras.layers.TextVectorization:
+    return keras.layers.TextVectorization(
+        standardize=STANDARDIZE[tokens], split="whitespace", **options
+    )

@@ -127,6 +127,10 @@ class ClassifyConfig(DataConfig):
     label: str | None = Field(
         default=None, description="Column of the labels.  [default: inferred]"
     )
+    tokens: Literal["auto", "words", "characters"] = Field(
+        default="auto",
+        description="What a text is read by; auto reads scripts without spaces by character.",
+    )
     vocabulary_size: int = Field(
         default=20_000, ge=3, le=2**24, description="Most frequent words to know."
     )

@@ -1,6 +1,6 @@
 """What the JSON files of a run hold. A file is read as one of these types, or not at all."""
 
-from typing import Annotated, NotRequired, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
@@ -32,6 +32,7 @@ class Columns(TypedDict):
     target: str
     classes: list[str]
     version: str
+    tokens: Literal["words", "characters"]
 
 
 class Confusion(TypedDict):

@@ -13,9 +13,10 @@ from pipeline.errors import PipelineError
 
 Kind = Literal["text", "class", "number", "other"]
 
-# A word, or a character of a script that has no spaces between words: Thai, Lao, kana, Han.
-_UNSPACED = r"\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff"
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+# Scripts that have no spaces between words: Thai and Lao, Burmese, Khmer, kana, Han.
+_RANGES = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
+UNSPACED = re.compile(f"[{_RANGES}]")
+_WORD = re.compile(rf"[{_RANGES}]|[^\s{_RANGES}]+")
 _FEW = 50  # classes that a column may have, or one for every ten rows if that is more
 _LOOKED_AT = 10_000  # values of a column that its kind is read off
 _NAME = 5  # words that the name of a class has at most, in the median

@@ -45,7 +45,7 @@ class Feature(ABC):
     """
 
     noun: ClassVar[str]
-    steps: ClassVar[str]
+    steps: str
 
     @staticmethod
     @abstractmethod

@@ -8,7 +8,7 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from exports.text import TextEncoder, standardize
+from exports.text import TextEncoder, Tokens
 from pipeline import batches, models
 from pipeline.config import ClassifyConfig
 from pipeline.data import columns
@@ -62,26 +62,27 @@ class Text(Feature):
     Args:
         vocabulary: the word with id k at place k; 0 is padding and 1 any other word.
         max_length: words of a text to read.
+        tokens: whether a text is read by words or by characters.
 
     Raises:
         ExportError: `exports.text.TextEncoder` takes no such vocabulary.
     """
 
     noun = "text"
-    steps = "words"
 
-    def __init__(self, vocabulary: Sequence[str], max_length: int) -> None:
-        self.encoder = TextEncoder(vocabulary, max_length)
+    def __init__(self, vocabulary: Sequence[str], max_length: int, tokens: Tokens) -> None:
+        self.encoder = TextEncoder(vocabulary, max_length, tokens=tokens)
+        self.steps = tokens
 
     @classmethod
     def fit(cls, texts: Sequence[str], config: ClassifyConfig) -> Self:
-        """Learn the most frequent words of `texts`."""
-        size = config.vocabulary_size
+        """Learn the most frequent words, or characters, of `texts`."""
+        size, tokens = config.vocabulary_size, _tokens(texts, config)
 
         def vocabulary() -> Sequence[str]:
-            return TextEncoder.from_texts(texts, size, max_length=1).vocabulary
+            return TextEncoder.from_texts(texts, size, max_length=1, tokens=tokens).vocabulary
 
-        return cls(kept("vocabulary", vocabulary, texts, size), config.max_length)
+        return cls(kept("vocabulary", vocabulary, texts, size, tokens), config.max_length, tokens)
 
     @property
     def vocabulary(self) -> Sequence[str]:
@@ -102,7 +103,7 @@ class Text(Feature):
     def examples(self, values: Sequence[Any], targets: Any) -> Examples:
         """Look up the words."""
         encoder = self.encoder
-        known = encoder.vocabulary, encoder.max_length
+        known = encoder.vocabulary, encoder.max_length, encoder.tokens
         ids = kept("ids", lambda: encoder.encode(values), values, known)
         return batches.sequences(ids, targets)
 
@@ -122,14 +123,15 @@ class Text(Feature):
     def notes(self, value: Any) -> tuple[str, ...]:
         """Say so if there is no word, no known word, or more words than the model reads."""
         limit = self.encoder.max_length
-        (ids,) = TextEncoder(self.vocabulary, _ANY_LENGTH).encode([value])
+        whole = TextEncoder(self.vocabulary, _ANY_LENGTH, tokens=self.encoder.tokens)
+        (ids,) = whole.encode([value])
         if not len(ids):
             return ("there is no word in it, so this is the guess for an empty text",)
         notes = []
         if len(ids) > limit:
-            notes.append(f"only the first {limit:,} of its {len(ids):,} words were read")
+            notes.append(f"only the first {limit:,} of its {len(ids):,} {self.steps} were read")
         if (ids[:limit] == _UNKNOWN).all():
-            notes.append("the model knows none of its words")
+            notes.append(f"the model knows none of its {self.steps}")
         return tuple(notes)
 
     def explained(
@@ -137,7 +139,7 @@ class Text(Feature):
     ) -> Reading:
         """Read word by word, as many as the model was to read."""
         (ids,) = self.encoder.encode([value])
-        words = standardize([value]).numpy()[0].decode().split()[: len(ids)]
+        words = self.encoder.split(value)[: len(ids)]
         if not words:
             raise PipelineError("there is no word in the text to be explained")
         return Reading(
@@ -146,7 +148,7 @@ class Text(Feature):
             inputs={"tokens": ids[None]},
             time="tokens",
             steps=words,
-            noun="words",
+            noun=self.steps,
             running=after_prefixes,
             explain=explain,
             view=View(words),
@@ -156,6 +158,14 @@ class Text(Feature):
     def artifact(self, tested: Sequence[Any]) -> Mapping[str, Any]:
         """Put the encoder into the files, and compare them on texts."""
         return {"encoder": self.encoder, "texts": tested}
+
+
+def _tokens(texts: Sequence[str], config: ClassifyConfig) -> Tokens:
+    """Choose what texts are read by: characters, where most of these are of unspaced scripts."""
+    if config.tokens != "auto":
+        return config.tokens
+    unspaced = sum(len(columns.UNSPACED.findall(text)) for text in texts)
+    return "characters" if unspaced > sum(map(len, texts)) / 2 else "words"
 
 
 def embedded(tokens: Tensor, width: int, words: NgramCounts) -> Tensor:

@@ -77,17 +77,17 @@ class Classify(DataTask[ClassifyConfig, ClassifyData]):
         """Read, split and encode the data; the vocabulary is made of the training texts."""
         config = run.config
         loaded = labelled.load(config, Text.parse, Text.content)
-        if run.columns is None:
-            run.keep_columns(_columns(loaded))
-        if run.columns != _columns(loaded):
-            raise PipelineError(
-                f"{loaded.name} has changed since {run.path} was begun. Name another directory."
-            )
         texts, labels = loaded.train
         with spinner("Encoding the texts"):
-            if run.vocabulary is None:
-                run.keep_vocabulary(Text.fit(texts, config).vocabulary)
+            if run.columns is None:
+                fitted = Text.fit(texts, config)
+                run.keep_vocabulary(fitted.vocabulary)
+                run.keep_columns(_columns(loaded, fitted))
             feature, classes = _feature(run), _known(run)["classes"]
+            if run.columns != _columns(loaded, feature):
+                raise PipelineError(
+                    f"{loaded.name} has changed since {run.path} was begun. Name another directory."
+                )
             places = {name: place for place, name in enumerate(classes)}
             drawn = [*excerpts(texts, config.excerpts, config.seed)]
             rows = [*range(len(texts)), *(row for row, _ in drawn)]
@@ -209,10 +209,16 @@ class Classify(DataTask[ClassifyConfig, ClassifyData]):
         }
 
 
-def _columns(loaded: Labelled) -> Columns:
+def _columns(loaded: Labelled, feature: Text) -> Columns:
     """Say what a run keeps of its data."""
     read, target, _ = loaded.columns
-    return Columns(input=read, target=target, classes=_classes(loaded), version=loaded.version)
+    return Columns(
+        input=read,
+        target=target,
+        classes=_classes(loaded),
+        version=loaded.version,
+        tokens=feature.encoder.tokens,
+    )
 
 
 def _classes(loaded: Labelled) -> list[str]:
@@ -261,7 +267,7 @@ def _known(run: Run[ClassifyConfig]) -> Columns:
 def _feature(run: Run[ClassifyConfig], model: keras.Model | None = None) -> Text:
     """Return the feature of `run`; its words must be those that `model` knows, if one is given."""
     try:
-        feature = Text(run.vocabulary or [], run.config.max_length)
+        feature = Text(run.vocabulary or [], run.config.max_length, _known(run)["tokens"])
     except ExportError as error:
         raise PipelineError(f"{run.path / 'vocabulary.txt'} is damaged: {error}") from error
     known = model.get_layer("words").input_dim if model else len(feature.vocabulary)

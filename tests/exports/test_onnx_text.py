@@ -16,11 +16,12 @@ from exports import Artifact, ExportError, export, onnx_text, runtime, saved_mod
 from exports.parity import Run
 from exports.text import TextEncoder
 from tests.exports import models
-from tests.exports.texts import FRAGMENTS, ids, texts
+from tests.exports.texts import FRAGMENTS, characters, ids, texts
 
 # What a wrong lower case, or a word cut elsewhere, would find or miss.
 WORDS = ("αθηνα", "ΑΘΗΝΑ", "École", "école", "goodдень", "don't", "'", "br", "i", "k", "日本語")
 VOCABULARY = (*models.VOCABULARY, *WORDS)
+LETTERS = ("", "[UNK]", *"god'!日語ภд\u0301")
 MAX_LENGTH = 12
 
 some = settings(max_examples=100, deadline=None)
@@ -73,6 +74,30 @@ def test_ids(onnx_ids: Run, saved_model_ids: Run, wordy: TextEncoder, texts: lis
     for row, text in zip(got.tolist(), texts, strict=True):
         expected = ids(text, VOCABULARY, MAX_LENGTH)
         assert row == expected + [0] * (len(row) - len(expected))
+
+
+@few
+@given(st.lists(texts, min_size=1, max_size=6))
+@example([" ".join(FRAGMENTS[::-1])])
+@example(["日本語のテキスト", "ภาษาไทย", "don't"])
+def test_ids_of_characters(characters_in_both: list[Run], texts: list[str]) -> None:
+    known = {letter: place for place, letter in enumerate(LETTERS) if letter}
+    for run in characters_in_both:
+        got = run(strings(texts))["ids"].tolist()
+        for row, text in zip(got, texts, strict=True):
+            expected = [known.get(letter, 1) for letter in characters(text)][:MAX_LENGTH]
+            assert row == expected + [0] * (len(row) - len(expected))
+
+
+@pytest.fixture(scope="module")
+def characters_in_both(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    encoder = TextEncoder(LETTERS, MAX_LENGTH, tokens="characters")
+    artifact = export(echo(), tmp_path_factory.mktemp("letters") / "artifact", encoder=encoder)
+    assert artifact.encoder.tokens == "characters"
+    return [
+        runtime.read(artifact.directory / "onnx/text.onnx"),
+        saved_model.read(artifact.directory / "saved_model", saved_model.TEXT),
+    ]
 
 
 @pytest.mark.parametrize(

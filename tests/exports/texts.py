@@ -33,6 +33,11 @@ def part(letter: str) -> str:
     return letter if letter == "'" or unicodedata.category(letter)[0] in "LMN" else " "
 
 
+def characters(text: str) -> list[str]:
+    """The tokens of a text that is read by character."""
+    return [letter for token in read(text) for letter in token]
+
+
 def ids(text: str, vocabulary: Sequence[str], max_length: int = 12) -> list[int]:
     known = {word: place for place, word in enumerate(vocabulary) if word}
     return [known.get(token, 1) for token in read(text)][:max_length]

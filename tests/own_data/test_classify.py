@@ -118,3 +118,19 @@ def test_columns_are_inspected(recurrent: Command, tmp_path: Path) -> None:
     for said in ("median of 10 words", "'legal' occurs once", "2 rows repeat", "1 texts have"):
         assert said in outcome.out
     assert "--text body --label team" in outcome.err
+
+
+def test_a_script_without_spaces_is_read_by_character(recurrent: Command, tmp_path: Path) -> None:
+    said = {"帐单": "发票的价格不对请退款", "网络": "办公室的无线网络很慢"}
+    rows = [(f"{text}{number}", label) for number in range(40) for label, text in said.items()]
+    data, run = tmp_path / "zh.csv", tmp_path / "run"
+    data.write_text("内容,部门\n" + "".join(f"{text},{label}\n" for text, label in rows))
+    outcome = recurrent("train", "classify", f"--data={data}", f"--run={run}", *SMALL)
+    assert outcome.status == 0, outcome.err
+    assert "Text: 内容 (median" in outcome.err
+    assert recurrent("predict", run, "网络慢").out.startswith("网络")
+    assert recurrent("export", run, "--format=onnx").status == 0
+    predictor = Predictor(run / "exports")
+    for text, label in (("发票不对", "帐单"), ("无线很慢", "网络")):
+        assert predictor(text).label == label
+        assert recurrent("predict", run, text).out.startswith(label)
