@@ -1,17 +1,21 @@
 """Tasks whose models go on with a text, token by token."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import C
 from pipeline.errors import PipelineError
-from pipeline.run import Run
 from pipeline.tasks.base import D, Task
+
+if TYPE_CHECKING:
+    from pipeline.run import Run
 
 Probabilities = npt.NDArray[np.floating[Any]]
 
