@@ -26,7 +26,7 @@ from pipeline.run import Run
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pipeline.tasks.classify import ClassifyData
+    from pipeline.features.text import EncodedTexts
 
 FILE = Path(__file__).parents[1] / "docs" / "negation.json"
 SHORT = Path(__file__).with_name("short_reviews.tsv")
@@ -144,9 +144,9 @@ def _raw(preset: str) -> Labelled:
     return labelled.load(recipes.get("sentiment").presets[preset](), str, str)
 
 
-def _data(run: Run[Any], asked: Pairs) -> ClassifyData:
+def _data(run: Run[Any], asked: Pairs) -> EncodedTexts:
     """The data of `run`, with what is asked for the test split."""
-    data: ClassifyData = run.task.data(run)
+    data: EncodedTexts = run.task.data(run)
     test = data.feature.examples(asked.inputs, data.places(asked.targets))
     return replace(data, test=test, raw=replace(data.raw, test=asked))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import keras
@@ -13,9 +14,10 @@ from pipeline import batches, models
 from pipeline.config import ClassifyConfig
 from pipeline.data import columns
 from pipeline.data.kept import kept
+from pipeline.data.labelled import Labelled
 from pipeline.data.splits import Content
 from pipeline.errors import PipelineError
-from pipeline.examples import Examples
+from pipeline.examples import Data, Examples
 from pipeline.explain.reading import Array, Explained, Reading, after_prefixes
 from pipeline.explain.reading import Text as View
 from pipeline.features import ngrams
@@ -158,6 +160,27 @@ class Text(Feature):
     def artifact(self, tested: Sequence[Any]) -> Mapping[str, Any]:
         """Put the encoder into the files, and compare them on texts."""
         return {"encoder": self.encoder, "texts": tested}
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedTexts(Data):
+    """Texts with labels, encoded, and what they were.
+
+    Attributes:
+        raw: inputs and labels as they were read.
+        counted: the training examples without sentences drawn from them.
+        classes: names of the classes.
+        feature: what encodes the inputs.
+    """
+
+    raw: Labelled
+    counted: Examples
+    classes: Sequence[str]
+    feature: Text
+
+    def places(self, labels: Sequence[str]) -> list[int]:
+        """Look up the number of each label."""
+        return [self.classes.index(label) for label in labels]
 
 
 def _tokens(texts: Sequence[str], config: ClassifyConfig) -> Tokens:

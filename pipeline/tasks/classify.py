@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,10 @@ from pipeline.data.labelled import Labelled
 from pipeline.data.table import Parse, Table, Unusable, parsed
 from pipeline.data.waiting import spinner
 from pipeline.errors import PipelineError
-from pipeline.examples import Data, Examples
+from pipeline.examples import Examples
 from pipeline.explain.reading import Reading, choice
 from pipeline.features.excerpts import excerpts
-from pipeline.features.text import Text
+from pipeline.features.text import EncodedTexts, Text
 from pipeline.marks import Choices, Marks, of_choices
 from pipeline.messages import say
 from pipeline.schema import Columns
@@ -36,28 +36,7 @@ if TYPE_CHECKING:
     from pipeline.run import Run
 
 
-@dataclass(frozen=True, eq=False)
-class ClassifyData(Data):
-    """Encoded examples, and what they were.
-
-    Attributes:
-        raw: inputs and labels as they were read.
-        counted: the training examples without sentences drawn from them.
-        classes: names of the classes.
-        feature: what encodes the inputs.
-    """
-
-    raw: Labelled
-    counted: Examples
-    classes: Sequence[str]
-    feature: Text
-
-    def places(self, labels: Sequence[str]) -> list[int]:
-        """Look up the number of each label."""
-        return [self.classes.index(label) for label in labels]
-
-
-class Classify(DataTask[ClassifyConfig, ClassifyData]):
+class Classify(DataTask[ClassifyConfig, EncodedTexts]):
     """Tells which class a text is of."""
 
     summary = ClassifyConfig.summary
@@ -73,7 +52,7 @@ class Classify(DataTask[ClassifyConfig, ClassifyData]):
         if not (config.text and config.label):
             _say(loaded, classes)
 
-    def data(self, run: Run[ClassifyConfig]) -> ClassifyData:
+    def data(self, run: Run[ClassifyConfig]) -> EncodedTexts:
         """Read, split and encode the data; the vocabulary is made of the training texts."""
         config = run.config
         loaded = labelled.load(config, Text.parse, Text.content)
@@ -96,7 +75,7 @@ class Classify(DataTask[ClassifyConfig, ClassifyData]):
             def encoded(inputs: Sequence[str], targets: Sequence[str]) -> Examples:
                 return feature.examples(inputs, [places[each] for each in targets])
 
-            return ClassifyData(
+            return EncodedTexts(
                 train=encoded(train, [labels[row] for row in rows]),
                 validation=encoded(*loaded.validation),
                 test=encoded(*loaded.test),
@@ -106,7 +85,7 @@ class Classify(DataTask[ClassifyConfig, ClassifyData]):
                 feature=feature,
             )
 
-    def model(self, config: ClassifyConfig, data: ClassifyData) -> keras.Model:
+    def model(self, config: ClassifyConfig, data: EncodedTexts) -> keras.Model:
         """Read from both ends; outputs over time and what is known out of order decide."""
         entrance = data.feature.enter(config, data.counted, len(data.classes))
         outputs = models.recurrent(config)(entrance.sequences)
@@ -141,7 +120,7 @@ class Classify(DataTask[ClassifyConfig, ClassifyData]):
         f1 = f1_score(targets, predicted, labels=labels, average="macro", zero_division=0)
         return {"accuracy": float((predicted == targets).mean()), "macro_f1": float(f1)}
 
-    def marks(self, config: ClassifyConfig, data: ClassifyData, answers: npt.NDArray[Any]) -> Marks:
+    def marks(self, config: ClassifyConfig, data: EncodedTexts, answers: npt.NDArray[Any]) -> Marks:
         """Compare labels."""
         test = data.test
         return of_choices(
