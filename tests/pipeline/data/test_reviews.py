@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,15 +100,23 @@ def numbered(kind: str, count: int) -> Rows:
     return [(f"{kind} review number {i}, ünïcode", i % 2) for i in range(count)]
 
 
-def served(feature: str, splits: dict[str, Rows]) -> Any:
-    """What TFDS gives instead of the real data."""
+@contextmanager
+def served(feature: str, splits: dict[str, Rows]) -> Iterator[None]:
+    """What TFDS gives instead of the real data, whose splits it does not know before a download."""
 
     def as_dataset(self: Any, split: str, **kwargs: Any) -> tf.data.Dataset:
         texts, labels = zip(*splits[split], strict=True)
         columns = {feature: list(texts), "label": np.array(labels, np.int64)}
+        if "idx" in self.info.features:
+            columns["idx"] = np.arange(len(texts), dtype=np.int32)
         return tf.data.Dataset.from_tensor_slices(columns)
 
-    return giving(as_dataset)
+    def known(builder: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in splits]
+
+    with giving(as_dataset), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.data.sources.tfds._splits", known)
+        yield
 
 
 @pytest.mark.parametrize(
