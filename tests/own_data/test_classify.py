@@ -33,11 +33,10 @@ def test_a_file_becomes_a_model_that_is_asked(
     said = "Text: body (median 10 words). Label: team (3 classes). Ignored: id."
     assert said in outcome.err
 
-    assert recurrent("evaluate", run, "--baselines").status == 0
+    assert recurrent("evaluate", run).status == 0
     results = json.loads((run / "results.json").read_text())
     assert results["model"]["accuracy"] > 0.8
     assert results["model"]["macro_f1"] > 0.8
-    assert results["baselines"].keys() == {"averaged embeddings", "TF-IDF of words and bigrams"}
 
     outcome = recurrent("predict", run, "the invoice has the wrong price, refund please")
     assert outcome.out.split("\t")[0] == "billing"

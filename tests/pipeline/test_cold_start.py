@@ -36,7 +36,7 @@ def smallest(recipe: str) -> Iterator[Any]:
     """The smallest run on each data set: of its own preset, or else of the first."""
     presets = [preset() for preset in recipes.get(recipe).presets.values()]
     names = getattr(tasks.get(presets[0].task), "datasets", [each.data for each in presets])
-    for name in filter(offline, names):
+    for name in filter(offline, dict.fromkeys(names)):
         own = next((each for each in presets if each.data == name), presets[0])
         tiny = {key: size for key, size in TINY.items() if key in type(own).model_fields}
         if own.data != name:
