@@ -175,7 +175,7 @@ def test_training_a_finished_run_does_nothing(trained: Run[ClassifyConfig]) -> N
 
 
 def test_the_vocabulary_is_made_of_training_texts_alone(trained: Run[ClassifyConfig]) -> None:
-    texts = " ".join(each.text for each in trained.task.data(trained).reviews.train).lower()
+    texts = " ".join(trained.task.data(trained).raw.train.inputs).lower()
     words = trained.vocabulary
     assert words is not None and len(words) == 500
     assert all(word in texts for word in words[2:])
