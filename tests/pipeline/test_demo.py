@@ -15,7 +15,7 @@ def test_the_demo_ends_with_a_table_and_does_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = small()
-    monkeypatch.setattr(sentiment, "demo", lambda: settings)
+    monkeypatch.setitem(sentiment.recipe.presets, "demo", lambda: settings)
     console = Console(record=True, width=100)
     demo.demo(tmp_path / "demo", console)
     said = console.export_text()
