@@ -182,9 +182,10 @@ def merge(preset: C, *layers: Mapping[str, Any]) -> C:
 def current(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings that an older version may have written, in the words of this one."""
     found = dict(settings)
-    if (recipe := found.get("task")) in _RECIPES:
-        found |= {"task": _RECIPES[recipe], "recipe": recipe}
-    if found.get("task") not in TASKS:
+    named = str(found.get("task"))
+    if named in _RECIPES:
+        found |= {"task": _RECIPES[named], "recipe": named}
+    if found.get("task") not in [*TASKS]:
         return found
     if "dataset" in found:
         found["dataset"] = f"tfds:{found['dataset']}"

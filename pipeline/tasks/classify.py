@@ -139,8 +139,9 @@ class Classify(DataTask[ClassifyConfig, EncodedTexts]):
 
     def predict(self, run: Run[ClassifyConfig], subjects: Sequence[str]) -> list[Answer]:
         """Give label, probability and the beginning of each text."""
-        model, classes = run.model(), _known(run)["classes"]
-        feature = _feature(run, model)
+        model = run.model()
+        feature, known = _fitting(run, model)
+        classes = known["classes"]
         values = [feature.read(subject) for subject in subjects]
         probabilities = batches.outputs(model, feature.examples(values, [0] * len(values)))
         return [
@@ -153,8 +154,8 @@ class Classify(DataTask[ClassifyConfig, EncodedTexts]):
 
     def predictions(self, run: Run[ClassifyConfig], table: Table) -> Table:
         """Give the most probable class of each row, and its probability."""
-        known, model = _known(run), run.model()
-        feature = _feature(run, model)
+        model = run.model()
+        feature, known = _fitting(run, model)
         rows = parsed(table, {known["input"]: feature.parse}, run.config.on_error)
         values = rows.column(known["input"])
         probabilities = batches.outputs(model, feature.examples(values, [0] * len(values)))
@@ -174,8 +175,8 @@ class Classify(DataTask[ClassifyConfig, EncodedTexts]):
 
     def reading(self, run: Run[ClassifyConfig], model: keras.Model, subject: str) -> Reading:
         """Read step by step, as the feature says."""
-        feature = _feature(run, model)
-        explain = choice(_known(run)["classes"])
+        feature, known = _fitting(run, model)
+        explain = choice(known["classes"])
         return feature.explained(model, feature.read(subject), explain)
 
     def artifact(self, run: Run[ClassifyConfig]) -> Mapping[str, Any]:
@@ -243,19 +244,34 @@ def _known(run: Run[ClassifyConfig]) -> Columns:
     return run.columns
 
 
-def _feature(run: Run[ClassifyConfig], model: keras.Model | None = None) -> Text:
-    """Return the feature of `run`; its words must be those that `model` knows, if one is given."""
+def _feature(run: Run[ClassifyConfig]) -> Text:
+    """Return what encodes the texts of `run`.
+
+    Raises:
+        PipelineError: the vocabulary is damaged.
+    """
     try:
-        feature = Text(run.vocabulary or [], run.config.max_length, _known(run)["tokens"])
+        return Text(run.vocabulary or [], run.config.max_length, _known(run)["tokens"])
     except ExportError as error:
         raise PipelineError(f"{run.path / 'vocabulary.txt'} is damaged: {error}") from error
-    known = model.get_layer("words").input_dim if model else len(feature.vocabulary)
-    if known != len(feature.vocabulary):
-        raise PipelineError(
-            f"{run.path / 'vocabulary.txt'} is damaged: it has {len(feature.vocabulary)} words, "
-            f"and the model knows {known}"
-        )
-    return feature
+
+
+def _fitting(run: Run[ClassifyConfig], model: keras.Model) -> tuple[Text, Columns]:
+    """Return what encodes the texts of `run`, and what is known of its columns.
+
+    Raises:
+        PipelineError: `model` knows another number of words or classes.
+    """
+    feature, known = _feature(run), _known(run)
+    for file, here, there, what in (
+        ("vocabulary.txt", len(feature.vocabulary), model.get_layer("words").input_dim, "words"),
+        ("columns.json", len(known["classes"]), model.output_shape[-1], "classes"),
+    ):
+        if here != there:
+            raise PipelineError(
+                f"{run.path / file} is damaged: it has {here} {what}, and the model knows {there}"
+            )
+    return feature, known
 
 
 def _place(classes: Sequence[str], value: Any) -> int:

@@ -49,8 +49,9 @@ def test_data_of_any_form_becomes_a_model(
     assert 0 <= run.evaluate()["accuracy"] <= 1
     other = run.evaluate({"body": ["my wifi is slow"], "team": ["network"]})
     assert other["accuracy"] in (0.0, 1.0)
-    run.export(tmp_path / "artifact", formats=["onnx"])
-    assert max(each.worst for each in exports.verify(tmp_path / "artifact").values()) < 2e-5
+    if make is file:
+        run.export(tmp_path / "artifact", formats=["onnx"])
+        assert max(each.worst for each in exports.verify(tmp_path / "artifact").values()) < 2e-5
 
 
 def test_what_is_no_table_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def test_a_file_becomes_a_model_that_is_asked(
     outcome = recurrent("predict", run, "the invoice has the wrong price, refund please")
     assert outcome.out.split("\t")[0] == "billing"
 
-    outcome = recurrent("export", run)
+    outcome = recurrent("export", run, *([] if suffix == ".csv" else ["--format=onnx"]))
     assert outcome.status == 0, outcome.err
     assert max(each.worst for each in exports.verify(run / "exports").values()) < 2e-5
     prediction = Predictor(run / "exports")("my wifi router is offline again")
@@ -86,6 +87,17 @@ def test_a_run_does_not_go_on_with_changed_data(recurrent: Command, tmp_path: Pa
     outcome = recurrent("evaluate", run)
     assert outcome.status == 1
     assert f"tickets.csv has changed since {run} was begun" in outcome.err
+
+
+def test_a_run_whose_classes_are_not_the_model_s_is_damaged(
+    recurrent: Command, run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    file = tmp_path / "run" / "columns.json"
+    file.write_text(file.read_text().replace('"billing",', ""))
+    outcome = recurrent("predict", tmp_path / "run", "fine")
+    assert outcome.status == 1
+    assert "columns.json is damaged: it has 2 classes, and the model knows 3" in outcome.err
 
 
 def test_a_model_is_tested_on_other_data(recurrent: Command, run: Path, tmp_path: Path) -> None:

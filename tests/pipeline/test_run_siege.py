@@ -40,7 +40,8 @@ from tests.pipeline.small import Outcome
 
 Command = Callable[..., Outcome]
 CONFIG, EPOCHS, RESULTS, MARKS = "config.json", "metrics.jsonl", "results.json", "marks.json"
-FILES = (CONFIG, EPOCHS, RESULTS, MARKS, "environment.json", "vocabulary.txt")
+COLUMNS = "columns.json"
+FILES = (CONFIG, EPOCHS, RESULTS, MARKS, COLUMNS, "environment.json", "vocabulary.txt")
 BEST, LAST = "model.keras", "checkpoints/epoch-0002.keras"
 
 
@@ -65,7 +66,7 @@ def answered(use: Callable[[], object]) -> str:
 def read(path: Path) -> None:
     """Read all that a run says of itself."""
     run = Run.open(path)
-    for each in ("best", "results", "marks", "environment", "vocabulary"):
+    for each in ("best", "results", "marks", "columns", "environment", "vocabulary"):
         getattr(run, each)
 
 
@@ -196,7 +197,7 @@ def test_a_hostile_run_is_refused_in_one_line(tested: Run[ClassifyConfig], tmp_p
     """A wrong type at every place of the settings, epochs, results and marks, too."""
     types = {
         f"another type of {name}, {place}": has(name, *place, NO_TYPE)
-        for name in (CONFIG, EPOCHS, RESULTS, MARKS)
+        for name in (CONFIG, EPOCHS, RESULTS, MARKS, COLUMNS)
         for place in damage.places(tested.path / name)
     }
     taken = []
