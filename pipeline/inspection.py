@@ -43,7 +43,5 @@ def findings(table: Table, chosen: TextAndLabel) -> Iterator[str]:
         of[text].add(label)
     if repeated := len(texts) - len(of):
         contradicted = sum(len(each) > 1 for each in of.values())
-        yield (
-            f"{repeated:,} rows repeat the text of another and are left out of training; "
-            f"{contradicted:,} texts have several labels"
-        )
+        yield f"rows that repeat the text of another, and are left out of training: {repeated:,}"
+        yield f"texts with several labels: {contradicted:,}"

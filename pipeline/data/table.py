@@ -107,7 +107,7 @@ def reject(faults: Sequence[Fault], on_error: OnError) -> None:
     if faults:
         shown = "; ".join(map(str, faults[:_SHOWN]))
         more = "; ..." if len(faults) > _SHOWN else ""
-        say(f"{len(faults):,} rows are left out: {shown}{more}")
+        say(f"Rows left out: {len(faults):,}. {shown}{more}")
 
 
 def joined(tables: Mapping[Split, Table]) -> Table:

@@ -21,11 +21,6 @@ def mapping(folder: Path) -> Any:
     return COLUMNS
 
 
-def frame(folder: Path) -> Any:
-    pandas = pytest.importorskip("pandas")
-    return pandas.DataFrame(COLUMNS)
-
-
 def dataset(folder: Path) -> Any:
     import tensorflow as tf
 

@@ -136,4 +136,4 @@ def test_rows_that_are_left_out_are_counted(recurrent: Command, tmp_path: Path) 
     data.write_bytes(csv("t-1,a text", "t-2,,billing", "t-3,more text,"))
     outcome = recurrent("inspect", data)
     assert outcome.status == 0
-    assert "1 rows are left out: tickets.csv, row 62: 2 values for 3 columns" in outcome.err
+    assert "Rows left out: 1. tickets.csv, row 62: 2 values for 3 columns" in outcome.err

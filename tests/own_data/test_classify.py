@@ -126,7 +126,7 @@ def test_columns_are_inspected(recurrent: Command, tmp_path: Path) -> None:
     outcome = recurrent("inspect", data)
     assert outcome.status == 0, outcome.err
     assert "tickets.csv: 102 rows" in outcome.out
-    for said in ("median of 10 words", "'legal' occurs once", "2 rows repeat", "1 texts have"):
+    for said in ("median of 10 words", "'legal' occurs once", "training: 2", "labels: 1"):
         assert said in outcome.out
     assert "--text body --label team" in outcome.err
 
