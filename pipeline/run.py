@@ -76,7 +76,7 @@ class Run(Generic[C]):
         file = path / "config.json"
         if not file.is_file():
             raise PipelineError(f"{path} is not a run directory: it has no config.json")
-        settings = configs.current(configs.read(file))
+        settings = configs.current(files.read_json(file, dict[str, Any]))
         try:
             return Run(path, configs.parse(tasks.settings(str(settings.get("task"))), settings))
         except PipelineError as error:

@@ -40,10 +40,10 @@ def _train(
 def _init(
     recipe: Any, preset: str, file: Path | None, changes: Sequence[str], **flags: Any
 ) -> None:
-    from pipeline import config as configs
+    from pipeline import config_files
 
     config, _ = chosen(recipe, preset, file, changes, flags)
-    click.echo(configs.to_yaml(config), nl=False)
+    click.echo(config_files.to_yaml(config), nl=False)
 
 
 def train_run(run: Any) -> None:

@@ -76,10 +76,10 @@ def chosen(
     flags: Mapping[str, Any],
 ) -> tuple[Any, dict[str, Any]]:
     """Return the config that the user asks for, and the settings that are given beside a file."""
-    from pipeline import config
+    from pipeline import config, config_files
 
-    in_file = config.read(file) if file else {}
-    given = config.changes(changes)
+    in_file = config_files.read(file) if file else {}
+    given = config_files.changes(changes)
     given |= {name: value for name, value in flags.items() if value is not None}
     return config.merge(recipe.presets[preset](), in_file, given), given
 

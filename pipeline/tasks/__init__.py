@@ -4,14 +4,18 @@ A task's module is imported to learn its settings, so it imports what takes long
 TensorFlow, data sets) inside the functions that need it.
 """
 
+from __future__ import annotations
+
 import difflib
 import importlib
 import pkgutil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config import TASKS, Config
 from pipeline.errors import PipelineError
-from pipeline.tasks.base import Task
+
+if TYPE_CHECKING:
+    from pipeline.tasks.base import Task
 
 
 def names() -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import config, recipes, tasks
+from pipeline import config, config_files, recipes, tasks
 from pipeline.config import ClassifyConfig
 from pipeline.errors import PipelineError
 
@@ -80,12 +80,12 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
     file = tmp_path / "settings.json"
     file.write_text(content, encoding="latin-1")
     with pytest.raises(PipelineError, match=str(file)):
-        config.read(file)
+        config_files.read(file)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="there is no file"):
-        config.read(tmp_path / "settings.json")
+        config_files.read(tmp_path / "settings.json")
 
 
 @pytest.mark.parametrize("name", recipes.names())
@@ -113,12 +113,14 @@ def test_settings_of_an_older_version_are_understood() -> None:
 
 def test_yaml_and_changes_are_read_as_json_is(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
-    file.write_text(config.to_yaml(PRESET) + "learning_rate: 1e-2\n")
+    file.write_text(config_files.to_yaml(PRESET) + "learning_rate: 1e-2\n")
     assert "# Examples a step.\nbatch_size: 32\n" in file.read_text()
-    changes = config.changes(["batch-size=7", "learning_rate=3e-3", "bidirectional=false", "test="])
-    merged = config.merge(PRESET, config.read(file), changes)
+    changes = config_files.changes(
+        ["batch-size=7", "learning_rate=3e-3", "bidirectional=false", "test="]
+    )
+    merged = config.merge(PRESET, config_files.read(file), changes)
     assert (merged.batch_size, merged.learning_rate, merged.bidirectional) == (7, 0.003, False)
-    assert config.merge(PRESET, config.read(file)).learning_rate == 0.01
+    assert config.merge(PRESET, config_files.read(file)).learning_rate == 0.01
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "units", "1: 2", "a: [", "a: b: c", "!!python/name:os"])
@@ -126,14 +128,14 @@ def test_a_file_without_settings_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "run.yaml"
     file.write_text(text)
     with pytest.raises(PipelineError, match=r"run\.yaml") as raised:
-        config.read(file)
+        config_files.read(file)
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(("change", "said"), [("units", "KEY=VALUE"), ("a=[", "not YAML")])
 def test_a_change_that_is_none_is_named(change: str, said: str) -> None:
     with pytest.raises(PipelineError, match=said):
-        config.changes([change])
+        config_files.changes([change])
 
 
 @pytest.mark.parametrize(
