@@ -100,7 +100,7 @@ STOPPED = {
     "compare": (signal.SIGTERM, "compared/*/metrics.jsonl"),
     "sweep": (signal.SIGINT, "swept/trials/*/metrics.jsonl"),
     "export": (signal.SIGTERM, ".draft-model/model"),
-    "train": (signal.SIGINT, "cache/packages/.draft-*/requirements.txt"),
+    "train": (signal.SIGINT, "cache/packages/.draft-*/pip-*"),  # once pip is at work
     "demo": (signal.SIGTERM, "cache/packages/.draft-*/.lock"),
 }
 
