@@ -54,9 +54,9 @@ class Run(Generic[C]):
                 names what is not there.
         """
         run = cls(path, config)
-        run.task.check(config)
         if not path.is_dir() and (path.exists() or path.is_symlink()):
             raise PipelineError(f"{path} exists and is not a directory; name another one")
+        run.task.check(config)
         if not path.is_dir() or not files.contents(path):
             with files.owned(path):
                 if not files.contents(path):
