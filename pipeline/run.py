@@ -56,8 +56,8 @@ class Run(Generic[C]):
         run = cls(path, config)
         if not path.is_dir() and (path.exists() or path.is_symlink()):
             raise PipelineError(f"{path} exists and is not a directory; name another one")
-        run.task.check(config)
         if not path.is_dir() or not files.contents(path):
+            run.task.check(config)
             with files.owned(path):
                 if not files.contents(path):
                     files.write(path / "config.json", configs.to_json(config))

@@ -224,6 +224,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("what", WRITERS)
+@pytest.mark.usefixtures("tested")  # what takes memory is loaded
 def test_a_target_that_is_something_else_stays(what: str, kind: str, tmp_path: Path) -> None:
     path = tmp_path / "target"
     damage.become(path, kind)
