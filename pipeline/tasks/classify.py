@@ -237,10 +237,11 @@ def _known(run: Run[ClassifyConfig]) -> Columns:
     """Return what is known of the columns of `run`.
 
     Raises:
-        PipelineError: it is not trained yet.
+        PipelineError: it is not trained yet, or by an older version.
     """
     if run.columns is None:
-        raise PipelineError(f"{run.path} has no trained model yet")
+        older = f"; if an older version trained it, run: recurrent evaluate {run.path}"
+        raise PipelineError(f"{run.path} has no columns.json{older if run.metrics else ''}")
     return run.columns
 
 
