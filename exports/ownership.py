@@ -55,9 +55,7 @@ def held(
         yield
         return
     with contextlib.ExitStack() as stack:
-        descriptor = _locked(directory, named or directory, waiting)
-        stack.callback(os.close, descriptor)
-        stack.callback((directory / LOCK).unlink, missing_ok=True)
+        _lock(directory, named or directory, waiting, stack)
         yield
 
 
@@ -74,11 +72,11 @@ def draft(path: Path, *, waiting: Waiting | None = None) -> Iterator[Path]:
     beside = next(parent for parent in path.absolute().parents if parent.exists())
     clean(beside)
     folder = beside / f"{DRAFT}{path.name}"
-    with held(folder, named=path, waiting=waiting):
-        try:
-            yield folder / path.name
-        finally:
-            _discard(folder)
+    with contextlib.ExitStack() as stack:
+        stack.callback(clean, beside)  # of what an interrupt leaves before or in `_discard`
+        stack.enter_context(held(folder, named=path, waiting=waiting))
+        stack.callback(_discard, folder)
+        yield folder / path.name
 
 
 def silently(owner: str) -> None:
@@ -106,6 +104,9 @@ def clean(folder: Path) -> None:
         if (left / LOCK).exists() and os.access(folder, os.W_OK):
             with contextlib.suppress(InUse), held(left):
                 _discard(left)
+        else:
+            with contextlib.suppress(OSError):
+                left.rmdir()  # it is empty; an owner that is about to lock it makes it again
 
 
 def _discard(folder: Path) -> None:
@@ -116,39 +117,58 @@ def _discard(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _locked(directory: Path, named: Path, waiting: Waiting | None) -> int:
-    """Lock `directory`, and return the descriptor that holds the lock until it is closed."""
-    path, deadline = directory / LOCK, time.monotonic() + _PATIENCE
+def _lock(
+    directory: Path, named: Path, waiting: Waiting | None, stack: contextlib.ExitStack
+) -> None:
+    """Lock `directory` until `stack` is closed."""
+    path = directory / LOCK
     while True:
-        with contextlib.ExitStack() as stack:
-            directory.mkdir(parents=True, exist_ok=True)
-            try:
-                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-            except FileNotFoundError:
-                continue  # its last owner has just removed the directory
-            stack.callback(os.close, descriptor)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                owner = os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
-                if waiting:
-                    waiting(owner)
-                    fcntl.flock(descriptor, fcntl.LOCK_EX)
-                elif time.monotonic() < deadline:
-                    time.sleep(_POLL)
-                    continue
-                else:
-                    raise InUse(
-                        f"{named} is in use by {owner}: wait until it has ended, stop it, or name "
-                        "another place"
-                    ) from error
-            except OSError as error:
-                if error.errno not in _WITHOUT_LOCKS:
-                    raise
-            if _is_at(path, descriptor):
-                _sign(descriptor)
-                stack.pop_all()
-                return descriptor
+        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        except FileNotFoundError:
+            continue  # its last owner has just removed the directory
+        stack.callback(_unlock, path, descriptor)
+        _wait_for(descriptor, named, waiting)
+        if _is_at(path, descriptor):
+            _sign(descriptor)
+            return
+        stack.close()
+
+
+def _unlock(path: Path, descriptor: int) -> None:
+    """Remove the lock, if it is ours or nobody's."""
+    if _take(descriptor) and _is_at(path, descriptor):
+        path.unlink()
+    os.close(descriptor)
+
+
+def _wait_for(descriptor: int, named: Path, waiting: Waiting | None) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not _take(descriptor):
+        owner = os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
+        if waiting:
+            waiting(owner)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        elif time.monotonic() < deadline:
+            time.sleep(_POLL)
+        else:
+            raise InUse(
+                f"{named} is in use by {owner}: wait until it has ended, stop it, or name "
+                "another place"
+            )
+
+
+def _take(descriptor: int) -> bool:
+    """Lock an open file unless another process has; one that has the lock keeps it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _WITHOUT_LOCKS:
+            raise
+    return True
 
 
 def _is_at(path: Path, descriptor: int) -> bool:

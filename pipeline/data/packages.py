@@ -13,9 +13,10 @@ import shutil
 import subprocess
 import sys
 from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 from zipfile import ZipFile
 
 from exports import ownership
@@ -77,13 +78,7 @@ class Wheel(Package):
         pip = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "download"]
         options = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--progress-bar=off"]
         command = [*pip, *options, f"--dest={folder}", f"--requirement={pinned}"]
-        ended = subprocess.run(
-            command,
-            env={**os.environ, "TMPDIR": str(folder)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        ended = _run(command, env={**os.environ, "TMPDIR": str(folder)})
         if os.strerror(errno.ENOSPC) in ended.stderr:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return None if ended.returncode == 0 else _complaint(ended.stderr)
@@ -109,7 +104,7 @@ class NodePackage(Package):
             return "npm is not installed; it comes with Node.js"
         wanted = f"{self.name}@{self.version}"
         command = [npm, "pack", wanted, "--ignore-scripts", "--pack-destination", str(folder)]
-        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        ended = _run(command, cwd=folder)
         if ended.returncode == 0:
             return None
         return next((line for line in reversed(ended.stderr.splitlines()) if line), "npm failed")
@@ -163,6 +158,26 @@ def _fetch_to(archive: Path, drafted: Path, package: Package) -> None:
             f"to a package index that has it and try again, or {by_hand} {archive} by hand."
         )
     ownership.put(drafted, archive)
+
+
+def _run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program that an interrupt ends, whenever it comes.
+
+    A thread starts it, where signals are not handled: Python would forget a process if one came
+    while it is being started.
+    """
+    pipe = subprocess.PIPE
+    with ThreadPoolExecutor(1) as thread:
+        starting = thread.submit(
+            lambda: subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, **options)
+        )
+        try:
+            output, complaints = starting.result().communicate()
+        except KeyboardInterrupt:
+            with starting.result() as process:
+                process.kill()
+            raise
+    return subprocess.CompletedProcess(command, starting.result().returncode, output, complaints)
 
 
 def _complaint(stderr: str) -> str:

@@ -1,10 +1,15 @@
 """A directory has one owner, who is gone when its process is; what is written is whole or not."""
 
+import linecache
 import os
 import signal
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -49,18 +54,18 @@ def test_who_waits_is_told_for_whom_and_comes_next(tmp_path: Path) -> None:
 
 def test_one_at_a_time(tmp_path: Path) -> None:
     """Each removes the lock that the others wait for."""
-    count = tmp_path / "count"
-    count.write_text("0")
+    number = tmp_path / "number"
+    number.write_text("0")
 
     def add(_: int) -> None:
         with held(tmp_path / "owned", waiting=ownership.silently):
-            before = int(count.read_text())
+            before = int(number.read_text())
             os.sched_yield()
-            count.write_text(str(before + 1))
+            number.write_text(str(before + 1))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(add, range(100)))
-    assert count.read_text() == "100" and list((tmp_path / "owned").iterdir()) == []
+    assert number.read_text() == "100" and list((tmp_path / "owned").iterdir()) == []
 
 
 def test_where_nobody_can_write_nobody_needs_to_own(small_disk: Callable[[str], Path]) -> None:
@@ -81,6 +86,59 @@ def test_a_draft_becomes_the_file_or_nothing(tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
         write("new", 2)
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+class Interrupted(KeyboardInterrupt):
+    """An interrupt at a chosen line."""
+
+
+def interrupted(at: int, program: Callable[[], None]) -> bool:
+    """Interrupt `program` at the line `at` of those that it runs in `ownership`.
+
+    `with` is not one of them: it has no protection of its own when it is left.
+    """
+    lines = 0
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal lines
+        if frame.f_code.co_filename != ownership.__file__:
+            return None
+        code = linecache.getline(ownership.__file__, frame.f_lineno).strip()
+        if event == "line" and not code.startswith("with "):
+            lines += 1
+            if lines == at:
+                raise Interrupted
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        program()
+    except Interrupted:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def test_an_interrupt_at_any_line_leaves_the_old_or_the_new_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "results.json"
+
+    def write() -> None:
+        with draft(path) as drafted:
+            drafted.write_text("new")
+            put(drafted, path)
+
+    seen = set()
+    for line in count(1):
+        path.write_text("old")
+        if not interrupted(line, write):
+            break
+        assert list(tmp_path.iterdir()) == [path], line
+        seen.add(path.read_text())
+    assert line > 40 and seen == {"old", "new"}
 
 
 def test_what_the_dead_leave_is_removed_and_what_the_living_write_is_not(tmp_path: Path) -> None:
