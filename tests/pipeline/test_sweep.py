@@ -155,7 +155,7 @@ def test_the_same_command_shows_the_best_trials_and_trains_no_more(
 
 
 def test_no_trial_begins_after_the_timeout(recurrent: Command, swept: Path) -> None:
-    outcome = recurrent(*arguments(swept, 99, "--timeout=0.001"))
+    outcome = recurrent(*arguments(swept, 99, "--timeout=1e-9"))
     assert outcome.status == 0 and "trial" not in outcome.err
     assert len(trials(swept)) == 3
 
