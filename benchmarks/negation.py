@@ -26,7 +26,7 @@ from pipeline.run import Run
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pipeline.features.text import EncodedTexts
+    from pipeline.features.base import Encoded
 
 FILE = Path(__file__).parents[1] / "docs" / "negation.json"
 SHORT = Path(__file__).with_name("short_reviews.tsv")
@@ -98,7 +98,7 @@ def short_reviews() -> Pairs:
     """Read the short sentences that turn on a word or two."""
     with SHORT.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    return Pairs([row["text"] for row in rows], [row["label"] for row in rows])
+    return Pairs([row["text"] for row in rows], [(row["label"],) for row in rows])
 
 
 def _groups() -> dict[str, Pairs]:
@@ -121,7 +121,7 @@ def _missing(
 
     asked = Pairs(*([each for group in groups.values() for each in group[part]] for part in (0, 1)))
     run = _run(preset, seed=0)
-    for name, baseline in run.task.baselines(run.config).items():
+    for name, baseline in run.task.baselines(run).items():
         if name not in found:
             data = _data(run, asked)
             compute.be_reproducible(run.config.seed)
@@ -141,21 +141,21 @@ def _run(preset: str, seed: int) -> Run[Any]:
 
 def _raw(preset: str) -> Labelled:
     """The texts of a preset, which need no training."""
-    return labelled.load(recipes.get("sentiment").presets[preset](), str, str)
+    return labelled.load(recipes.get("sentiment").presets[preset](), ["label"], "class")
 
 
-def _data(run: Run[Any], asked: Pairs) -> EncodedTexts:
+def _data(run: Run[Any], asked: Pairs) -> Encoded:
     """The data of `run`, with what is asked for the test split."""
-    data: EncodedTexts = run.task.data(run)
+    data: Encoded = run.task.data(run)
     test = data.feature.examples(asked.inputs, data.places(asked.targets))
     return replace(data, test=test, raw=replace(data.raw, test=asked))
 
 
 def _figures(groups: Mapping[str, Pairs], probabilities: npt.NDArray[Any]) -> Figures:
     """The percentage of each group that is read right; the predictions come group after group."""
-    predicted = iter(probabilities.argmax(-1).tolist())
+    predicted = iter(CLASSES[place] for place in probabilities.argmax(-1))
     return {
-        name: 100 * statistics.fmean(CLASSES[next(predicted)] == label for label in group.targets)
+        name: 100 * statistics.fmean(next(predicted) == label for (label,) in group.targets)
         for name, group in groups.items()
     }
 

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,6 +15,7 @@ from onnxruntime.quantization import quantize_dynamic
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from exports import artifact, parity, runtime
+from exports.directions import Directions, direction
 from exports.errors import ExportError
 from exports.parity import Arrays, Case, Run
 
@@ -25,6 +26,9 @@ _QUANTIZED = ["Conv", "Gather", "LSTM", "MatMul"]
 _PREPARED = ("onnx.quant.pre_process", "onnxruntime.quant")
 
 
+_SIGNS = {"higher": 1, "lower": -1, None: 0}
+
+
 @dataclass(frozen=True)
 class Small:
     """Smaller forms to write beside the ONNX file, and what they must keep.
@@ -33,7 +37,8 @@ class Small:
         forms: of "float16" and "int8".
         judge: gives the figures of a form on data whose answers are known.
         max_drop: how far a figure may be worse than that of float32.
-        better: which figures are the better ones.
+        better: whether higher or lower figures are better; by name, if not all alike: figures
+            that are not named may change.
 
     Raises:
         ExportError: if there is no such form.
@@ -42,7 +47,7 @@ class Small:
     forms: Sequence[str]
     judge: Judge
     max_drop: float = 0.01
-    better: Literal["higher", "lower"] = "higher"
+    better: Directions = "higher"
 
     def __post_init__(self) -> None:
         """Refuse what is not there."""
@@ -126,8 +131,10 @@ def write(directory: Path, small: Small, cases: Sequence[Case]) -> dict[str, Any
         run = runtime.read(path)
         largest = difference(name, run, cases, answers)
         figures = dict(small.judge(run))
-        sign = 1 if small.better == "higher" else -1
-        drops = {figure: sign * (value - figures[figure]) for figure, value in expected.items()}
+        drops = {
+            figure: _SIGNS[direction(small.better, figure)] * (value - figures[figure])
+            for figure, value in expected.items()
+        }
         _hold(name, expected, drops, small)
         forms[name] = Form(path.stat().st_size, figures, drops, largest, in_float32(smaller))
     described = {name: asdict(form) for name, form in forms.items()}
@@ -209,9 +216,9 @@ def _hold(
     name: str, expected: Mapping[str, float], drops: Mapping[str, float], small: Small
 ) -> None:
     """Raise if a figure is worse than the expected one by more than is allowed."""
-    changes = "lowers" if small.better == "higher" else "raises"
     for figure, drop in drops.items():
         if not drop <= small.max_drop:
+            changes = "lowers" if direction(small.better, figure) == "higher" else "raises"
             raise ExportError(
                 f"{name} {changes} {figure} from {expected[figure]:.4f} by {drop:.4f}, and "
                 f"{small.max_drop:g} is allowed: export without {name}, or allow more (max_drop)."

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from exports.directions import Better, Directions, direction
 from pipeline import config as configs
 from pipeline import files, pictures, tables, tasks, train
 from pipeline.config import Config
@@ -15,7 +16,6 @@ from pipeline.errors import Diverged, PipelineError
 from pipeline.pictures import Panel
 from pipeline.run import Run
 from pipeline.tables import Sheet
-from pipeline.tasks.base import Better
 
 AnyRun = Run[Any]
 
@@ -105,17 +105,19 @@ def untrained(name: str, found: Mapping[str, float]) -> Row:
     return Row(name, None, found["seconds"], _figures([found]), [])
 
 
-def table(rows: Sequence[Row], better: Better) -> Sheet:
+def table(rows: Sequence[Row], better: Directions) -> Sheet:
     """Lay out means, with the extremes of several seeds; the best mean of each score stands out."""
     scores = list(dict.fromkeys(score for row in rows for score in row.figures))
-    first = max if better == "higher" else min
     best = set()
     for column, score in enumerate(scores, start=2):
+        if (way := direction(better, score)) is None:
+            continue
         means = {
             place: statistics.fmean(row.figures[score])
             for place, row in enumerate(rows)
             if score in row.figures
         }
+        first = max if way == "higher" else min
         best.add((first(means, key=means.__getitem__), column))
     columns = ("", "parameters", *tables.heads(scores), "seconds")
     return Sheet(columns, [_line(row, scores) for row in rows], frozenset(best))
@@ -131,7 +133,7 @@ def _finish(run: AnyRun, runs: Sequence[AnyRun]) -> str | None:
         return f"{title}: {error}"
     if not run.results:
         measured = any(each.results.get("baselines") for each in runs)
-        train.evaluate(run, {} if measured else run.task.baselines(run.config))
+        train.evaluate(run, {} if measured else run.task.baselines(run))
     return None
 
 
@@ -175,7 +177,7 @@ def _shown(row: Row, score: str) -> str:
     return shown + lost
 
 
-def _write(path: Path, rows: Sequence[Row], sheet: Sheet, better: Better) -> None:
+def _write(path: Path, rows: Sequence[Row], sheet: Sheet, better: Directions) -> None:
     found = {"better": better, "rows": [asdict(row) for row in rows]}
     files.write(path / "comparison.json", json.dumps(found, indent=2) + "\n")
     files.write(path / "comparison.md", sheet.markdown())
@@ -199,12 +201,16 @@ def _curves(rows: Sequence[Row]) -> list[Panel]:
     ]
 
 
-def _finals(rows: Sequence[Row], better: Better) -> list[Panel]:
+def _finals(rows: Sequence[Row], better: Directions) -> list[Panel]:
     scores = dict.fromkeys(score for row in rows for score in row.figures)
     return [
         Panel(
-            f"test {score.replace('_', ' ')}, {better} is better",
+            f"test {score.replace('_', ' ')}{_told(direction(better, score))}",
             {row.name: row.figures[score] for row in rows if score in row.figures},
         )
         for score in scores
     ]
+
+
+def _told(way: Better | None) -> str:
+    return f", {way} is better" if way else ""

@@ -107,20 +107,16 @@ class DataConfig(Config):
     )
 
 
-class ClassifyConfig(DataConfig):
-    """The settings of a task that tells classes apart."""
-
-    summary: ClassVar[str] = "which class a text is of"
-    old_names: ClassVar[Mapping[str, str]] = {
-        "dataset": "data",
-        "embedding": "embedding_dim",
-        "pairs": "bigram_buckets",
-        "counting": "regression_weight",
-    }
+class InputConfig(DataConfig):
+    """The settings of a task that reads texts, recordings or sequences of vectors."""
 
     text: str | None = Field(default=None, description="Column of the texts.  [default: inferred]")
-    label: str | None = Field(
-        default=None, description="Column of the labels.  [default: inferred]"
+    features: str | None = Field(
+        default=None,
+        description="Columns of the numbers of a step, with commas between them.",
+    )
+    sequence_id: str | None = Field(
+        default=None, description="Column that says which sequence a row is a step of."
     )
     tokens: Literal["auto", "words", "characters"] = Field(
         default="auto",
@@ -145,16 +141,61 @@ class ClassifyConfig(DataConfig):
         le=1000,
         description="Sentences of each training text to learn from, too.",
     )
+    noise: Annotated[float, Linear(0.0, 1.0)] = Field(
+        default=0.0,
+        ge=0,
+        le=10,
+        description="Standard deviation of the noise that training adds to vectors, which have 1.",
+    )
+
+
+class ClassifyConfig(InputConfig):
+    """The settings of a task that tells classes apart."""
+
+    summary: ClassVar[str] = "which class a text, a recording or a sequence of vectors is of"
+    old_names: ClassVar[Mapping[str, str]] = {
+        "dataset": "data",
+        "embedding": "embedding_dim",
+        "pairs": "bigram_buckets",
+        "counting": "regression_weight",
+    }
+
+    label: str | None = Field(
+        default=None, description="Column of the labels.  [default: inferred]"
+    )
     regression_weight: float = Field(
         default=0.0,
         ge=0,
         lt=1,
         description="Share in the prediction of a logistic regression on words and bigrams.",
     )
+    monitor: Literal["accuracy", "loss"] = Field(
+        default="accuracy",
+        description="Validation metric that decides the best epoch.",
+    )
 
 
-_RECIPES = {"sentiment": "classify"}  # tasks of older versions, and what they are recipes of now
-TASKS: Mapping[str, type[DataConfig]] = {"classify": ClassifyConfig}
+class RegressConfig(InputConfig):
+    """The settings of a task that tells numbers."""
+
+    summary: ClassVar[str] = "numbers about a text, a recording or a sequence of vectors"
+    old_names: ClassVar[Mapping[str, str]] = {}
+
+    target: str | None = Field(
+        default=None,
+        description="Columns of the numbers, with commas between them.  [default: inferred]",
+    )
+
+
+# Tasks of older versions, the tasks whose recipes they are now, and settings that they implied.
+_RECIPES: Mapping[str, Mapping[str, Any]] = {
+    "sentiment": {"task": "classify", "recipe": "sentiment"},
+    "digits": {"task": "classify", "recipe": "digits", "monitor": "loss"},
+}
+TASKS: Mapping[str, type[DataConfig]] = {
+    "classify": ClassifyConfig,
+    "regress": RegressConfig,
+}
 
 C = TypeVar("C", bound=Config)
 
@@ -178,8 +219,7 @@ def current(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings that an older version may have written, in the words of this one."""
     found = dict(settings)
     named = str(found.get("task"))
-    if named in _RECIPES:
-        found |= {"task": _RECIPES[named], "recipe": named}
+    found |= _RECIPES.get(named, {})
     if found.get("task") not in [*TASKS]:
         return found
     if "dataset" in found:

@@ -1,13 +1,15 @@
 """`recurrent inspect`: what the columns of a table would be taken for, and what is in them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from pipeline.data import columns
-from pipeline.data.columns import TextAndLabel
-from pipeline.data.table import Table
+from pipeline.data import columns, splits
+from pipeline.data.columns import Chosen, Kind
+from pipeline.data.splits import Content
+from pipeline.data.table import Table, parsed
 from pipeline.tables import Sheet
 
 _LISTED = 20  # classes that are listed, the most frequent ones
@@ -22,26 +24,38 @@ def overview(table: Table) -> Sheet:
     return Sheet(["column", "taken for", "because", "empty values"], rows)
 
 
-def findings(table: Table, chosen: TextAndLabel) -> Iterator[str]:
-    """Describe texts and labels: lengths, balance, repetitions."""
-    texts = list(map(str, table.column(chosen.text)))
-    labels = list(map(str, table.column(chosen.label)))
-    lengths = np.quantile([len(text.split()) for text in texts], [0, 0.5, 0.9, 1]).astype(int)
+def findings(table: Table, chosen: Chosen) -> Iterator[str]:
+    """Describe inputs and labels: lengths, balance, repetitions."""
+    (target,) = chosen.targets
+    kinds = {chosen.input: columns.PARSERS[chosen.kind], target: columns.to_class}
+    rows = parsed(table, kinds, "skip")
+    inputs, labels = rows.column(chosen.input), rows.column(target)
+    lengths, unit = _lengths(chosen.kind, inputs)
+    least, median, most, longest = np.quantile(lengths, [0, 0.5, 0.9, 1])
     yield (
-        f"{chosen.text}: {lengths[0]:,} to {lengths[3]:,} words, median {lengths[1]:,}; "
-        f"nine of ten have at most {lengths[2]:,}"
+        f"{chosen.input}: {least:,.4g} to {longest:,.4g} {unit}, median {median:,.4g}; nine of ten "
+        f"have at most {most:,.4g}"
     )
     counts = Counter(labels).most_common()
     shown = ", ".join(f"{name} {count:,}" for name, count in counts[:_LISTED])
     more = f", and {len(counts) - _LISTED} more" if len(counts) > _LISTED else ""
-    yield f"{chosen.label}: {shown}{more}"
+    yield f"{target}: {shown}{more}"
     for name, count in counts:
         if count == 1:
-            yield f"{chosen.label}: {name!r} occurs once, and a class needs two examples"
-    of: dict[str, set[str]] = defaultdict(set)
-    for text, label in zip(texts, labels, strict=True):
-        of[text].add(label)
-    if repeated := len(texts) - len(of):
+            yield f"{target}: {name!r} occurs once, and a class needs two examples"
+    of: dict[Content, set[str]] = defaultdict(set)
+    for value, label in zip(inputs, labels, strict=True):
+        of[splits.content(value)].add(label)
+    if repeated := len(inputs) - len(of):
         contradicted = sum(len(each) > 1 for each in of.values())
-        yield f"rows that repeat the text of another, and are left out of training: {repeated:,}"
-        yield f"texts with several labels: {contradicted:,}"
+        yield f"rows that repeat the input of another, and are left out of training: {repeated:,}"
+        yield f"inputs with several labels: {contradicted:,}"
+
+
+def _lengths(kind: Kind, inputs: Sequence[Any]) -> tuple[list[float], str]:
+    """Measure inputs; say in which unit."""
+    if kind == "text":
+        return [len(text.split()) for text in inputs], "words"
+    if kind == "recording":
+        return [len(each.samples) / each.rate for each in inputs], "seconds"
+    return [len(each) for each in inputs], "steps"

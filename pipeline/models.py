@@ -11,11 +11,13 @@ from exports import files, keras_file
 from exports.errors import ExportError
 from pipeline import config as configs
 from pipeline.config import Config
+from pipeline.distribution import DistributionLoss
 from pipeline.errors import PipelineError
 from pipeline.files import replacing
 from pipeline.parts import measures
 
 Tensor = Any
+KNOWN = {**measures.KNOWN, "pipeline>DistributionLoss": DistributionLoss}
 _FAR_BELOW = -1e9  # below any output of a recurrent layer, and finite
 
 
@@ -34,7 +36,7 @@ def load(path: Path, config: Config, *, with_optimizer: bool) -> keras.Model:
             makes it.
     """
     try:
-        model = keras_file.read(path, custom_objects=measures.KNOWN, with_optimizer=with_optimizer)
+        model = keras_file.read(path, custom_objects=KNOWN, with_optimizer=with_optimizer)
         note = keras_file.read_note(path)
         theirs = (
             files.parse_json(note.encode(), dict[str, Any], f"{path}, its note,") if note else {}
@@ -114,17 +116,27 @@ def probabilities(logits: Tensor) -> Tensor:
     return keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
 
 
-def mean(sequences: Tensor, real: Tensor) -> Tensor:
-    """Mean over time of `[batch, time, features]` where `real` `[batch, time]`, else zero."""
+def mean(sequences: Tensor, real: Tensor | None) -> Tensor:
+    """Mean over time of `[batch, time, features]` where `real` `[batch, time]`, else zero.
+
+    Here and below, every step is real if `real` is None.
+    """
+    if real is None:
+        return ops.mean(ops.cast(sequences, "float32"), axis=1)
     weights = ops.cast(ops.expand_dims(real, -1), "float32")
     total = ops.sum(ops.cast(sequences, "float32") * weights, axis=1)
     return total / ops.maximum(ops.sum(weights, axis=1), 1.0)
 
 
-def spread(sequences: Tensor, real: Tensor) -> Tensor:
+def spread(sequences: Tensor, real: Tensor | None) -> Tensor:
     """Standard deviation over time of `[batch, time, features]` where `real`, else zero."""
     middle = ops.expand_dims(mean(sequences, real), 1)
     return ops.sqrt(mean(ops.square(ops.cast(sequences, "float32") - middle), real))
+
+
+def mean_and_spread(sequences: Tensor, real: Tensor | None) -> Tensor:
+    """Mean and standard deviation over time where `real`, `[batch, 2 * features]`."""
+    return ops.concatenate([mean(sequences, real), spread(sequences, real)], axis=-1)
 
 
 def scaled_sum(sequences: Tensor, real: Tensor) -> Tensor:
@@ -137,8 +149,10 @@ def scaled_sum(sequences: Tensor, real: Tensor) -> Tensor:
     return total / ops.sqrt(ops.maximum(ops.sum(weights, axis=1), 1.0))
 
 
-def maximum(sequences: Tensor, real: Tensor) -> Tensor:
+def maximum(sequences: Tensor, real: Tensor | None) -> Tensor:
     """Maximum over time of `[batch, time, features]` where `real` `[batch, time]`, else zero."""
+    if real is None:
+        return ops.max(ops.cast(sequences, "float32"), axis=1)
     weights = ops.cast(ops.expand_dims(real, -1), "float32")
     shown = ops.where(ops.expand_dims(real, -1), ops.cast(sequences, "float32"), _FAR_BELOW)
     return ops.max(shown, axis=1) * ops.max(weights, axis=1)

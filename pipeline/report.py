@@ -5,6 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from exports.directions import direction
 from pipeline import exported, files, pictures, recipes, tables
 from pipeline.cli import settings
 from pipeline.pages import figures, page
@@ -49,10 +50,18 @@ def _results(run: Run[Any]) -> Iterator[Markup]:
         yield page.code(f"recurrent evaluate {run.path}")
         return
     shown = tables.results(results, run.config.cell)
-    better = f"{run.task.better} figures are better"
-    yield shown.on_page(f"The model and its baselines on the test split: {better}")
+    yield shown.on_page(f"The model and its baselines on the test split: {_better(run, results)}")
     counts = {f"{split} examples": f"{count:,}" for split, count in results["examples"].items()}
     yield page.terms({**counts, "parameters": f"{results['parameters']:,}"})
+
+
+def _better(run: Run[Any], results: Mapping[str, Any]) -> str:
+    """Say which figures are better."""
+    better = run.task.better
+    if isinstance(better, str):
+        return f"{better} figures are better"
+    ways = ((name, direction(better, name)) for name in results["model"])
+    return ", ".join(f"{way} {name.replace('_', ' ')} is better" for name, way in ways if way)
 
 
 def _curves(run: Run[Any]) -> Iterator[Markup]:

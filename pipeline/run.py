@@ -96,6 +96,10 @@ class Run(Generic[C]):
         """What is learnt."""
         return tasks.get(self.config.task)
 
+    def rank(self, metrics: Figures) -> float:
+        """Say how good an epoch was; the highest rank is the best."""
+        return self.task.monitor(self.config).rank(metrics)
+
     @contextmanager
     def owned(self) -> Iterator[None]:
         """Own the run as long as the block runs: whoever writes to it does.
@@ -137,7 +141,7 @@ class Run(Generic[C]):
         _reject_faulty(file, schema.fault_of_epochs(epochs, self.config.epochs))
         for figures in epochs[:1]:
             try:
-                self.task.rank(figures)
+                self.rank(figures)
             except KeyError as error:
                 raise PipelineError(f"{file} is damaged: it has no {error}") from error
         return epochs
@@ -195,7 +199,7 @@ class Run(Generic[C]):
     @property
     def finished(self) -> bool:
         """Whether every epoch is done, or patience has run out."""
-        return self.config.ends_after([self.task.rank(epoch) for epoch in self.metrics])
+        return self.config.ends_after([self.rank(epoch) for epoch in self.metrics])
 
     @property
     def best(self) -> dict[str, Any]:
@@ -206,7 +210,7 @@ class Run(Generic[C]):
         """
         if not (metrics := self.metrics):
             raise PipelineError(f"{self.path} has no trained model yet")
-        return max(metrics, key=self.task.rank)
+        return max(metrics, key=self.rank)
 
     # Words
 
@@ -252,7 +256,7 @@ class Run(Generic[C]):
 
         epoch = int(figures["epoch"])
         history = [*self.metrics, figures]
-        if max(history, key=self.task.rank) is figures:
+        if max(history, key=self.rank) is figures:
             models.save(model, self.path / "model.keras", self.config, with_optimizer=False)
         self._checkpoints.mkdir(exist_ok=True)
         models.save(model, self._checkpoint(epoch), self.config, with_optimizer=True)

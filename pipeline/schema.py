@@ -1,6 +1,6 @@
 """What the JSON files of a run hold. A file is read as one of these types, or not at all."""
 
-from typing import Annotated, Literal, NotRequired, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 from msgspec import Meta
 
@@ -26,13 +26,23 @@ class Results(TypedDict):
 
 
 class Columns(TypedDict):
-    """`columns.json`: the columns of a table that are read, the classes, and the data's version."""
+    """`columns.json`: which columns of a table are read, and what is known of their values.
 
+    Attributes:
+        kind: of the input, one of `pipeline.features.KINDS`.
+        input: name of its column.
+        targets: names of the columns of the targets.
+        classes: of the targets, if they are some.
+        version: of the data.
+        fitted: what the feature has to know.
+    """
+
+    kind: str
     input: str
-    target: str
+    targets: list[str]
     classes: list[str]
     version: str
-    tokens: Literal["words", "characters"]
+    fitted: dict[str, str | int | None]
 
 
 class Confusion(TypedDict):

@@ -1,8 +1,11 @@
 """`recurrent predict RUN --input FILE --output FILE`: a file in, a file with predictions out."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pipeline import files
 from pipeline.data import sources
@@ -22,13 +25,18 @@ def score(run: Run[Any], data: str, path: Path) -> None:
     task = run.task
     if not isinstance(task, DataTask):
         raise PipelineError(f"{run.config.task} takes no files yet: give each SUBJECT by itself.")
-    table = sources.read(data, run.config.on_error)
+    table = task.rows(run, sources.read(data, run.config.on_error))
     predicted = task.predictions(run, table)
     rows = {place: row for row, place in enumerate(predicted.places)}
-    columns = dict(table.columns)
+    columns = {name: values for name, values in table.columns.items() if _is_plain(values)}
     for name, values in predicted.columns.items():
         columns[name] = [values[rows[place]] if place in rows else "" for place in table.places]
     with files.replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
+
+
+def _is_plain(values: Sequence[Any]) -> bool:
+    """Say whether values can stand in a cell: not those of arrays and recordings."""
+    return not any(isinstance(value, np.ndarray | tuple | list) for value in values)

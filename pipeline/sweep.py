@@ -90,9 +90,13 @@ def joined(
             this name has other settings, or the database fails, in the block too.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    tasks.get(config.task).check(config)
+    task = tasks.get(config.task)
+    task.check(config)
+    settled = {*given, *task.unused(config)}
     spaces = {
-        setting: found for setting, found in searched(type(config)).items() if setting not in given
+        setting: found
+        for setting, found in searched(type(config)).items()
+        if setting not in settled
     }
     if not spaces:
         raise PipelineError("nothing is left to search: every setting that could be is given")
@@ -169,18 +173,17 @@ def _try(sweep: Sweep, trial: optuna.Trial) -> float:
 
 
 def _rank(run: Run[Any], trial: optuna.Trial) -> float:
-    rank = run.task.rank
     try:
         with contextlib.closing(train.epochs(run, f"trial {trial.number}")) as epochs:
             for figures in itertools.chain(run.metrics, epochs):
-                trial.report(rank(figures), int(figures["epoch"]))
+                trial.report(run.rank(figures), int(figures["epoch"]))
                 trial.set_user_attr("figures", run.best)
                 if trial.should_prune():
                     raise optuna.TrialPruned
     except Diverged as error:
         trial.set_user_attr("diverged", str(error))
         raise optuna.TrialPruned from error
-    return rank(run.best)
+    return run.rank(run.best)
 
 
 def _again(study: optuna.Study, trial: optuna.Trial | FrozenTrial) -> None:

@@ -57,7 +57,7 @@ def epochs(run: Run[Any], title: str = "training") -> Generator[Figures]:
                 model = task.model(config, data)
                 _compile(model, task, config, data)
         run.keep_environment(environment.describe())
-        ranks = [task.rank(figures) for figures in run.metrics[:done]]
+        ranks = [run.rank(figures) for figures in run.metrics[:done]]
         for figures in _epochs(model, task, data, config, title, ranks):
             run.commit(model, figures)
             yield figures
@@ -73,7 +73,7 @@ def evaluate(run: Run[Any], baselines: Mapping[str, Baseline] | None = None) -> 
             in use by another process.
     """
     with run.owned():
-        beaten = run.task.baselines(run.config) if baselines is None else baselines
+        beaten = run.task.baselines(run) if baselines is None else baselines
         results, marks = _evaluated(run, beaten)
         run.keep_results(results, marks)
         report.write(run)
@@ -90,7 +90,8 @@ def evaluate_on(run: Run[Any], data: str) -> Figures:
     task, model = run.task, run.model()
     if not isinstance(task, DataTask):
         raise PipelineError(f"{run.config.task} cannot be tested on other data yet.")
-    examples = task.examples(run, sources.read(data, run.config.on_error))
+    table = task.rows(run, sources.read(data, run.config.on_error))
+    examples = task.examples(run, table)
     with spinner("Testing the model"):
         return task.score(task.answers(batches.compute(model), examples), examples)
 
@@ -130,10 +131,10 @@ def _evaluated(
 def fit(task: AnyTask, data: Data, model: keras.Model, config: Config) -> keras.Model:
     """Train `model` as a run trains its own, and return it as it was after its best epoch."""
     _compile(model, task, config, data)
-    best, weights = -math.inf, model.get_weights()
+    best, weights, monitor = -math.inf, model.get_weights(), task.monitor(config)
     for figures in _epochs(model, task, data, config, model.name.replace("_", " ")):
-        if task.rank(figures) > best:
-            best, weights = task.rank(figures), model.get_weights()
+        if monitor.rank(figures) > best:
+            best, weights = monitor.rank(figures), model.get_weights()
     model.set_weights(weights)
     return model
 
@@ -143,7 +144,7 @@ def _compile(model: keras.Model, task: AnyTask, config: Config, data: Data) -> N
     steps = batches.steps(data.train, config.batch_size) * config.epochs
     rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
-    model.compile(optimizer=optimizer, loss=task.loss(config), metrics=task.metrics(config))
+    model.compile(optimizer=optimizer, loss=task.loss(config, data), metrics=task.metrics(config))
 
 
 def _epochs(
@@ -171,7 +172,7 @@ def _epochs(
     with training_bar(title, steps=steps, epochs=config.epochs, done=len(found)) as bar:
         while not config.ends_after(found):
             figures = _epoch(model, data, config, len(found), validation, bar)
-            found.append(task.rank(figures))
+            found.append(task.monitor(config).rank(figures))
             yield figures
             bar.report(figures)
 

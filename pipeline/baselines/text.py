@@ -15,7 +15,8 @@ from pipeline import batches, models
 from pipeline.config import ClassifyConfig
 from pipeline.data.waiting import spinner
 from pipeline.features import ngrams
-from pipeline.features.text import EncodedTexts, embedded
+from pipeline.features.base import Encoded
+from pipeline.features.text import embedded
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pipeline.tasks.base import Fit
 
 
-def averaged_embeddings(config: ClassifyConfig, data: EncodedTexts, fit: Fit) -> npt.NDArray[Any]:
+def averaged_embeddings(config: ClassifyConfig, data: Encoded, fit: Fit) -> npt.NDArray[Any]:
     """A feed-forward network over the mean of the words' embeddings: it cannot see their order."""
     config = config.model_copy(update={"learning_rate": 1e-3, "batch_size": 128, "epochs": 6})
     size = len(data.feature.vocabulary)
@@ -37,7 +38,7 @@ def averaged_embeddings(config: ClassifyConfig, data: EncodedTexts, fit: Fit) ->
     return batches.outputs(fit(model, config), data.test)
 
 
-def tf_idf(config: ClassifyConfig, data: EncodedTexts, fit: Fit) -> npt.NDArray[Any]:
+def tf_idf(config: ClassifyConfig, data: Encoded, fit: Fit) -> npt.NDArray[Any]:
     """Logistic regression on words and bigrams, weighted by TF-IDF."""
     counts = TfidfVectorizer(
         token_pattern=r"\b\w+\b", ngram_range=(1, 2), min_df=2, sublinear_tf=True

@@ -104,7 +104,7 @@ def _sweep(
     quiet.load_tensorflow()
     from rich.console import Console
 
-    from pipeline import sweep
+    from pipeline import recipes, sweep
 
     with sweep.joined(config, given, path, storage, name) as joined:
         try:
@@ -114,7 +114,7 @@ def _sweep(
             stop.add_note(f"{kept}, and {_GO_ON}")
             raise
         Console().print(sweep.best_trials(joined).terminal())
-    say(f"next: recurrent train {config.task} --config {joined.path / 'best.json'}")
+    say(f"next: recurrent train {recipes.of(config)} --config {joined.path / 'best.json'}")
 
 
 def _folder(help: str) -> click.Option:

@@ -39,10 +39,11 @@ def inspect(data: str, text: str | None, label: str | None) -> None:
     table = sources.read(data, "skip")
     click.echo(f"{table.name}: {len(table):,} rows")
     Console().print(inspection.overview(table).terminal())
-    chosen = columns.text_and_label(table, text, label)
+    chosen = columns.choose(table, text, [label] if label else [], "class")
     for line in inspection.findings(table, chosen):
         click.echo(line)
-    say(f"next: recurrent train classify --data {data} --text {chosen.text} --label {chosen.label}")
+    named = f"--text {chosen.input} " if chosen.kind == "text" else ""
+    say(f"next: recurrent train classify --data {data} {named}--label {chosen.targets[0]}")
 
 
 @click.command()
@@ -93,12 +94,12 @@ def predict(run: Path, subjects: Sequence[str], data: str | None, output: Path |
     opened = _open(run)
     given = subjects or sys.stdin.buffer.read().decode(errors="replace").splitlines()
     if not given:
-        raise PipelineError(f"there is no {opened.task.subject} on the standard input")
+        raise PipelineError(f"there is no {opened.task.noun(opened)} on the standard input")
     readable = list(map(_readable, given))
     for number, answer in enumerate(opened.task.predict(opened, readable), start=1):
         click.echo(answer.text)
         for note in answer.notes:
-            say(f"{opened.task.subject} {number}: {note}")
+            say(f"{opened.task.noun(opened)} {number}: {note}")
 
 
 @click.command()

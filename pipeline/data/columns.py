@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import statistics
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pipeline.data.table import Table, Unusable
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.data import sound
+from pipeline.data.sound import Recording
+from pipeline.data.table import Parse, Table, Unusable
 from pipeline.errors import PipelineError
 
-Kind = Literal["text", "class", "number", "other"]
+Kind = Literal["text", "recording", "vectors", "class", "number", "other"]
 
 # Scripts that have no spaces between words: Thai and Lao, Burmese, Khmer, kana, Han.
 _RANGES = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
@@ -20,7 +27,14 @@ _WORD = re.compile(rf"[{_RANGES}]|[^\s{_RANGES}]+")
 _FEW = 50  # classes that a column may have, or one for every ten rows if that is more
 _LOOKED_AT = 10_000  # values of a column that its kind is read off
 _NAME = 5  # words that the name of a class has at most, in the median
-_LABELS = ("label", "class", "category", "target", "y", "sentiment", "intent", "topic")
+_TARGETS: Mapping[Kind, tuple[str, str]] = {
+    "class": ("--label", "labels, which has a few values, each more than once"),
+    "number": ("--target", "numbers"),
+}
+_USUAL: Mapping[Kind, Sequence[str]] = {  # names that columns of targets have
+    "class": ("label", "class", "category", "target", "y", "sentiment", "intent", "topic"),
+    "number": ("target", "y", "value", "score", "rating", "stars", "price"),
+}
 
 
 class Column(NamedTuple):
@@ -32,6 +46,7 @@ class Column(NamedTuple):
         words: the median number of words of its values.
         different: how many different values it has.
         empty: how many of its values are empty.
+        numeric: whether all of its values are numbers.
     """
 
     kind: Kind
@@ -39,13 +54,22 @@ class Column(NamedTuple):
     words: float
     different: int
     empty: int
+    numeric: bool = False
 
 
-class TextAndLabel(NamedTuple):
-    """Names of the columns of a text and its label, and of those that are ignored."""
+class Chosen(NamedTuple):
+    """Which columns a task reads.
 
-    text: str
-    label: str
+    Attributes:
+        kind: what the inputs are: "text", "recording" or "vectors".
+        input: name of the column of the inputs.
+        targets: names of the columns of the targets.
+        ignored: names of the other columns.
+    """
+
+    kind: Kind
+    input: str
+    targets: tuple[str, ...]
     ignored: tuple[str, ...]
 
 
@@ -54,22 +78,63 @@ def describe(table: Table) -> dict[str, Column]:
     return {name: _described(values) for name, values in table.columns.items()}
 
 
-def text_and_label(table: Table, text: str | None, label: str | None) -> TextAndLabel:
-    """Choose the columns of a text and its label where the user has not.
+def choose(table: Table, input: str | None, targets: Sequence[str], wanted: Kind) -> Chosen:
+    """Choose the columns of an input and its targets where the user has not.
 
-    The text is the column with the most words. The label is a column with few values, by its name
-    if it has one of the usual names.
+    The input is the column of recordings or vectors, or else the one with the most words. The
+    target is a column with few values, or of numbers, by its name if it has a usual one.
+
+    Args:
+        table: has the columns.
+        input: the one that the user named.
+        targets: those that the user named.
+        wanted: "class" or "number": what the targets are.
 
     Raises:
         PipelineError: a column that is named is not there, or none will do.
     """
-    for given in filter(None, (text, label)):
+    for given in filter(None, (input, *targets)):
         table.column(given)
-    known = {} if text and label else describe(table)
-    text = text or _text(table, known, without=label)
-    label = label or _label(table, known, without=text)
-    ignored = tuple(name for name in table.columns if name not in (text, label))
-    return TextAndLabel(text, label, ignored)
+    known = describe(table)
+    input = input or _input(table, known, targets)
+    found = tuple(targets) or (_target(table, known, wanted, without=input),)
+    ignored = tuple(name for name in table.columns if name not in (input, *found))
+    kind = known[input].kind
+    return Chosen(kind if kind in ("recording", "vectors") else "text", input, found, ignored)
+
+
+def to_recording(value: Any) -> Recording:
+    """Take a value for a recording: one, or the path of a sound file.
+
+    Raises:
+        Unusable: it is none, damaged, or silent.
+    """
+    recording = sound.load(value) if isinstance(value, Path) else value
+    if not isinstance(recording, Recording):
+        raise Unusable(f"is {type(value).__name__}, not a recording")
+    if not recording.samples.any():
+        raise Unusable("is silent")
+    return recording
+
+
+def to_vectors(value: Any) -> npt.NDArray[np.float32]:
+    """Take a value for a sequence of vectors, `[steps, numbers]`; of single numbers, `[steps, 1]`.
+
+    Raises:
+        Unusable: it is empty or none, or a number is not finite.
+    """
+    try:
+        with np.errstate(over="ignore"):  # infinity is refused below
+            vectors = np.asarray(value, np.float32)
+    except (TypeError, ValueError) as error:
+        raise Unusable("is not a sequence of vectors of one length") from error
+    if vectors.ndim == 1:
+        vectors = vectors[:, None]
+    if vectors.ndim != 2 or not vectors.size:
+        raise Unusable(f"has the shape {list(vectors.shape)}, not [steps, numbers]")
+    if not np.isfinite(vectors).all():
+        raise Unusable("holds a number that is not finite")
+    return vectors
 
 
 def to_text(value: Any) -> str:
@@ -115,57 +180,87 @@ def to_number(value: Any) -> float:
     return number
 
 
+PARSERS: Mapping[Kind, Parse] = {
+    "text": to_text,
+    "recording": to_recording,
+    "vectors": to_vectors,
+    "class": to_class,
+    "number": to_number,
+}
+
+
 def _described(values: Sequence[Any]) -> Column:
     empty = sum(map(_is_empty, values))
     filled = [value for value in values[:_LOOKED_AT] if not _is_empty(value)]
     if not filled:
         return Column("other", "every value is empty", 0, 0, empty)
     plain = [value for value in filled if isinstance(value, str | int | float)]
+    if isinstance(filled[0], Recording | Path):
+        return Column("recording", f"{len(filled):,} recordings", 0, len(filled), empty)
+    if (shape := _shape(filled[0])) is not None:
+        return Column("vectors", f"sequences of {shape[1]} numbers", 0, len(filled), empty)
     if 2 * len(plain) < len(filled):
         return Column("other", f"holds {type(filled[0]).__name__}", 0, len(filled), empty)
     words = statistics.median(len(_WORD.findall(str(value))) for value in plain)
     different = len(set(map(str, plain)))
     few = different <= min(max(_FEW, len(plain) / 10), len(plain) / 2)
-    kind, reason = _taken(plain, words, different, few)
-    return Column(kind, reason, words, different, empty)
-
-
-def _taken(plain: Sequence[Any], words: float, different: int, few: bool) -> tuple[Kind, str]:
-    """Say what values would be taken for, and why."""
+    numeric = all(map(_is_number, plain))
+    kind: Kind = "other"
+    reason = f"{different:,} different values of {len(plain):,}"
     if few and words <= _NAME:
-        return "class", f"{different} different values"
-    if all(map(_is_number, plain)):
-        return "number", f"{min(map(float, plain)):g} to {max(map(float, plain)):g}"
-    if words > 1:
-        return "text", f"a median of {words:g} words"
-    return "other", f"{different:,} different values of {len(plain):,}"
+        kind, reason = "class", f"{different} different values"
+    elif numeric:
+        kind, reason = "number", f"{min(map(float, plain)):g} to {max(map(float, plain)):g}"
+    elif words > 1:
+        kind, reason = "text", f"a median of {words:g} words"
+    return Column(kind, reason, words, different, empty, numeric)
 
 
-def _text(table: Table, known: Mapping[str, Column], without: str | None) -> str:
-    texts = [name for name, each in known.items() if each.kind == "text" and name != without]
-    if not texts:
+def _input(table: Table, known: Mapping[str, Column], targets: Sequence[str]) -> str:
+    others = {name: each for name, each in known.items() if name not in targets}
+    sequences = [name for name, each in others.items() if each.kind in ("recording", "vectors")]
+    texts = [name for name, each in others.items() if each.kind == "text"]
+    if len(sequences) > 1:
         raise PipelineError(
-            f"{table.name} has no column of texts; its columns are {_listed(known)}. Name one with "
-            "--text."
+            f"{table.name} has several columns of sequences: {', '.join(sequences)}. Name one with "
+            "--features."
         )
-    return max(texts, key=lambda name: known[name].words)
+    if not sequences and not texts:
+        raise PipelineError(
+            f"{table.name} has no column of texts, recordings or vectors; its columns are "
+            f"{_listed(known)}. Name one with --text."
+        )
+    return sequences[0] if sequences else max(texts, key=lambda name: known[name].words)
 
 
-def _label(table: Table, known: Mapping[str, Column], without: str | None) -> str:
-    classes = [name for name, each in known.items() if each.kind == "class" and name != without]
-    labels = [name for name in classes if known[name].different > 1] or classes
-    usual = [name for name in labels if name.lower() in _LABELS]
-    if not labels:
+def _target(table: Table, known: Mapping[str, Column], wanted: Kind, without: str) -> str:
+    option, what = _TARGETS[wanted]
+    able = {
+        name: each
+        for name, each in known.items()
+        if name != without and (each.kind == wanted or (wanted == "number" and each.numeric))
+    }
+    targets = [name for name, each in able.items() if each.different > 1] or [*able]
+    usual = [name for name in targets if name.lower() in _USUAL[wanted]]
+    if not targets:
         raise PipelineError(
-            f"{table.name} has no column of labels, which has a few values, each more than once; "
-            f"its columns are {_listed(known)}. Name one with --label."
+            f"{table.name} has no column of {what}; its columns are {_listed(known)}. Name one "
+            f"with {option}."
         )
-    if len(usual or labels) > 1:
+    if len(usual or targets) > 1:
         raise PipelineError(
-            f"{table.name} has several columns that may be the label: "
-            f"{', '.join(usual or labels)}. Name one with --label."
+            f"{table.name} has several columns that may be the {option.strip('-')}: "
+            f"{', '.join(usual or targets)}. Name one with {option}."
         )
-    return (usual or labels)[0]
+    return (usual or targets)[0]
+
+
+def _shape(value: Any) -> tuple[int, ...] | None:
+    """Return the shape of a sequence of vectors, or None if `value` is none."""
+    with contextlib.suppress(Unusable):
+        if isinstance(value, np.ndarray | list):
+            return to_vectors(value).shape
+    return None
 
 
 def _listed(known: Mapping[str, Column]) -> str:
@@ -173,7 +268,7 @@ def _listed(known: Mapping[str, Column]) -> str:
 
 
 def _is_empty(value: Any) -> bool:
-    return value is None or value == "" or (isinstance(value, str) and not value.strip())
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _is_number(value: Any) -> bool:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from pipeline.config import ClassifyConfig, DataConfig
-from pipeline.data import columns, sources, splits
-from pipeline.data.columns import TextAndLabel
-from pipeline.data.splits import Content
+from pipeline.config import DataConfig, InputConfig
+from pipeline.data import columns, sequences, sources, splits
+from pipeline.data.columns import Chosen, Kind
 from pipeline.data.table import Parse, Split, Table, joined, parsed, to_split
 from pipeline.errors import PipelineError
 
 
 class Pairs(NamedTuple):
-    """Inputs, and the target of each."""
+    """Inputs, and the targets of each: a value of each column of targets."""
 
     inputs: list[Any]
     targets: list[Any]
@@ -29,12 +28,12 @@ class Labelled:
         name: of the data.
         version: changes when any value does.
         columns: which columns the inputs and the targets are, and which are ignored.
-        classes: names of the target's classes, where the source declares them.
+        classes: names of the first target's classes, where the source declares them.
     """
 
     name: str
     version: str
-    columns: TextAndLabel
+    columns: Chosen
     classes: Sequence[str] | None
     train: Pairs
     validation: Pairs
@@ -63,26 +62,51 @@ def read(config: DataConfig) -> Table:
     return table
 
 
-def load(config: ClassifyConfig, parse: Parse, content: Callable[[Any], Content]) -> Labelled:
+def sequences_of(config: InputConfig, table: Table, needed: Sequence[str] = ()) -> Table:
+    """Return a row for each input: the rows of `table`, or the sequences that they are steps of.
+
+    Args:
+        config: the settings.
+        table: what was read.
+        needed: columns that are needed beside those of the input.
+
+    Raises:
+        PipelineError: a column is missing, or a row cannot be used.
+    """
+    if not config.sequence_id:
+        return table
+    if not config.features:
+        raise PipelineError("Name the columns of numbers: --features a,b,c beside --sequence-id.")
+    numbers = sequences.names(config.features)
+    return sequences.grouped(table, config.sequence_id, numbers, needed, config.on_error)
+
+
+def load(config: InputConfig, targets: Sequence[str], wanted: Kind) -> Labelled:
     """Read the data that `config` names: which columns, in which splits.
 
     Args:
         config: the settings.
-        parse: makes an input of a value.
-        content: says what of an input decides where it goes.
+        targets: the columns of the targets, where the user named them.
+        wanted: what the targets are: "class" or "number".
 
     Raises:
         PipelineError: a column is missing, a value cannot be used, or a split is empty.
     """
-    table = read(config)
-    chosen = columns.text_and_label(table, config.text, config.label)
-    kinds: dict[str, Parse] = {chosen.text: parse, chosen.label: columns.to_class}
+    needed = [*targets, *filter(None, [config.group])]
+    table = sequences_of(config, read(config), needed)
+    given = ", ".join(sequences.names(config.features)) if config.features else config.text
+    chosen = columns.choose(table, given, targets, wanted)
+    kinds: dict[str, Parse] = {
+        chosen.input: columns.PARSERS[chosen.kind],
+        **dict.fromkeys(chosen.targets, columns.PARSERS[wanted]),
+    }
     if config.group:
         kinds[config.group] = columns.to_class
     rows = parsed(table, kinds, config.on_error)
-    inputs, targets = rows.column(chosen.text), rows.column(chosen.label)
+    inputs = rows.column(chosen.input)
+    answers = list(zip(*map(rows.column, chosen.targets), strict=True))
     groups = rows.column(config.group) if config.group else None
-    parts = splits.split([content(each) for each in inputs], rows.splits, groups)
+    parts = splits.split([splits.content(each) for each in inputs], rows.splits, groups)
     for name, part in parts._asdict().items():
         if not part:
             raise PipelineError(
@@ -90,8 +114,8 @@ def load(config: ClassifyConfig, parse: Parse, content: Callable[[Any], Content]
                 "Give more rows, or say with --split, --validation or --test what goes where."
             )
     pairs = (
-        Pairs([inputs[row] for row in kept], [targets[row] for row in kept])
+        Pairs([inputs[row] for row in kept], [answers[row] for row in kept])
         for kept in (part[: config.limit] for part in parts)
     )
-    classes = table.classes.get(chosen.label)
+    classes = table.classes.get(chosen.targets[0])
     return Labelled(table.name, table.version, chosen, classes, *pairs)

@@ -51,7 +51,10 @@ def reading(builder: tfds.core.DatasetBuilder, split: str) -> Iterator[None]:
 def _opened(name: str) -> tfds.core.DatasetBuilder:
     folders = f"TFDS_DATA_DIR or {cache_directory() / 'tfds'}"
     with _explained(f"cannot open {name}. Delete its folder in {folders} and try again"):
-        return tfds.builder(name)
+        try:
+            return tfds.builder(name)
+        except tfds.core.DatasetNotFoundError as error:
+            raise PipelineError(f"TFDS has no data set called {name!r}.") from error
 
 
 @contextlib.contextmanager

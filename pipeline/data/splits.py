@@ -3,8 +3,9 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from pipeline.data.sound import Recording
 from pipeline.data.table import Split
 
 Content = str | bytes
@@ -18,6 +19,14 @@ class Parts(NamedTuple):
     train: list[int]
     validation: list[int]
     test: list[int]
+
+
+def content(value: Any) -> Content:
+    """Return what of a text, a recording or an array decides which split it goes to."""
+    if isinstance(value, str):
+        return value
+    octets: bytes = (value.samples if isinstance(value, Recording) else value).tobytes()
+    return octets
 
 
 def fingerprint(content: Content) -> int:

@@ -1,13 +1,17 @@
-"""What a feature is: a kind of raw value that a model can read step by step."""
+"""What a feature is: a kind of input that a model can read step by step."""
+
+from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import keras
 
-from pipeline.data.splits import Content
-from pipeline.examples import Examples
+from pipeline.config import InputConfig
+from pipeline.data.labelled import Labelled
+from pipeline.examples import Data, Examples
 from pipeline.explain.reading import Array, Explained, Reading
 
 Tensor = Any
@@ -19,10 +23,10 @@ class Entrance:
     Attributes:
         input: what the model takes.
         sequences: what a recurrent layer reads of it, `[batch, time, features]`.
-        mask: which steps are no padding, `[batch, time]`.
+        mask: which steps are no padding, `[batch, time]`; None: there is no padding.
     """
 
-    def __init__(self, input: Tensor, sequences: Tensor, mask: Tensor) -> None:
+    def __init__(self, input: Tensor, sequences: Tensor, mask: Tensor | None) -> None:
         self.input = input
         self.sequences = sequences
         self.mask = mask
@@ -31,70 +35,121 @@ class Entrance:
         """Return what is known of whole sequences out of order, `[batch, features]` each."""
         return ()
 
-    def regression(self) -> Tensor | None:
+    def regression(self, weight: float) -> Tensor | None:
         """Return the logits of a regression that is fitted already, if there is one."""
         return None
 
 
 class Feature(ABC):
-    """A kind of raw value. An instance is fitted to the training examples of a run.
+    """A kind of input. An instance is fitted to the training examples of a run.
 
     Attributes:
-        noun: what a value is called.
+        noun: what an input is called.
+        accepts: what a user may type as an input, in one line.
+        numbered: whether a user may name a test example by its number.
+        settings: those of `InputConfig` that change how it is read.
         steps: what its steps are called.
     """
 
     noun: ClassVar[str]
+    accepts: ClassVar[str]
+    numbered: ClassVar[bool] = True
+    settings: ClassVar[frozenset[str]]
     steps: str
 
-    @staticmethod
+    @classmethod
     @abstractmethod
-    def parse(value: Any) -> Any:
-        """Make a raw value of a cell of a table.
+    def fit(cls, values: Sequence[Any], config: InputConfig) -> Self:
+        """Learn what has to be known of inputs from those of the training split."""
+
+    @classmethod
+    @abstractmethod
+    def restored(
+        cls, fitted: Mapping[str, Any], vocabulary: Sequence[str], config: InputConfig
+    ) -> Self:
+        """Make the feature that was once fitted.
 
         Raises:
-            Unusable: it is none.
+            ExportError: the vocabulary is none.
         """
 
-    @staticmethod
+    @property
     @abstractmethod
-    def content(value: Any) -> Content:
-        """Say what decides which split a raw value goes to."""
+    def fitted(self) -> dict[str, str | int | None]:
+        """What `restored` needs, but for a vocabulary."""
+
+    @property
+    def vocabulary(self) -> Sequence[str]:
+        """The words that the model knows, if it reads words."""
+        return ()
+
+    def more(self, values: Sequence[Any], config: InputConfig) -> Iterable[tuple[int, Any]]:
+        """Give further inputs to learn from, each with the number of the one that it is part of."""
+        return ()
 
     @abstractmethod
     def examples(self, values: Sequence[Any], targets: Any) -> Examples:
-        """Turn raw values into what a model takes."""
+        """Turn inputs into what a model takes."""
 
     @abstractmethod
-    def enter(self, config: Any, train: Examples, classes: int) -> Entrance:
+    def enter(self, config: InputConfig, train: Examples, classes: int) -> Entrance:
         """Begin a model that tells so many classes of `train` apart; 0: it gives numbers."""
 
     @abstractmethod
+    def fault(self, model: keras.Model) -> str | None:
+        """Say which file does not fit `model`, and why, if one does not."""
+
+    @abstractmethod
     def read(self, typed: str) -> Any:
-        """Make a raw value of what a user types.
+        """Make an input of what a user types.
 
         Raises:
             PipelineError: it cannot be understood.
         """
 
     @abstractmethod
+    def described(self, values: Sequence[Any]) -> str:
+        """Say how long inputs are."""
+
+    @abstractmethod
     def shown(self, value: Any) -> str:
-        """Write a raw value for a reader, in one line."""
+        """Write an input for a reader, in one line."""
 
     @abstractmethod
     def notes(self, value: Any) -> tuple[str, ...]:
-        """Say what a reader should know about the prediction for a raw value."""
+        """Say what a reader should know about the prediction for an input."""
 
     @abstractmethod
     def explained(
-        self, model: keras.Model, value: Any, explain: Callable[[Array], Explained]
+        self, model: keras.Model, name: str, value: Any, explain: Callable[[Array], Explained]
     ) -> Reading:
-        """Say how `model` reads a raw value step by step.
+        """Say how `model` reads an input, called `name`, step by step.
 
         Raises:
             PipelineError: there is nothing to read in it.
         """
 
     @abstractmethod
-    def artifact(self, tested: Sequence[Any]) -> Mapping[str, Any]:
+    def artifact(self, tested: Sequence[Any]) -> dict[str, Any]:
         """Return what `exports.export` is to put beside the model, as its keyword arguments."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded(Data):
+    """Examples with targets, encoded, and what they were.
+
+    Attributes:
+        raw: inputs and targets as they were read.
+        counted: the training examples without those that `Feature.more` gave.
+        classes: names of the classes; none if the targets are numbers.
+        feature: what encodes the inputs.
+    """
+
+    raw: Labelled
+    counted: Examples
+    classes: Sequence[str]
+    feature: Feature
+
+    def places(self, labels: Sequence[tuple[str]]) -> list[int]:
+        """Look up the number of each label."""
+        return [self.classes.index(label) for (label,) in labels]

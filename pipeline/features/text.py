@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import keras
@@ -11,17 +11,16 @@ from keras import ops
 
 from exports.text import TextEncoder, Tokens
 from pipeline import batches, models
-from pipeline.config import ClassifyConfig
+from pipeline.config import InputConfig
 from pipeline.data import columns
 from pipeline.data.kept import kept
-from pipeline.data.labelled import Labelled
-from pipeline.data.splits import Content
 from pipeline.errors import PipelineError
-from pipeline.examples import Data, Examples
+from pipeline.examples import Examples
 from pipeline.explain.reading import Array, Explained, Reading, after_prefixes
 from pipeline.explain.reading import Text as View
 from pipeline.features import ngrams
 from pipeline.features.base import Entrance, Feature, Tensor
+from pipeline.features.excerpts import excerpts
 from pipeline.features.ngrams import NgramCounts
 
 _EXCERPT = 60  # letters of a text shown beside its prediction
@@ -32,7 +31,7 @@ _ANY_LENGTH = 2**31 - 1
 class TextEntrance(Entrance):
     """Embedded words, the mean of them, and weights of bigrams."""
 
-    def __init__(self, config: ClassifyConfig, train: Examples, size: int, classes: int) -> None:
+    def __init__(self, config: InputConfig, train: Examples, size: int, classes: int) -> None:
         self.config = config
         self.labels = train.targets.numpy()
         self.counts = (
@@ -51,9 +50,9 @@ class TextEntrance(Entrance):
             ngrams.sum_of_bigrams(self.input, self.counts[1], self.config.word_dropout),
         )
 
-    def regression(self) -> Tensor | None:
+    def regression(self, weight: float) -> Tensor | None:
         """Fit a regression on words and bigrams, if it has any weight."""
-        if not self.config.regression_weight:
+        if not weight:
             return None
         return ngrams.regression(self.input, self.counts, self.labels, seed=self.config.seed)
 
@@ -71,36 +70,49 @@ class Text(Feature):
     """
 
     noun = "text"
+    accepts = "a text"
+    numbered = False
+    settings = frozenset(
+        {
+            *("tokens", "vocabulary_size", "max_length", "embedding_dim", "word_dropout"),
+            *("bigram_buckets", "excerpts"),
+        }
+    )
 
     def __init__(self, vocabulary: Sequence[str], max_length: int, tokens: Tokens) -> None:
         self.encoder = TextEncoder(vocabulary, max_length, tokens=tokens)
         self.steps = tokens
 
     @classmethod
-    def fit(cls, texts: Sequence[str], config: ClassifyConfig) -> Self:
-        """Learn the most frequent words, or characters, of `texts`."""
-        size, tokens = config.vocabulary_size, _tokens(texts, config)
+    def fit(cls, values: Sequence[Any], config: InputConfig) -> Self:
+        """Learn the most frequent words, or characters, of texts."""
+        size, tokens = config.vocabulary_size, _tokens(values, config)
 
         def vocabulary() -> Sequence[str]:
-            return TextEncoder.from_texts(texts, size, max_length=1, tokens=tokens).vocabulary
+            return TextEncoder.from_texts(values, size, max_length=1, tokens=tokens).vocabulary
 
-        return cls(kept("vocabulary", vocabulary, texts, size, tokens), config.max_length, tokens)
+        return cls(kept("vocabulary", vocabulary, values, size, tokens), config.max_length, tokens)
+
+    @classmethod
+    def restored(
+        cls, fitted: Mapping[str, Any], vocabulary: Sequence[str], config: InputConfig
+    ) -> Self:
+        """Take the words that were once counted."""
+        return cls(vocabulary, config.max_length, fitted["tokens"])
+
+    @property
+    def fitted(self) -> dict[str, str | int | None]:
+        """Whether texts are read by words or by characters."""
+        return {"tokens": self.steps}
 
     @property
     def vocabulary(self) -> Sequence[str]:
         """The word with id k at place k."""
         return self.encoder.vocabulary
 
-    @staticmethod
-    def parse(value: Any) -> str:
-        """Take a value for a text."""
-        return columns.to_text(value)
-
-    @staticmethod
-    def content(value: Any) -> Content:
-        """The text decides."""
-        text: str = value
-        return text
+    def more(self, values: Sequence[Any], config: InputConfig) -> Iterable[tuple[int, Any]]:
+        """Draw sentences."""
+        return excerpts(values, config.excerpts, config.seed)
 
     def examples(self, values: Sequence[Any], targets: Any) -> Examples:
         """Look up the words."""
@@ -109,13 +121,24 @@ class Text(Feature):
         ids = kept("ids", lambda: encoder.encode(values), values, known)
         return batches.sequences(ids, targets)
 
-    def enter(self, config: ClassifyConfig, train: Examples, classes: int) -> Entrance:
+    def enter(self, config: InputConfig, train: Examples, classes: int) -> Entrance:
         """Embed the words, and count n-grams where there are classes that they can speak for."""
         return TextEntrance(config, train, len(self.vocabulary), classes)
+
+    def fault(self, model: keras.Model) -> str | None:
+        """Compare the number of words."""
+        here, there = len(self.vocabulary), model.get_layer("words").input_dim
+        if here == there:
+            return None
+        return f"vocabulary.txt is damaged: it has {here} words, and the model knows {there}"
 
     def read(self, typed: str) -> str:
         """Take it as it is."""
         return typed
+
+    def described(self, values: Sequence[Any]) -> str:
+        """Count words."""
+        return f"median {statistics.median(len(each.split()) for each in values):g} words"
 
     def shown(self, value: Any) -> str:
         """Write the beginning of a text."""
@@ -137,7 +160,7 @@ class Text(Feature):
         return tuple(notes)
 
     def explained(
-        self, model: keras.Model, value: Any, explain: Callable[[Array], Explained]
+        self, model: keras.Model, name: str, value: Any, explain: Callable[[Array], Explained]
     ) -> Reading:
         """Read word by word, as many as the model was to read."""
         (ids,) = self.encoder.encode([value])
@@ -146,7 +169,7 @@ class Text(Feature):
             raise PipelineError("there is no word in the text to be explained")
         return Reading(
             model=model,
-            name=value,
+            name=name,
             inputs={"tokens": ids[None]},
             time="tokens",
             steps=words,
@@ -157,33 +180,12 @@ class Text(Feature):
             source="tokens",
         )
 
-    def artifact(self, tested: Sequence[Any]) -> Mapping[str, Any]:
+    def artifact(self, tested: Sequence[Any]) -> dict[str, Any]:
         """Put the encoder into the files, and compare them on texts."""
         return {"encoder": self.encoder, "texts": tested}
 
 
-@dataclass(frozen=True, eq=False)
-class EncodedTexts(Data):
-    """Texts with labels, encoded, and what they were.
-
-    Attributes:
-        raw: inputs and labels as they were read.
-        counted: the training examples without sentences drawn from them.
-        classes: names of the classes.
-        feature: what encodes the inputs.
-    """
-
-    raw: Labelled
-    counted: Examples
-    classes: Sequence[str]
-    feature: Text
-
-    def places(self, labels: Sequence[str]) -> list[int]:
-        """Look up the number of each label."""
-        return [self.classes.index(label) for label in labels]
-
-
-def _tokens(texts: Sequence[str], config: ClassifyConfig) -> Tokens:
+def _tokens(texts: Sequence[str], config: InputConfig) -> Tokens:
     """Choose what texts are read by: characters, where most of these are of unspaced scripts."""
     if config.tokens != "auto":
         return config.tokens

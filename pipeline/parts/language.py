@@ -19,7 +19,7 @@ from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Data
 from pipeline.parts.generation import Continuation, Generator, Sampling, draw
 from pipeline.space import Logarithmic
-from pipeline.tasks.base import Answer, Baseline, Figures, Fit
+from pipeline.tasks.base import Answer, Baseline, Fit
 
 if TYPE_CHECKING:
     import keras
@@ -168,7 +168,7 @@ class Language(Generator[LanguageConfig, LanguageData]):
 
         return _model(models.recurrent(config), config, data, name=config.task)
 
-    def loss(self, config: LanguageConfig) -> Any:
+    def loss(self, config: LanguageConfig, data: Data) -> Any:
         """Cross-entropy: how little the model believed in the tokens."""
         import keras
 
@@ -177,10 +177,6 @@ class Language(Generator[LanguageConfig, LanguageData]):
     def metrics(self, config: LanguageConfig) -> Sequence[Any]:
         """None: the loss says it all."""
         return ()
-
-    def rank(self, figures: Figures) -> float:
-        """Rank by loss on the validation split."""
-        return -figures["validation_loss"]
 
     def answers(self, compute: Compute, examples: Examples) -> Floats:
         """Return the logarithm of the probability of each token of the text, in their order.
@@ -213,7 +209,7 @@ class Language(Generator[LanguageConfig, LanguageData]):
         read_before = np.concatenate([np.arange(1, length + 1) for length in data.test.lengths])
         return Marks(-answers, "nats", read_before, "tokens before", read)
 
-    def baselines(self, config: LanguageConfig) -> Mapping[str, Baseline]:
+    def baselines(self, run: Run[LanguageConfig]) -> Mapping[str, Baseline]:
         """Two that see a few tokens: one counts, the other learns."""
         return {
             f"Kneser-Ney, {self.order} tokens": self._count,

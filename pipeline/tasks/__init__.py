@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from pipeline.tasks.base import Task
 
 
+_SHARED = ("base", "many_to_one")  # modules that are no tasks
+
+
 def names() -> list[str]:
     """Name every task."""
-    return sorted(each.name for each in pkgutil.iter_modules(__path__) if each.name != "base")
+    return sorted(each.name for each in pkgutil.iter_modules(__path__) if each.name not in _SHARED)
 
 
 def settings(name: str) -> type[Config]:

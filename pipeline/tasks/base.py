@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
+from exports.directions import Directions
 from pipeline.config import C, Config, DataConfig, SampleConfig
 from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Data, Examples
@@ -24,7 +25,6 @@ D = TypeVar("D", bound=Data)
 S = TypeVar("S", bound=SampleConfig)
 T = TypeVar("T", bound=DataConfig)
 
-Better = Literal["higher", "lower"]
 Figures = Mapping[str, float]
 Fit = Callable[["keras.Model", Config], "keras.Model"]
 Baseline = Callable[[Any, Any, Fit], "npt.NDArray[Any]"]
@@ -37,6 +37,26 @@ class Answer(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+class Monitor(NamedTuple):
+    """The metric of an epoch that decides which is the best.
+
+    Attributes:
+        metric: its name.
+        mode: whether the highest or the lowest is the best.
+    """
+
+    metric: str
+    mode: Literal["max", "min"]
+
+    def rank(self, metrics: Figures) -> float:
+        """Say how good an epoch was; the highest rank is the best."""
+        return metrics[self.metric] if self.mode == "max" else -metrics[self.metric]
+
+
+LOSS = Monitor("validation_loss", "min")
+ACCURACY = Monitor("validation_accuracy", "max")
+
+
 class Task(ABC, Generic[C, D]):
     """One thing to learn. A module in `pipeline.tasks` holds an instance called `task`.
 
@@ -45,14 +65,14 @@ class Task(ABC, Generic[C, D]):
         settings: the class of its config.
         subject: what `predict` is asked about, in a word.
         accepts: what the user may type as a subject, in one line.
-        better: which are the better figures of `score`.
+        better: whether higher or lower figures of `score` are better; by name, if not all alike.
     """
 
     summary: ClassVar[str]
     settings: ClassVar[type[Config]]
     subject: ClassVar[str]
     accepts: ClassVar[str]
-    better: ClassVar[Better] = "higher"
+    better: ClassVar[Directions] = "higher"
 
     def check(self, config: C) -> None:
         """Look whether everything is there that `config` names.
@@ -64,6 +84,14 @@ class Task(ABC, Generic[C, D]):
 
         models.layer(config.cell)
 
+    def noun(self, run: Run[C]) -> str:
+        """Say what `predict` is asked about, in a word."""
+        return self.subject
+
+    def unused(self, config: C) -> frozenset[str]:
+        """Name settings that change nothing of what is learnt from the data of `config`."""
+        return frozenset()
+
     @abstractmethod
     def data(self, run: Run[C]) -> D:
         """Load the data of `run`. What must be kept to use the model later is written to it."""
@@ -73,16 +101,16 @@ class Task(ABC, Generic[C, D]):
         """Build the model, not compiled."""
 
     @abstractmethod
-    def loss(self, config: C) -> Any:
+    def loss(self, config: C, data: D) -> Any:
         """Return what training makes small, for `keras.Model.compile`."""
 
     @abstractmethod
     def metrics(self, config: C) -> Sequence[Any]:
         """Return what is measured after each epoch, for `keras.Model.compile`."""
 
-    @abstractmethod
-    def rank(self, figures: Figures) -> float:
-        """Say how good an epoch was, from its figures: the highest rank becomes the run's model."""
+    def monitor(self, config: C) -> Monitor:
+        """Name the metric that decides which epoch becomes the run's model: here, the loss."""
+        return LOSS
 
     def answers(self, compute: Compute, examples: Examples) -> npt.NDArray[Any]:
         """Return what a model says about each of `examples`, in their order: here, its outputs.
@@ -106,8 +134,8 @@ class Task(ABC, Generic[C, D]):
         return None
 
     @abstractmethod
-    def baselines(self, config: C) -> Mapping[str, Baseline]:
-        """What the model must beat, by name.
+    def baselines(self, run: Run[C]) -> Mapping[str, Baseline]:
+        """What the model of `run` must beat, by name.
 
         A baseline is a function of config, data and `fit`, which trains a Keras model just as the
         task's own is trained. It returns answers about the test examples, for `score`.
@@ -157,6 +185,10 @@ class SampleTask(Task[S, D]):
 
 class DataTask(Task[T, D]):
     """A task that learns from anybody's data."""
+
+    def rows(self, run: Run[T], table: Table) -> Table:
+        """Return a row of `table` for each example: here, each row is one."""
+        return table
 
     @abstractmethod
     def examples(self, run: Run[T], table: Table) -> Examples:

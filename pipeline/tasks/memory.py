@@ -173,17 +173,13 @@ class Memory(SampleTask[MemoryConfig, MemoryData]):
         answers = problem.goal.answers(outputs[:, -problem.goal.steps :])
         return keras.Model(inputs, answers, name="memory")
 
-    def loss(self, config: MemoryConfig) -> str:
+    def loss(self, config: MemoryConfig, data: Data) -> str:
         """What suits the goal: cross-entropy, or the mean squared error."""
         return _problem(config).goal.loss
 
     def metrics(self, config: MemoryConfig) -> Sequence[str]:
         """Accuracy, or the mean absolute error."""
         return _problem(config).goal.metrics
-
-    def rank(self, figures: Figures) -> float:
-        """Rank by loss on the validation split."""
-        return -figures["validation_loss"]
 
     def score(self, answers: Array, examples: Examples) -> Figures:
         """Measure accuracy: of labels, of symbols, or of numbers, which need be near only.
@@ -209,7 +205,7 @@ class Memory(SampleTask[MemoryConfig, MemoryData]):
             lambda place: problem.shown(test[place].inputs, f"test example {place + 1}"),
         )
 
-    def baselines(self, config: MemoryConfig) -> Mapping[str, Baseline]:
+    def baselines(self, run: Run[MemoryConfig]) -> Mapping[str, Baseline]:
         """Chance, and a network that sees what occurs but not when."""
         return {"chance": chance, "feed-forward network": feed_forward}
 

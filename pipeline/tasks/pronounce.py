@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -14,7 +14,7 @@ from pydantic import Field
 from pipeline.config import SampleConfig
 from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Data
-from pipeline.tasks.base import Answer, Baseline, Better, Figures, Fit, SampleTask
+from pipeline.tasks.base import Answer, Baseline, Figures, Fit, Monitor, SampleTask
 
 if TYPE_CHECKING:
     import keras
@@ -79,7 +79,7 @@ class Pronounce(SampleTask[PronounceConfig, PronounceData]):
     settings = PronounceConfig
     subject = "word"
     accepts = "a word of the letters a to z, with apostrophes, hyphens and full stops"
-    better: ClassVar[Better] = "lower"
+    better = "lower"
 
     @property
     def presets(self) -> Mapping[str, Callable[[], PronounceConfig]]:
@@ -117,7 +117,7 @@ class Pronounce(SampleTask[PronounceConfig, PronounceData]):
             name="pronounce",
         )
 
-    def loss(self, config: PronounceConfig) -> keras.losses.Loss:
+    def loss(self, config: PronounceConfig, data: Data) -> keras.losses.Loss:
         """Cross-entropy: how little the model believed in each next phoneme."""
         from pipeline.parts import writing
 
@@ -129,9 +129,9 @@ class Pronounce(SampleTask[PronounceConfig, PronounceData]):
 
         return (measures.greedy_accuracy,)
 
-    def rank(self, figures: Figures) -> float:
-        """Rank by what a greedy search would find on the validation split."""
-        return figures["validation_greedy_accuracy"]
+    def monitor(self, config: PronounceConfig) -> Monitor:
+        """Take what a greedy search would find on the validation split."""
+        return Monitor("validation_greedy_accuracy", "max")
 
     def answers(self, compute: Compute, examples: Examples) -> npt.NDArray[Any]:
         """Return the hypotheses of the search for each example, the most probable one first."""
@@ -172,7 +172,7 @@ class Pronounce(SampleTask[PronounceConfig, PronounceData]):
         errors, _ = np.transpose([word.nearest for word in spoken])
         return Marks(errors, "wrong phonemes", lengths, "letters", read)
 
-    def baselines(self, config: PronounceConfig) -> Mapping[str, Baseline]:
+    def baselines(self, run: Run[PronounceConfig]) -> Mapping[str, Baseline]:
         """Two that take a word letter by letter."""
         return {"n-grams": n_grams, "feed-forward network": feed_forward}
 

@@ -15,7 +15,7 @@ from pipeline.config import SampleConfig
 from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Data
 from pipeline.parts import subjects
-from pipeline.tasks.base import Answer, Baseline, Figures, Fit, SampleTask
+from pipeline.tasks.base import ACCURACY, Answer, Baseline, Figures, Fit, Monitor, SampleTask
 
 if TYPE_CHECKING:
     import keras
@@ -169,7 +169,7 @@ class Spell(SampleTask[SpellConfig, SpellData]):
         written = decoder(ops.concatenate([letters, beside], axis=-1))
         return _speller(picture, previous, written, config, name="spell")
 
-    def loss(self, config: SpellConfig) -> keras.losses.Loss:
+    def loss(self, config: SpellConfig, data: Data) -> keras.losses.Loss:
         """Cross-entropy: how little the model believed in each letter; padding does not count."""
         from pipeline.parts import writing
 
@@ -181,9 +181,9 @@ class Spell(SampleTask[SpellConfig, SpellData]):
 
         return (measures.accuracy,)
 
-    def rank(self, figures: Figures) -> float:
-        """Rank by letters of the validation split that are right."""
-        return figures["validation_accuracy"]
+    def monitor(self, config: SpellConfig) -> Monitor:
+        """Take the letters of the validation split that are right."""
+        return ACCURACY
 
     def answers(self, compute: Compute, examples: Examples) -> npt.NDArray[Any]:
         """Return the spelling that a search finds for each picture."""
@@ -223,7 +223,7 @@ class Spell(SampleTask[SpellConfig, SpellData]):
         lengths = np.array(list(map(len, captions)))
         return Marks(errors, "wrong letters", lengths, "letters", read)
 
-    def baselines(self, config: SpellConfig) -> Mapping[str, Baseline]:
+    def baselines(self, run: Run[SpellConfig]) -> Mapping[str, Baseline]:
         """One that writes without memory, and one that repeats what it has seen."""
         return {"all letters at once": all_at_once, "nearest picture": nearest_picture}
 

@@ -127,7 +127,7 @@ class Trajectory(SampleTask[TrajectoryConfig, Data]):
         state = ops.concatenate([outputs[:, -1], ops.mean(outputs, axis=1)], axis=-1)
         return _corrected(positions, view, state, config, name="trajectory")
 
-    def loss(self, config: TrajectoryConfig) -> Any:
+    def loss(self, config: TrajectoryConfig, data: Data) -> Any:
         """By how many metres a second the mean velocity until each moment is off."""
         from pipeline.data.trajectories import AHEAD
         from pipeline.parts.measures import Distance
@@ -137,10 +137,6 @@ class Trajectory(SampleTask[TrajectoryConfig, Data]):
     def metrics(self, config: TrajectoryConfig) -> Sequence[str]:
         """None but the loss."""
         return ()
-
-    def rank(self, figures: Figures) -> float:
-        """Rank by loss on the validation split."""
-        return -figures["validation_loss"]
 
     def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
         """Measure how many metres the answers are off, in the mean, at each moment."""
@@ -166,7 +162,7 @@ class Trajectory(SampleTask[TrajectoryConfig, Data]):
         errors = distances(answers, targets)[:, -1]
         return Marks(errors, f"metres at {AHEAD[-1]} s", test.lengths, "positions", read)
 
-    def baselines(self, config: TrajectoryConfig) -> Mapping[str, Baseline]:
+    def baselines(self, run: Run[TrajectoryConfig]) -> Mapping[str, Baseline]:
         """What physics knows, and a network that knows nothing of time."""
         return {
             "stand still": partial(polynomial, degree=0),

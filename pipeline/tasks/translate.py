@@ -16,7 +16,7 @@ from pipeline.config import SampleConfig
 from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Data
 from pipeline.parts import subjects
-from pipeline.tasks.base import Answer, Baseline, Figures, Fit, SampleTask
+from pipeline.tasks.base import ACCURACY, Answer, Baseline, Figures, Fit, Monitor, SampleTask
 
 if TYPE_CHECKING:
     import keras
@@ -117,7 +117,7 @@ class Translate(SampleTask[TranslateConfig, TranslateData]):
             name="translate",
         )
 
-    def loss(self, config: TranslateConfig) -> keras.losses.Loss:
+    def loss(self, config: TranslateConfig, data: Data) -> keras.losses.Loss:
         """Cross-entropy: how little the model believed in each next word."""
         from pipeline.parts import writing
 
@@ -129,9 +129,9 @@ class Translate(SampleTask[TranslateConfig, TranslateData]):
 
         return (measures.accuracy,)
 
-    def rank(self, figures: Figures) -> float:
-        """Rank by words of the validation split that are right."""
-        return figures["validation_accuracy"]
+    def monitor(self, config: TranslateConfig) -> Monitor:
+        """Take the words of the validation split that are right."""
+        return ACCURACY
 
     def answers(self, compute: Compute, examples: Examples) -> npt.NDArray[Any]:
         """Return the words of the most probable translation that a search finds, as ids."""
@@ -173,7 +173,7 @@ class Translate(SampleTask[TranslateConfig, TranslateData]):
         lengths = np.array([len(each.sentence) for each in test])
         return Marks(errors, "wrong words", lengths, "words", read)
 
-    def baselines(self, config: TranslateConfig) -> Mapping[str, Baseline]:
+    def baselines(self, run: Run[TranslateConfig]) -> Mapping[str, Baseline]:
         """One that leaves the words where they are, and one that repeats what it has seen."""
         return {"word by word": word_by_word, "nearest sentence": nearest_sentence}
 

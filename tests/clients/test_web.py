@@ -20,8 +20,9 @@ from custom_layers import GRU, LSTM, Bidirectional, LayerNormLSTM
 from exports import ExportError, Hearing, Motion, export, web
 from exports.artifact import Artifact
 from exports.text import TextEncoder
+from pipeline.data import sound
 from pipeline.data.cache import VARIABLE
-from pipeline.parts import cepstrum, sound
+from pipeline.features import cepstrum
 from pipeline.web import RUNTIME
 from tests.clients.accessibility import faults_at
 from tests.clients.node import HERE, reject_uninstalled, run, served
@@ -203,14 +204,14 @@ def test_a_sound_is_heard_frame_by_frame(tmp_path: Path, visit: Visit) -> None:
         tmp_path / "artifact",
         formats=["onnx"],
         labels=["low", "high"],
-        hearing=Hearing(sound.RATE, cepstrum.model(models.FEATURES)),
+        hearing=Hearing(cepstrum.RATE, cepstrum.model(models.FEATURES)),
     )
-    seconds = np.arange(sound.RATE // 2) / sound.RATE
+    seconds = np.arange(cepstrum.RATE // 2) / cepstrum.RATE
     tone = 0.5 * np.sin(2 * np.pi * (300 + 900 * seconds) * seconds)
     noise = np.random.default_rng(0).normal(scale=0.01, size=(2, len(seconds)))
     # Of floats, because Chromium divides the positive ones of 16 bits by 32,767.
-    soundfile.write(tmp_path / "tone.wav", (tone + noise).T, sound.RATE, subtype="FLOAT")
-    heard = sound.mfcc(sound.read(tmp_path / "tone.wav"), models.FEATURES)
+    soundfile.write(tmp_path / "tone.wav", (tone + noise).T, cepstrum.RATE, subtype="FLOAT")
+    heard = cepstrum.mfcc(sound.read(tmp_path / "tone.wav", cepstrum.RATE), models.FEATURES)
     (tmp_path / "broken.wav").write_bytes(b"RIFF")
 
     came = visit(

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from exports.directions import Better
 from pipeline import compare, recipes
 from pipeline.config import Config
 from pipeline.run import Run
-from pipeline.tasks.base import Better
 from tests.pipeline.small import Outcome, interrupted
 
 Command = Callable[..., Outcome]
@@ -63,7 +63,7 @@ def test_the_table_has_what_the_runs_have_and_the_best_in_bold(
 ) -> None:
     gru, rnn = (run.results for run in runs(folder))
     lines = (folder / "comparison.md").read_text().splitlines()
-    assert lines[0] == "|  | parameters | test accuracy | seconds |"
+    assert lines[0] == "|  | parameters | test accuracy | test macro f1 | seconds |"
     found = [[cell.strip(" *") for cell in line.split("|")[1:-1]] for line in lines[2:]]
     assert [line[0] for line in found] == ["rnn", "gru", *rnn["baselines"]]
     accuracies = [
@@ -161,7 +161,7 @@ def test_seeds_are_summed_up_and_one_that_diverges_is_counted(
     values = [each["model"]["accuracy"] for each in (first, second)]
     shown = f"{np.mean(values):.4f} ({min(values):.4f} to {max(values):.4f})"
     irnn, rnn, *_ = (tmp_path / "two" / "comparison.md").read_text().splitlines()[2:]
-    assert irnn == "| irnn |  | diverged |  |"
+    assert irnn == "| irnn |  | diverged | diverged |  |"
     assert rnn.split(" | ")[2].strip("*") == shown
 
 
@@ -197,7 +197,7 @@ def luminance(colour: tuple[int, ...]) -> float:
         (["compare", "digit"], "Did you mean 'digits'?"),
         (["compare", "digits", "--cells=rnn,gruu"], "no layer is called 'gruu'"),
         (["compare", "digits", "--cells="], "no layer is called ''"),
-        (["compare", "digits", "--dataset=none"], "no data set is called 'none'"),
+        (["compare", "digits", "--dataset=none"], "TFDS has no data set called 'none'."),
     ],
 )
 def test_a_mistake_is_answered_in_one_line_and_leaves_nothing(

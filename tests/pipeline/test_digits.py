@@ -11,12 +11,11 @@ import tensorflow as tf
 
 import exports
 from pipeline import config, recipes
-from pipeline.data import loading, recordings
+from pipeline.baselines.frames import support_vectors
+from pipeline.config import ClassifyConfig
 from pipeline.examples import Examples
-from pipeline.parts import sound
+from pipeline.features import cepstrum
 from pipeline.run import Run
-from pipeline.tasks import digits
-from pipeline.tasks.digits import DigitsConfig
 from tests.pipeline.small import Outcome, trained
 
 Command = Callable[..., Outcome]
@@ -25,19 +24,20 @@ SMALL = {"limit": 300, "epochs": 8, "units": 16, "batch_size": 16, "learning_rat
 
 
 @pytest.fixture(scope="module")
-def heard(tmp_path_factory: pytest.TempPathFactory) -> Run[DigitsConfig]:
+def heard(tmp_path_factory: pytest.TempPathFactory) -> Run[ClassifyConfig]:
     """A run on 300 recordings, trained and tested. Leave it as it is."""
     settings = config.merge(recipes.get("digits").presets["digits"](), SMALL)
     return trained(tmp_path_factory.mktemp("runs") / "run", settings)
 
 
 @pytest.fixture
-def frames(heard: Run[DigitsConfig]) -> np.ndarray:
+def frames(heard: Run[ClassifyConfig]) -> np.ndarray:
     """The first recording of the test split."""
-    return loading.load(heard.config.dataset, recordings.SOURCES).test[0].sound
+    frames: np.ndarray = heard.task.data(heard).raw.test.inputs[0]
+    return frames
 
 
-def test_it_learns_and_is_measured_beside_two_baselines(heard: Run[DigitsConfig]) -> None:
+def test_it_learns_and_is_measured_beside_two_baselines(heard: Run[ClassifyConfig]) -> None:
     results = heard.results
     assert results["examples"] == {"train": 300, "validation": 242, "test": 300}
     assert results["model"]["accuracy"] > 0.8
@@ -47,16 +47,18 @@ def test_it_learns_and_is_measured_beside_two_baselines(heard: Run[DigitsConfig]
 
 
 def test_support_vectors_know_the_labels_that_they_have_seen(tmp_path: Path) -> None:
-    run = Run.create(tmp_path / "run", config.merge(digits.digits(), SMALL))
-    data = digits.task.data(run)
+    run = Run.create(
+        tmp_path / "run", config.merge(recipes.get("digits").presets["digits"](), SMALL)
+    )
+    data = run.task.data(run)
     seen = np.flatnonzero(np.isin(data.train.targets, [3, 5, 7]))
     inputs, targets = (tf.gather(each, seen) for each in (data.train.inputs, data.train.targets))
     few = Examples(inputs, targets, data.train.lengths[seen])
-    found = digits.support_vectors(run.config, replace(data, train=few), lambda model, _: model)
+    found = support_vectors(run.config, replace(data, train=few), lambda model, _: model)
     assert set(found.argmax(-1)) == {3, 5, 7}
 
 
-def test_padding_changes_nothing(heard: Run[DigitsConfig], frames: np.ndarray) -> None:
+def test_padding_changes_nothing(heard: Run[ClassifyConfig], frames: np.ndarray) -> None:
     model = heard.model()
     row, padded = frames[None], np.pad(frames, [(0, 40), (0, 0)])[None]
     np.testing.assert_allclose(
@@ -64,7 +66,7 @@ def test_padding_changes_nothing(heard: Run[DigitsConfig], frames: np.ndarray) -
     )
 
 
-def test_the_order_of_the_frames_matters(heard: Run[DigitsConfig], frames: np.ndarray) -> None:
+def test_the_order_of_the_frames_matters(heard: Run[ClassifyConfig], frames: np.ndarray) -> None:
     model = heard.model()
     row, shuffled = frames[None], np.random.default_rng(0).permutation(frames)[None]
     difference = model.predict(row, verbose=0) - model.predict(shuffled, verbose=0)
@@ -72,7 +74,7 @@ def test_the_order_of_the_frames_matters(heard: Run[DigitsConfig], frames: np.nd
 
 
 def test_the_export_agrees_on_every_test_recording(
-    recurrent: Command, heard: Run[DigitsConfig], tmp_path: Path
+    recurrent: Command, heard: Run[ClassifyConfig], tmp_path: Path
 ) -> None:
     outcome = recurrent("export", heard.path, f"--to={tmp_path / 'digits'}")
     assert outcome.status == 0, outcome.err
@@ -85,7 +87,7 @@ def test_the_export_agrees_on_every_test_recording(
 
 
 def test_a_test_recording_and_a_file_of_its_frames_have_one_answer(
-    recurrent: Command, heard: Run[DigitsConfig], tmp_path: Path, frames: np.ndarray
+    recurrent: Command, heard: Run[ClassifyConfig], tmp_path: Path, frames: np.ndarray
 ) -> None:
     file, double = tmp_path / "frames.npy", tmp_path / "double.npy"
     np.save(file, frames)
@@ -94,16 +96,16 @@ def test_a_test_recording_and_a_file_of_its_frames_have_one_answer(
     assert outcome.status == 0, outcome.err
     first, second, last, third = (line.split("\t") for line in outcome.out.splitlines())
     assert first[:2] == second[:2] == third[:2]
-    assert first[2].startswith("test recording 1, a ") and second[2] == str(file)
-    assert last[2].startswith("test recording 591, a ")
+    assert first[2].startswith("test recording 1, label ") and second[2] == str(file)
+    assert last[2].startswith("test recording 591, label ")
 
 
 def test_a_sound_file_has_the_answer_of_its_coefficients(
-    recurrent: Command, heard: Run[DigitsConfig], tmp_path: Path
+    recurrent: Command, heard: Run[ClassifyConfig], tmp_path: Path
 ) -> None:
     samples = np.random.default_rng(0).normal(scale=0.1, size=(3000, 2))
     soundfile.write(tmp_path / "noise.wav", samples, 8000, subtype="FLOAT")
-    np.save(tmp_path / "noise.npy", sound.mfcc(samples.mean(1).astype(np.float32), 13))
+    np.save(tmp_path / "noise.npy", cepstrum.mfcc(samples.mean(1).astype(np.float32), 13))
     outcome = recurrent("predict", heard.path, tmp_path / "noise.wav", tmp_path / "noise.npy")
     assert outcome.status == 0, outcome.err
     first, second = (line.split("\t") for line in outcome.out.splitlines())
@@ -111,11 +113,11 @@ def test_a_sound_file_has_the_answer_of_its_coefficients(
 
 
 def test_what_the_model_cannot_hear_or_takes_for_another_is_noted(
-    heard: Run[DigitsConfig], tmp_path: Path, frames: np.ndarray
+    heard: Run[ClassifyConfig], tmp_path: Path, frames: np.ndarray
 ) -> None:
     np.save(tmp_path / "silence.npy", np.vstack([frames, np.zeros((2, 13))]))
     (answer,) = heard.task.predict(heard, [str(tmp_path / "silence.npy")])
-    assert f"2 of its {len(frames) + 2} frames are all zeros, and not heard" in answer.notes
+    assert f"2 of its {len(frames) + 2} frames are all zeros" in answer.notes
     answers = heard.task.predict(heard, [str(number) for number in range(1, 301)])
     wrong = [answer for answer in answers if any("that is wrong" in each for each in answer.notes)]
     assert len(wrong) == round(300 * (1 - heard.results["model"]["accuracy"]))
@@ -129,20 +131,20 @@ def test_what_the_model_cannot_hear_or_takes_for_another_is_noted(
     [
         ("0", "test recordings are 1 to 591, and 0 is none"),
         ("592", "and 592 is none"),
-        ("9" * 5000, "no file of sound or frames"),
+        ("9" * 5000, "not a file of sound or frames"),
         (
             "seven",
-            "'seven' is no file of sound or frames: give a .wav file, a .npy file of [frames,",
+            "'seven' is not a file of sound or frames: give a .wav, .flac or .ogg file, a",
         ),
-        ("none.npy", "no file of sound or frames"),
-        ("none.wav", "no file of sound or frames"),
+        ("none.npy", "not a file of sound or frames"),
+        ("none.wav", "not a file of sound or frames"),
         ("words.wav", "words.wav is damaged or no sound file"),
-        ("flat.npy", "holds an array [13]"),
-        ("wide.npy", "holds an array [4, 20]"),
-        ("empty.npy", "holds an array [0, 13]"),
-        ("nan.npy", "no finite number"),
-        ("huge.npy", "no finite number"),
-        ("words.npy", "no finite number"),
+        ("flat.npy", "holds float64 of the shape [13]"),
+        ("wide.npy", "has the shape [4, 20]: give an array [frames, 13] of MFCCs"),
+        ("empty.npy", "holds float64 of the shape [0, 13]"),
+        ("nan.npy", "not finite"),
+        ("huge.npy", "not finite"),
+        ("words.npy", "holds <U1 of the shape [4, 13]"),
         ("objects.npy", "damaged or holds no array"),
         ("cut.npy", "damaged or holds no array"),
         ("zip.npy", "damaged or holds no array"),
@@ -150,7 +152,7 @@ def test_what_the_model_cannot_hear_or_takes_for_another_is_noted(
 )
 def test_what_is_no_recording_is_answered_in_one_line(
     recurrent: Command,
-    heard: Run[DigitsConfig],
+    heard: Run[ClassifyConfig],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     given: str,

@@ -17,8 +17,6 @@ import soundfile
 import custom_layers
 from pipeline import batches, config, models, recipes
 from pipeline.config import TASKS, ClassifyConfig
-from pipeline.data import loading
-from pipeline.data.recordings import SOURCES
 from pipeline.errors import PipelineError
 from pipeline.explain import drawing, measure, page, runs
 from pipeline.explain.common import common
@@ -348,14 +346,14 @@ def test_the_command_writes_page_and_figures(
 def test_what_cannot_be_explained_is_said_in_one_line(
     recurrent: Command, both: Run[ClassifyConfig], tmp_path: Path
 ) -> None:
-    other = Run.create(tmp_path / "other", recipes.get("digits").presets["digits"]())
+    other = Run.create(tmp_path / "other", recipes.get("memory").presets["adding"]())
     with run_of("memory", "country", tmp_path / "near", gap=10) as near:
         pass
     with run_of("memory", "country", tmp_path / "far", gap=20) as far:
         pass
     for arguments, message in (
         ((both.path, "~~~"), "there is no word in the text"),
-        ((both.path, "film", "--beside", other.path), "is a run of digits"),
+        ((both.path, "film", "--beside", other.path), "is a run of memory"),
         ((near.path, "1", "--beside", far.path), "'1' is something else to"),
     ):
         outcome = recurrent("explain", *arguments, "--to", tmp_path / "page.html")
@@ -504,7 +502,7 @@ def test_what_is_copied_depends_on_what_was_read_before_it(tmp_path: Path) -> No
 def test_a_waveform_is_explained_by_the_frames_that_are_heard(tmp_path: Path) -> None:
     rate = 8_000
     with run_of("digits", "spoken_digit", tmp_path) as run:
-        waveform = loading.load("spoken_digit", SOURCES).test[0].sound
+        waveform = run.task.data(run).raw.test.inputs[0].samples
         soundfile.write(tmp_path / "padded.wav", np.pad(waveform, (0, rate)), rate)
         soundfile.write(tmp_path / "beginning.wav", waveform[: rate // 5], rate)
         soundfile.write(tmp_path / "silence.wav", np.zeros(rate, np.int16), rate)

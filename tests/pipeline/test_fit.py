@@ -13,7 +13,7 @@ from pipeline.config import ClassifyConfig, Config
 from pipeline.examples import Data
 from pipeline.run import Run
 from pipeline.tasks.base import Fit
-from tests.pipeline.small import copy
+from tests.pipeline.small import copy, rank_by
 
 
 class Observed(keras.Model):
@@ -109,10 +109,7 @@ def test_the_best_model_is_measured_and_the_time_of_all_epochs(
 def test_a_baseline_is_kept_as_it_was_after_its_best_epoch(
     trained: Run[ClassifyConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, best: int
 ) -> None:
-    def rank(_: Any, figures: Any) -> float:
-        return float(figures["epoch"] == best)
-
-    monkeypatch.setattr(type(trained.task), "rank", rank)
+    rank_by(monkeypatch, trained, lambda figures: float(figures["epoch"] == best))
     run = copy(trained, tmp_path / "run")
     model = observed(run, epochs=3)
     for weights, expected in zip(model.get_weights(), model.weights_after[best - 1], strict=True):

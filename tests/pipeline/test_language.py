@@ -163,7 +163,7 @@ def test_the_vocabulary_is_made_of_the_training_texts_alone(
 def test_padding_is_no_part_of_the_loss() -> None:
     probabilities = np.full((1, 4, 3), 0.25, np.float32)
     probabilities[..., 2] = 0.5
-    loss = tasks.get("next_char").loss(small("next_char"))
+    loss = tasks.get("next_char").loss(small("next_char"), None)
     assert float(loss(np.array([[1, 2, 0, 0]]), probabilities)) == pytest.approx(
         (math.log(4) + math.log(2)) / 2
     )
@@ -327,7 +327,7 @@ def test_a_run_that_writes_no_text_says_so(recurrent: Command, tmp_path: Path) -
     Run.create(tmp_path / "heard", recipes.get("digits").presets["digits"]())
     outcome = recurrent("generate", tmp_path / "heard")
     assert outcome.status == 1 and outcome.out == ""
-    assert "digits writes no text; tasks that do: next_char, next_word" in outcome.err
+    assert "classify writes no text; tasks that do: next_char, next_word" in outcome.err
 
 
 def test_a_run_that_is_not_trained_says_so(recurrent: Command, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from sklearn.metrics import confusion_matrix
 
 from pipeline import cli, config, marks, recipes
 from pipeline.cli import settings
-from pipeline.data import loading, recordings
 from pipeline.marks import Choices, Marks, Mistake, Picture
 from pipeline.run import Run
 from tests.clients.accessibility import faults
@@ -53,11 +52,11 @@ def page(heard: Run[Any]) -> Any:
 @pytest.fixture(scope="module")
 def answered(heard: Run[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of the test recordings: what each is, its number of frames, and the probabilities."""
-    test = loading.load("spoken_digits", recordings.SOURCES, SMALL["limit"]).test
+    test = heard.task.data(heard).raw.test
     model = heard.model()
-    probabilities = [model(each.sound[None])[0].numpy() for each in test]
-    targets = np.array([each.label for each in test])
-    return targets, np.array([len(each.sound) for each in test]), np.stack(probabilities)
+    probabilities = [model(frames[None])[0].numpy() for frames in test.inputs]
+    lengths = np.array([len(frames) for frames in test.inputs])
+    return np.array([int(label) for (label,) in test.targets]), lengths, np.stack(probabilities)
 
 
 def text(element: Any) -> str:

@@ -21,7 +21,8 @@ from pipeline import files, report, sweep
 from pipeline.config import ClassifyConfig
 from pipeline.data import pictures
 from pipeline.errors import PipelineError
-from pipeline.parts.hearing import Coefficients, Waveforms
+from pipeline.features.audio import Audio
+from pipeline.features.mfcc import Mfcc
 from pipeline.run import Run
 from tests import damage
 from tests.damage import (
@@ -146,8 +147,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 READERS: dict[str, Callable[[Path], Any]] = {
-    "sound.wav": lambda path: (Coefficients().read(path), Waveforms(16_000).read(path)),
-    "frames.npy": Coefficients().read,
+    "sound.wav": lambda path: (Mfcc(13).read(str(path)), Audio(16_000).read(str(path))),
+    "frames.npy": lambda path: Mfcc(13).read(str(path)),
     "picture.png": lambda path: pictures.read(path, (28, 28, 1)),
     "picture.jpg": lambda path: pictures.read(path, (64, 64, 3)),
 }
@@ -171,10 +172,10 @@ HOSTILE: dict[str, Change] = {
     **{f"{name} is deep": holds(name, b"[" * 10**6) for name in FILES if "json" in name},
     **{f"{name} is null": holds(name, b"null") for name in FILES if "json" in name},
     **{f"{name} is a number": holds(name, b"1e999") for name in FILES if "json" in name},
-    "one setting twice": holds(CONFIG, b'{"task": "sentiment", "task": "digits"}'),
-    "another task": has(CONFIG, "task", "digits"),
+    "one setting twice": holds(CONFIG, b'{"task": "sentiment", "task": "memory"}'),
+    "another task": has(CONFIG, "task", "memory"),
     "no task": lacks(CONFIG, "task"),
-    "a task that is a path": has(CONFIG, "task", "../tasks/digits"),
+    "a task that is a path": has(CONFIG, "task", "../tasks/memory"),
     "an unknown setting of colours": has(CONFIG, "\x1b[31m\n", 1),
     "a huge number": has(CONFIG, "units", 10**30),
     "a number that is none": has(CONFIG, "dropout", float("nan")),
@@ -267,4 +268,4 @@ def test_frames_that_a_file_declares_and_does_not_have(tmp_path: Path) -> None:
         header = {"descr": "<f4", "fortran_order": False, "shape": (10**10, 13)}
         np.lib.format.write_array_header_1_0(file, header)
     with bounded(), pytest.raises(PipelineError, match="is damaged or holds no array"):
-        Coefficients().read(path)
+        Mfcc(13).read(str(path))

@@ -25,6 +25,7 @@ from optuna.trial import TrialState
 
 from pipeline import config, recipes, space, sweep, tasks, train
 from pipeline.run import Run
+from pipeline.tasks.base import LOSS
 from tests.pipeline.small import Outcome, interrupted
 
 Command = Callable[..., Outcome]
@@ -76,7 +77,7 @@ class Unread:
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where a sweep has three trials, made without its test split. Leave it as it is."""
-    path, task = tmp_path_factory.mktemp("swept") / "digits", tasks.get("digits")
+    path, task = tmp_path_factory.mktemp("swept") / "digits", tasks.get("classify")
     data = type(task).data
 
     def untested(self: Any, run: Run[Any]) -> Any:
@@ -116,7 +117,7 @@ def test_each_epoch_is_told_as_it_is_and_the_best_one_counts(
 ) -> None:
     epochs = [{"epoch": epoch, "validation_loss": loss} for epoch, loss in ((1, 1), (2, 3), (3, 2))]
     monkeypatch.setattr(train, "epochs", lambda *_: (each for each in epochs))
-    run: Any = SimpleNamespace(task=tasks.get("digits"), metrics=[], best=epochs[0])
+    run: Any = SimpleNamespace(rank=LOSS.rank, metrics=[], best=epochs[0])
     study = optuna.create_study(direction="maximize", pruner=optuna.pruners.NopPruner())
     assert sweep._rank(run, study.ask()) == -1
     (trial,) = study.trials
@@ -234,7 +235,7 @@ def test_a_trial_whose_process_was_killed_goes_on_where_it_stood(
     [
         (["--storage=nonsense"], "the database of the sweep cannot be used: Could not parse"),
         (["--storage=mysql://host/name"], "the database of the sweep cannot be used"),
-        (["--dataset=none"], "no data set is called 'none'"),
+        (["--dataset=none"], "TFDS has no data set called 'none'"),
         (["--units=0"], "units = 0"),
         (["--units=4", "--learning-rate=0.1"], "nothing is left to search"),
     ],

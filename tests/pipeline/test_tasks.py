@@ -23,7 +23,7 @@ print(*sys.modules)
 def test_every_module_holds_a_task() -> None:
     folder = Path(tasks.__file__).parent
     assert tasks.names() == sorted(
-        file.stem for file in folder.glob("[!_]*.py") if file.stem != "base"
+        file.stem for file in folder.glob("[!_]*.py") if file.stem not in ("base", "many_to_one")
     )
     for name in tasks.names():
         task = tasks.get(name)

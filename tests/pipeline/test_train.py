@@ -18,7 +18,7 @@ from pipeline import batches, compute, models, train
 from pipeline.config import ClassifyConfig
 from pipeline.errors import PipelineError
 from pipeline.run import Run
-from tests.pipeline.small import Outcome, copy, options, small
+from tests.pipeline.small import Outcome, copy, options, rank_by, small
 
 Command = Callable[..., Outcome]
 
@@ -97,7 +97,7 @@ def test_the_best_epoch_counts_wherever_it_is(
 ) -> None:
     """The second of three, for a run and for a baseline, which is trained in the same way."""
     run = Run.create(tmp_path / "run", small(epochs=3))
-    monkeypatch.setattr(type(run.task), "rank", lambda task, figures: -abs(figures["epoch"] - 2))
+    rank_by(monkeypatch, run, lambda figures: -abs(figures["epoch"] - 2))
     fit, after = keras.Model.fit, []
 
     def recorded(model: keras.Model, *given: Any, **options: Any) -> Any:
@@ -130,7 +130,7 @@ def test_of_epochs_that_are_as_good_the_first_is_kept(
 ) -> None:
     """The figures of the best epoch are those of the model."""
     run = Run.create(tmp_path / "run", small())
-    monkeypatch.setattr(type(run.task), "rank", lambda task, figures: 0.0)
+    rank_by(monkeypatch, run, lambda figures: 0.0)
     for figures in train.epochs(run):
         if figures["epoch"] == 1:
             first = run.model().get_weights()
@@ -197,7 +197,7 @@ def test_a_run_killed_before_a_file_is_in_place_ends_the_same(
     trained: Run[ClassifyConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     """In the second epoch, which is made the best one so that it writes every file."""
-    monkeypatch.setattr(type(trained.task), "rank", lambda task, figures: figures["epoch"])
+    rank_by(monkeypatch, trained, lambda figures: figures["epoch"])
     run, replace = Run.create(tmp_path / "run", trained.config), os.replace
 
     def dying(source: Path, target: Path) -> None:
@@ -330,7 +330,7 @@ def test_patience_ends_a_run_for_good(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = Run.create(tmp_path / "run", small(epochs=6, patience=1))
-    monkeypatch.setattr(type(run.task), "rank", lambda _, figures: -figures["epoch"])
+    rank_by(monkeypatch, run, lambda figures: -figures["epoch"])
     train.train(run)
     assert [figures["epoch"] for figures in run.metrics] == [1, 2] and run.finished
     assert "training 2/6" in capfd.readouterr().err

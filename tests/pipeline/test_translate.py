@@ -81,7 +81,7 @@ def test_an_unknown_word_is_never_right() -> None:
 
 def test_word_by_word_keeps_the_order(translated: Run[TranslateConfig]) -> None:
     data = translated.task.data(translated)
-    baseline = translated.task.baselines(translated.config)["word by word"]
+    baseline = translated.task.baselines(translated)["word by word"]
     found = baseline(translated.config, data, lambda *_: pytest.fail("there is nothing to train"))
     for sentence, ids in zip(data.sentences.test, found, strict=True):
         expected = [words[word] for words, word in zip(WORDS, sentence.sentence, strict=True)]

