@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from pipeline.api import Learner
 
     classify: Learner
+    regress: Learner
 
 
 def __getattr__(name: str) -> Any:
-    if not Path(__file__).with_name("tasks").joinpath(f"{name}.py").is_file():
+    recipe = Path(__file__).with_name("recipes") / f"{name}.py"
+    if name == "base" or not recipe.is_file():
         raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
     from pipeline import quiet
 

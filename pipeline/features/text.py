@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import keras
+import numpy as np
 from keras import ops
 
 from exports.text import TextEncoder, Tokens
@@ -33,6 +35,8 @@ class TextEntrance(Entrance):
 
     def __init__(self, config: InputConfig, train: Examples, size: int, classes: int) -> None:
         self.config = config
+        if not classes:
+            train, classes = replace(train, targets=_halves(train.targets)), 2
         self.labels = train.targets.numpy()
         self.counts = (
             ngrams.words(train, size, classes),
@@ -183,6 +187,12 @@ class Text(Feature):
     def artifact(self, tested: Sequence[Any]) -> dict[str, Any]:
         """Put the encoder into the files, and compare them on texts."""
         return {"encoder": self.encoder, "texts": tested}
+
+
+def _halves(targets: Tensor) -> Tensor:
+    """Tell the upper half of numbers, the first of each example, from the lower."""
+    first = targets.numpy()[:, 0]
+    return ops.convert_to_tensor(first > np.median(first), "int32")
 
 
 def _tokens(texts: Sequence[str], config: InputConfig) -> Tokens:

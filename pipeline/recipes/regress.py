@@ -1,0 +1,25 @@
+"""Numbers about texts, recordings or sequences of one's own."""
+
+from pipeline.config import RegressConfig
+from pipeline.recipes.base import Recipe
+
+
+def regress() -> RegressConfig:
+    """Learn from anybody's data.
+
+    Training ends after 30 epochs, or after five in a row that were no better.
+    """
+    return RegressConfig(
+        task="regress",
+        units=32,
+        embedding_dim=32,
+        dropout=0.2,
+        word_dropout=0.4,
+        epochs=30,
+        patience=5,
+        learning_rate=2e-3,
+        weight_decay=0.01,
+    )
+
+
+recipe = Recipe(RegressConfig.summary, {"regress": regress})

@@ -1,0 +1,119 @@
+"""Numbers about texts and sequences of one's own: trained, tested, exported and asked."""
+
+import csv
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import exports
+from exports.runtime import Predictor
+from tests.pipeline.small import Outcome
+
+Command = Callable[..., Outcome]
+
+SMALL = ["--units=8", "--no-bidirectional", "--batch-size=16", "--learning-rate=0.03"]
+SMALL += ["--embedding-dim=8", "--bigram-buckets=512", "--max-length=30", "--epochs=8"]
+STARS = {"awful": 1.0, "poor": 2.0, "fine": 3.0, "good": 4.0, "superb": 5.0}
+
+
+def reviews(path: Path, count: int, seed: int = 0) -> Path:
+    """Write reviews; the mean of their two verdicts are the stars."""
+    draw = random.Random(seed)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "review", "stars"])
+        for number in range(count):
+            first, second = draw.choices([*STARS], k=2)
+            text = f"review {number} the film was {first} and the music {second}"
+            writer.writerow([f"r-{number}", text, (STARS[first] + STARS[second]) / 2])
+    return path
+
+
+def waves(path: Path, count: int) -> Path:
+    """Write sequences of one number: a wave of some height and frequency, which are the targets."""
+    draw = np.random.default_rng(0)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["wave", "x", "height", "frequency"])
+        for number in range(count):
+            height, frequency = draw.uniform(100, 300), draw.uniform(0.2, 0.6)
+            for x in height * np.sin(frequency * np.arange(20)):
+                writer.writerow([number, f"{x:.3f}", f"{height:.3f}", f"{frequency:.4f}"])
+    return path
+
+
+def test_stars_are_told_of_reviews(recurrent: Command, tmp_path: Path) -> None:
+    data, run = reviews(tmp_path / "reviews.csv", 400), tmp_path / "run"
+    outcome = recurrent("train", "regress", f"--data={data}", f"--run={run}", *SMALL)
+    assert outcome.status == 0, outcome.err
+    assert "Text: review (median 10 words). Target: stars. Ignored: id." in outcome.err
+
+    assert recurrent("evaluate", run, "--baselines").status == 0
+    results = json.loads((run / "results.json").read_text())
+    found, mean = results["model"], results["baselines"]["mean"]
+    assert found["mae"] < mean["mae"] / 2 and found["r_squared"] > 0.7
+    assert abs(mean["r_squared"]) < 0.1 and results["baselines"].keys() == {
+        "mean",
+        "ridge regression",
+    }
+
+    text = "the film was superb and the music superb"
+    answer = recurrent("predict", run, text).out
+    told = float(answer.split()[0])
+    assert 4 < told < 6
+    assert recurrent("export", run, "--format=onnx").status == 0
+    assert max(each.worst for each in exports.verify(run / "exports").values()) < 2e-5
+    predictions = Predictor(run / "exports").predict_text([text])[0].outputs["predictions"]
+    mean_, low, middle, high = predictions.ravel()
+    assert low < middle < high and abs(mean_ - told) < 0.001 * told
+
+    new, scored = reviews(tmp_path / "new.csv", 40, seed=1), tmp_path / "scored.csv"
+    assert recurrent("predict", run, f"--input={new}", f"--output={scored}").status == 0
+    with scored.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    errors = [abs(float(row["mean of stars"]) - float(row["stars"])) for row in rows]
+    outcome = recurrent("evaluate", run, f"--data={new}")
+    mae = float(outcome.out.splitlines()[0].removeprefix("mae: "))
+    assert mae == pytest.approx(np.mean(errors), abs=1e-3)
+
+
+def test_several_numbers_are_told_in_their_own_units(recurrent: Command, tmp_path: Path) -> None:
+    data, run = waves(tmp_path / "waves.csv", 300), tmp_path / "run"
+    options = ["--features=x", "--sequence-id=wave", "--target=height,frequency"]
+    outcome = recurrent("train", "regress", f"--data={data}", f"--run={run}", *options, *SMALL)
+    assert outcome.status == 0, outcome.err
+    assert recurrent("evaluate", run).status == 0
+    assert json.loads((run / "results.json").read_text())["model"]["r_squared"] > 0.6
+    wave = 200 * np.sin(0.4 * np.arange(20, dtype=np.float32))[:, None]
+    np.save(tmp_path / "wave.npy", wave)
+    height, frequency, _ = recurrent("predict", run, tmp_path / "wave.npy").out.split("\t")
+    assert abs(float(height.split()[0]) - 200) < 60
+    assert abs(float(frequency.split()[0]) - 0.4) < 0.15
+
+
+BROKEN = {
+    "no number": ("a b,x\n" * 40, "no column of numbers"),
+    "a missing number": ("a b c,1\n" * 9 + "a b d,\n", "row 11: stars is empty"),
+    "a word": ("a b c,1\n" * 9 + "a b d,two\n", "row 11: stars is 'two', not a number"),
+    "infinity": ("a b c,1\n" * 9 + "a b d,inf\n", "row 11: stars is 'inf', not a finite number"),
+    "one number": ("".join(f"text {n} is here,3\n" for n in range(60)), "stars is 3 in all"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_what_no_number_can_be_learnt_from_is_one_line(
+    recurrent: Command, tmp_path: Path, kind: str
+) -> None:
+    rows, said = BROKEN[kind]
+    data = tmp_path / "reviews.csv"
+    data.write_text(f"review,stars\n{rows}")
+    named = [] if kind == "no number" else ["--target=stars"]
+    outcome = recurrent(
+        "train", "regress", f"--data={data}", "--text=review", f"--run={tmp_path / 'run'}", *named
+    )
+    assert outcome.status == 1 and outcome.err.count("\n") == 1 and said in outcome.err
+    assert not (tmp_path / "run").exists()
