@@ -55,7 +55,7 @@ class PackagedBuilder(tfds.core.GeneratorBasedBuilder):
         splits: dict[str, dict[Content, Example]] = {"train": {}, "validation": {}, "test": {}}
         for content, example in self._contents():
             splits[self._split_of(content)].setdefault(content, example)
-        return {name: self._generate_examples(examples) for name, examples in splits.items()}
+        return {name: self._generate_examples(found) for name, found in splits.items() if found}
 
     def _generate_examples(
         self, examples: Mapping[Content, Example]
