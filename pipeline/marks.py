@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 _LENGTHS = 8  # groups of examples of like length
 _CONFIDENCES = 10  # groups of answers that the model is as sure of
@@ -171,8 +172,6 @@ def _mistake(marks: Marks, place: int) -> dict[str, Any]:
 
 
 def _png(pixels: npt.NDArray[np.uint8]) -> str:
-    from PIL import Image
-
     file = io.BytesIO()
     Image.fromarray(pixels.squeeze()).save(file, "png")
     return base64.b64encode(file.getvalue()).decode()

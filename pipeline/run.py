@@ -78,7 +78,7 @@ class Run(Generic[C]):
             raise PipelineError(f"{path} is not a run directory: it has no config.json")
         settings = configs.current(files.read_json(file, dict[str, Any]))
         try:
-            return Run(path, configs.parse(tasks.settings(str(settings.get("task"))), settings))
+            return Run(path, configs.parse(recipes.settings(str(settings.get("task"))), settings))
         except PipelineError as error:
             raise PipelineError(f"{file} is damaged: {error}") from error
 

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pipeline import batches, distribution, models
-from pipeline.config import RegressConfig
+from pipeline.config.regress import RegressConfig
 from pipeline.features.base import Encoded
 from pipeline.features.frames import Frames
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import click
 
+from pipeline.config import OLD_NAMES
+
 if TYPE_CHECKING:
     from pipeline.recipes.base import Recipe
 
@@ -144,9 +146,9 @@ def _settings(recipe: Recipe, without: Iterable[str]) -> Iterator[click.Option]:
 
 def _old_names(recipe: Recipe) -> Iterator[click.Option]:
     """Make a hidden option for each name that a setting had in an older version."""
-    kind = type(next(iter(recipe.presets.values()))())
-    for old, new in getattr(kind, "old_names", {}).items():
-        annotation = kind.model_fields[new].annotation
+    config = next(iter(recipe.presets.values()))()
+    for old, new in OLD_NAMES.get(config.task, {}).items():
+        annotation = type(config).model_fields[new].annotation
         yield click.Option([f"--{old}"], type=_click_type(annotation), hidden=True)
 
 

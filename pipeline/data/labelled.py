@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from pipeline.config import DataConfig, InputConfig
+from pipeline.config import DataConfig
+from pipeline.config.inputs import InputConfig
 from pipeline.data import columns, sequences, sources, splits
 from pipeline.data.columns import Chosen, Kind
 from pipeline.data.table import Parse, Split, Table, joined, parsed, to_split

@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from pipeline import batches, models
-from pipeline.config import InputConfig
+from pipeline.config.inputs import InputConfig
 from pipeline.data import sound
 from pipeline.data.sound import Recording
 from pipeline.data.table import Unusable

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import keras
 
-from pipeline.config import InputConfig
+from pipeline.config.inputs import InputConfig
 from pipeline.data.labelled import Labelled
 from pipeline.examples import Data, Examples
 from pipeline.explain.reading import Array, Explained, Reading

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from keras import ops
 
 from pipeline import batches, files
-from pipeline.config import InputConfig
+from pipeline.config.inputs import InputConfig
 from pipeline.data.table import Unusable
 from pipeline.examples import Examples
 from pipeline.explain import reading

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exports import Hearing
-from pipeline.config import InputConfig
+from pipeline.config.inputs import InputConfig
 from pipeline.data import columns, sound
 from pipeline.data.table import Unusable
 from pipeline.errors import PipelineError

@@ -13,7 +13,7 @@ from keras import ops
 
 from exports.text import TextEncoder, Tokens
 from pipeline import batches, models
-from pipeline.config import InputConfig
+from pipeline.config.inputs import InputConfig
 from pipeline.data import columns
 from pipeline.data.kept import kept
 from pipeline.errors import PipelineError

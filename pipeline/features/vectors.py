@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.config import InputConfig
+from pipeline.config.inputs import InputConfig
 from pipeline.data import columns, sequences, sources
 from pipeline.data.table import Unusable, parsed
 from pipeline.errors import PipelineError

@@ -9,26 +9,29 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import keras
 import numpy as np
-from pydantic import Field
+import numpy.typing as npt
+import tensorflow as tf
 
-from pipeline.config import SampleConfig
+from exports.runtime import Stream
+from pipeline import batches, models
+from pipeline.config.language import LanguageConfig
+from pipeline.data import loading, texts
+from pipeline.data.kept import kept
+from pipeline.data.waiting import spinner
 from pipeline.errors import PipelineError
-from pipeline.examples import Compute, Data
+from pipeline.examples import Compute, Data, Examples
+from pipeline.explain.reading import Reading, Text, at_every_step, coming
+from pipeline.marks import Marks, Mistake
+from pipeline.parts import stepping
+from pipeline.parts.counting import KneserNey
 from pipeline.parts.generation import Continuation, Generator, Sampling, draw
-from pipeline.space import Logarithmic
 from pipeline.tasks.base import Answer, Baseline, Fit
 
 if TYPE_CHECKING:
-    import keras
-    import numpy.typing as npt
-
-    from exports.runtime import Stream
-    from pipeline.examples import Examples
-    from pipeline.explain.reading import Reading
-    from pipeline.marks import Marks
     from pipeline.run import Run
 
     Ids = npt.NDArray[np.int32]
@@ -40,23 +43,6 @@ _CHUNK = 256  # tokens of a prompt that are read at once
 _CONTEXT = 80  # letters before a token that the report shows
 _SHOWN = 5  # likely tokens in a prediction
 _SAMPLE = (2, 16)  # windows, and tokens of each, that exported formats are compared on
-
-
-class LanguageConfig(SampleConfig):
-    """The settings of a task that reads running text."""
-
-    bidirectional: bool = Field(
-        default=False, description="Not for this task: the next token would be seen."
-    )
-    vocabulary_size: int = Field(
-        default=10_000, ge=3, le=2**24, description="Most frequent tokens to know."
-    )
-    embedding: Annotated[int, Logarithmic(16, 256)] = Field(
-        default=128, ge=1, le=8192, description="Numbers that stand for a token."
-    )
-    window: int = Field(
-        default=200, ge=1, le=2**16, description="Tokens that training reads at once."
-    )
 
 
 @dataclass(frozen=True)
@@ -102,7 +88,6 @@ class Language(Generator[LanguageConfig, LanguageData]):
         reach: tokens that the feed-forward baseline sees.
     """
 
-    settings = LanguageConfig
     subject = "text"
     accepts = "the beginning of a text"
     better = "lower"
@@ -121,8 +106,6 @@ class Language(Generator[LanguageConfig, LanguageData]):
     @property
     def datasets(self) -> Sequence[str]:
         """The plays that come with a package, and what TFDS has."""
-        from pipeline.data import texts
-
         return tuple(texts.SOURCES)
 
     def check(self, config: LanguageConfig) -> None:
@@ -133,10 +116,6 @@ class Language(Generator[LanguageConfig, LanguageData]):
 
     def data(self, run: Run[LanguageConfig]) -> LanguageData:
         """Load and encode the texts; the vocabulary is made of those to train on."""
-        from pipeline.data import loading, texts
-        from pipeline.data.kept import kept
-        from pipeline.data.waiting import spinner
-
         config = run.config
         loaded = loading.load(config.dataset, texts.SOURCES, config.limit)
         splits = loaded.train, loaded.validation, loaded.test
@@ -164,14 +143,10 @@ class Language(Generator[LanguageConfig, LanguageData]):
 
     def model(self, config: LanguageConfig, data: LanguageData) -> keras.Model:
         """Embed each token, remember what came before, compare with the embeddings of all."""
-        from pipeline import models
-
         return _model(models.recurrent(config), config, data, name=config.task)
 
     def loss(self, config: LanguageConfig, data: Data) -> Any:
         """Cross-entropy: how little the model believed in the tokens."""
-        import keras
-
         return keras.losses.SparseCategoricalCrossentropy(ignore_class=_PADDING)
 
     def metrics(self, config: LanguageConfig) -> Sequence[Any]:
@@ -183,8 +158,6 @@ class Language(Generator[LanguageConfig, LanguageData]):
 
         The probabilities of all tokens are there for a few windows at a time.
         """
-        from pipeline import batches
-
         plan = batches.one_after_the_other(len(examples), LanguageData.together)
         found: list[Floats] = []
         for inputs, targets in batches.dataset(examples, plan):
@@ -195,8 +168,6 @@ class Language(Generator[LanguageConfig, LanguageData]):
 
     def marks(self, config: LanguageConfig, data: LanguageData, answers: Floats) -> Marks:
         """Measure the surprise of each token, beside how many the model has read before it."""
-        from pipeline.marks import Marks, Mistake
-
         ids, tokens = text(data.test), data.vocabulary.tokens
 
         def read(place: int) -> Mistake:
@@ -218,19 +189,12 @@ class Language(Generator[LanguageConfig, LanguageData]):
 
     def _count(self, config: LanguageConfig, data: LanguageData, fit: Fit) -> Floats:
         """Modified Kneser-Ney smoothing of counts in the training text."""
-        from pipeline.data.waiting import spinner
-        from pipeline.parts.counting import KneserNey
-
         with spinner("Counting"):
             counted = KneserNey(text(data.train), self.order, len(data.vocabulary.tokens))
             return counted.log_probabilities(text(data.test))[1:]
 
     def _feed_forward(self, config: LanguageConfig, data: LanguageData, fit: Fit) -> Floats:
         """A network of one hidden layer over the embeddings of the last tokens."""
-        import keras
-
-        from pipeline import batches
-
         hidden = keras.layers.Conv1D(
             config.units, self.reach, padding="causal", activation="relu", name="hidden"
         )
@@ -269,8 +233,6 @@ class Language(Generator[LanguageConfig, LanguageData]):
 
     def reading(self, run: Run[LanguageConfig], model: keras.Model, subject: str) -> Reading:
         """Read token by token; the model has an answer after each."""
-        from pipeline.explain.reading import Reading, Text, at_every_step, coming
-
         vocabulary = _known(run, model)
         tokens = list(self.split(subject)) or [_BREAK]
         ids = vocabulary.encode(tokens)
@@ -291,8 +253,6 @@ class Language(Generator[LanguageConfig, LanguageData]):
 
     def artifact(self, run: Run[LanguageConfig]) -> Mapping[str, Any]:
         """Put the tokens beside the model, as labels; compare on some of the test split."""
-        from pipeline import batches
-
         data = self.data(run)
         ((inputs, _),) = batches.dataset(data.test, [np.arange(min(_SAMPLE[0], len(data.test)))])
         return {
@@ -308,10 +268,6 @@ class Language(Generator[LanguageConfig, LanguageData]):
 
 def windows(ids: Ids, length: int) -> Examples:
     """Cut a text into windows. Each token but the first is the target of the one before it."""
-    import tensorflow as tf
-
-    from pipeline.examples import Examples
-
     starts = np.arange(0, len(ids) - 1, length)
     lengths = np.minimum(length, len(ids) - 1 - starts)
     inputs, targets = (
@@ -330,8 +286,6 @@ def _model(
     memory: keras.layers.Layer, config: LanguageConfig, data: LanguageData, *, name: str
 ) -> keras.Model:
     """Put `memory` between the embeddings of the tokens read and those of the tokens to come."""
-    import keras
-
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     table = keras.layers.ReversibleEmbedding(
         len(data.vocabulary.tokens), config.embedding, name="embeddings"
@@ -346,8 +300,6 @@ def _model(
 
 def _trained(run: Run[LanguageConfig]) -> tuple[Callable[[], Stream], Vocabulary]:
     """Load what begins to read with the model of `run`, and the tokens that it knows."""
-    from pipeline.parts import stepping
-
     model = run.model()
     return stepping.streams(model), _known(run, model)
 

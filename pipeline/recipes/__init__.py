@@ -7,40 +7,41 @@ TensorFlow.
 import difflib
 import importlib
 import pkgutil
-from typing import Any
 
-from pipeline import tasks
 from pipeline.config import Config
 from pipeline.errors import PipelineError
 from pipeline.recipes.base import Recipe
 
 
 def names() -> list[str]:
-    """Name every task and every recipe."""
-    return sorted({*tasks.names(), *_modules()})
+    """Name every recipe; that of a task is called like it."""
+    return sorted(each.name for each in pkgutil.iter_modules(__path__) if each.name != "base")
 
 
 def get(name: str) -> Recipe:
-    """Return the recipe called `name`; a task's own name is the recipe for anybody's data.
+    """Return the recipe called `name`.
 
     Raises:
         PipelineError: there is none.
     """
-    if name in _modules():
+    known = names()
+    if name in known:
         recipe: Recipe = importlib.import_module(f"{__name__}.{name}").recipe
         return recipe
-    if name in tasks.names():
-        task: Any = tasks.get(name)
-        return Recipe(task.summary, task.presets)
-    near = difflib.get_close_matches(name, names(), n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(names())}."
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(known)}."
     raise PipelineError(f"no task or recipe is called {name!r}. {hint}")
+
+
+def settings(task: str) -> type[Config]:
+    """Return the class of the config of a task.
+
+    Raises:
+        PipelineError: there is no such task.
+    """
+    return type(next(iter(get(task).presets.values()))())
 
 
 def of(config: Config) -> str:
     """Name the recipe of `config`, or else its task."""
     return getattr(config, "recipe", None) or config.task
-
-
-def _modules() -> set[str]:
-    return {each.name for each in pkgutil.iter_modules(__path__) if each.name != "base"}

@@ -1,6 +1,6 @@
 """Which class a text of one's own is of."""
 
-from pipeline.config import ClassifyConfig
+from pipeline.config.classify import ClassifyConfig
 from pipeline.recipes.base import Recipe
 
 
@@ -23,4 +23,6 @@ def classify() -> ClassifyConfig:
     )
 
 
-recipe = Recipe(ClassifyConfig.summary, {"classify": classify})
+recipe = Recipe(
+    "which class a text, a recording or a sequence of vectors is of", {"classify": classify}
+)

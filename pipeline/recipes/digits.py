@@ -1,6 +1,6 @@
 """Which digit, or command, is spoken."""
 
-from pipeline.config import ClassifyConfig
+from pipeline.config.classify import ClassifyConfig
 from pipeline.recipes.base import Recipe
 
 

@@ -1,6 +1,6 @@
 """Numbers about texts, recordings or sequences of one's own."""
 
-from pipeline.config import RegressConfig
+from pipeline.config.regress import RegressConfig
 from pipeline.recipes.base import Recipe
 
 
@@ -22,4 +22,4 @@ def regress() -> RegressConfig:
     )
 
 
-recipe = Recipe(RegressConfig.summary, {"regress": regress})
+recipe = Recipe("numbers about a text, a recording or a sequence of vectors", {"regress": regress})

@@ -1,6 +1,6 @@
 """Whether a review is negative or positive."""
 
-from pipeline.config import ClassifyConfig
+from pipeline.config.classify import ClassifyConfig
 from pipeline.recipes.base import Recipe
 
 

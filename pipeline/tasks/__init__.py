@@ -1,7 +1,7 @@
 """The tasks, one module each: a module in this folder with a `task` in it is a task.
 
-A task's module is imported to learn its settings, so it imports what takes long (Keras,
-TensorFlow, data sets) inside the functions that need it.
+A task's module imports Keras and TensorFlow. Its settings are in `pipeline.config`, and its presets
+in `pipeline.recipes`, which are light.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import TASKS, Config
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -24,15 +23,6 @@ _SHARED = ("base", "many_to_one")  # modules that are no tasks
 def names() -> list[str]:
     """Name every task."""
     return sorted(each.name for each in pkgutil.iter_modules(__path__) if each.name not in _SHARED)
-
-
-def settings(name: str) -> type[Config]:
-    """Return the class of the config of the task called `name`, and import little.
-
-    Raises:
-        PipelineError: there is none.
-    """
-    return TASKS[name] if name in TASKS else get(name).settings
 
 
 def get(name: str) -> Task[Any, Any]:

@@ -61,15 +61,11 @@ class Task(ABC, Generic[C, D]):
     """One thing to learn. A module in `pipeline.tasks` holds an instance called `task`.
 
     Attributes:
-        summary: what is learnt, in one line.
-        settings: the class of its config.
         subject: what `predict` is asked about, in a word.
         accepts: what the user may type as a subject, in one line.
         better: whether higher or lower figures of `score` are better; by name, if not all alike.
     """
 
-    summary: ClassVar[str]
-    settings: ClassVar[type[Config]]
     subject: ClassVar[str]
     accepts: ClassVar[str]
     better: ClassVar[Directions] = "higher"
@@ -164,11 +160,6 @@ class Task(ABC, Generic[C, D]):
 
 class SampleTask(Task[S, D]):
     """A task that knows its data sets."""
-
-    @property
-    @abstractmethod
-    def presets(self) -> Mapping[str, Callable[[], S]]:
-        """Functions that return a config, by name; the first one is the default."""
 
     @property
     @abstractmethod

@@ -13,7 +13,7 @@ from sklearn.metrics import f1_score
 from pipeline import models
 from pipeline.baselines import frames as of_frames
 from pipeline.baselines import text as of_texts
-from pipeline.config import ClassifyConfig
+from pipeline.config.classify import ClassifyConfig
 from pipeline.data import columns
 from pipeline.data.labelled import Labelled
 from pipeline.data.table import Parse, Unusable
@@ -35,8 +35,6 @@ _SURE = 0.9  # a probability from which the next likely class is not worth a wor
 class Classify(ManyToOne[ClassifyConfig]):
     """Tells which class a text, a recording or a sequence of vectors is of."""
 
-    summary = ClassifyConfig.summary
-    settings = ClassifyConfig
     wanted = "class"
     option = "label"
 

@@ -12,7 +12,7 @@ from keras import ops
 
 from exports import ExportError
 from pipeline import batches, features, models
-from pipeline.config import InputConfig
+from pipeline.config.inputs import InputConfig
 from pipeline.data import columns, labelled
 from pipeline.data.columns import Kind
 from pipeline.data.labelled import Labelled

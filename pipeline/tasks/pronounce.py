@@ -8,24 +8,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import keras
 import numpy as np
-from pydantic import Field
+import numpy.typing as npt
+from rapidfuzz.distance import Levenshtein
 
-from pipeline.config import SampleConfig
+from pipeline import batches
+from pipeline.config.pronounce import PronounceConfig
+from pipeline.data import loading, pronunciations
+from pipeline.data.loading import Splits
+from pipeline.data.pronunciations import LETTERS, PHONEMES, Pronunciation, Word, without_stress
 from pipeline.errors import PipelineError
-from pipeline.examples import Compute, Data
+from pipeline.examples import Compute, Data, Examples
+from pipeline.explain import reading
+from pipeline.explain.reading import Reading as StepByStep
+from pipeline.marks import Marks, Mistake
+from pipeline.parts import encoder_decoder, letter_by_letter, measures, writing
+from pipeline.parts.decoding import Hypothesis
 from pipeline.tasks.base import Answer, Baseline, Figures, Fit, Monitor, SampleTask
 
 if TYPE_CHECKING:
-    import keras
-    import numpy.typing as npt
-
-    from pipeline.data.loading import Splits
-    from pipeline.data.pronunciations import Pronunciation, Word
-    from pipeline.examples import Examples
-    from pipeline.explain.reading import Reading as StepByStep
-    from pipeline.marks import Marks
-    from pipeline.parts.decoding import Hypothesis
     from pipeline.run import Run
 
     Reading = Callable[[Pronunciation], Pronunciation]
@@ -37,14 +39,6 @@ _WINDOW_EPOCHS = 5  # of the feed-forward network, which sees every letter as an
 _SURE = 0.9  # a probability from which the next candidates are not worth a word
 
 
-class PronounceConfig(SampleConfig):
-    """The settings of a task that turns letters into phonemes."""
-
-    embedding: int = Field(
-        default=64, ge=1, le=8192, description="Numbers that stand for a letter or a phoneme."
-    )
-
-
 @dataclass(frozen=True, eq=False)
 class PronounceData(Data):
     """An example for each pronunciation of each word, and the words as they were loaded."""
@@ -52,51 +46,20 @@ class PronounceData(Data):
     words: Splits[Word]
 
 
-def pronounce() -> PronounceConfig:
-    """Learn from the CMU dictionary in less than 30 minutes.
-
-    Seeds 0, 1, 2, on 13,533 pronunciations of the test split: 6.4, 6.3, 6.3 % of phonemes and 27.0,
-    26.9, 26.9 % of words are wrong, with stress 8.3 to 8.4 and 31.9 to 32.3 %, after 1,613 s on two
-    cores and 1,708 and 1,614 s on one. N-grams of letters joined with phonemes have 7.6 and 30.0 %,
-    the feed-forward network 9.5 and 41.9 %.
-    """
-    return PronounceConfig(
-        task="pronounce",
-        dataset="cmudict",
-        units=256,
-        dropout=0.2,
-        epochs=12,
-        batch_size=128,
-        learning_rate=2e-3,
-        weight_decay=0.01,
-    )
-
-
 class Pronounce(SampleTask[PronounceConfig, PronounceData]):
     """Tells the phonemes of a word."""
 
-    summary = "how a word is spoken"
-    settings = PronounceConfig
     subject = "word"
     accepts = "a word of the letters a to z, with apostrophes, hyphens and full stops"
     better = "lower"
 
     @property
-    def presets(self) -> Mapping[str, Callable[[], PronounceConfig]]:
-        """The default."""
-        return {"pronounce": pronounce}
-
-    @property
     def datasets(self) -> Sequence[str]:
         """The dictionary that comes with a package."""
-        from pipeline.data import pronunciations
-
         return tuple(pronunciations.SOURCES)
 
     def data(self, run: Run[PronounceConfig]) -> PronounceData:
         """Load the words."""
-        from pipeline.data import loading, pronunciations
-
         loaded = loading.load(run.config.dataset, pronunciations.SOURCES, run.config.limit)
         train, validation, test = (
             _examples(split) for split in (loaded.train, loaded.validation, loaded.test)
@@ -105,9 +68,6 @@ class Pronounce(SampleTask[PronounceConfig, PronounceData]):
 
     def model(self, config: PronounceConfig, data: PronounceData) -> keras.Model:
         """Read the letters from both ends, then write the phonemes and attend to the letters."""
-        from pipeline.data.pronunciations import LETTERS
-        from pipeline.parts import encoder_decoder
-
         return encoder_decoder.build(
             config,
             source="letters",
@@ -119,14 +79,10 @@ class Pronounce(SampleTask[PronounceConfig, PronounceData]):
 
     def loss(self, config: PronounceConfig, data: Data) -> keras.losses.Loss:
         """Cross-entropy: how little the model believed in each next phoneme."""
-        from pipeline.parts import writing
-
         return writing.loss()
 
     def metrics(self, config: PronounceConfig) -> Sequence[Any]:
         """Measure the fraction of pronunciations that a greedy search would find, with stress."""
-        from pipeline.parts import measures
-
         return (measures.greedy_accuracy,)
 
     def monitor(self, config: PronounceConfig) -> Monitor:
@@ -135,8 +91,6 @@ class Pronounce(SampleTask[PronounceConfig, PronounceData]):
 
     def answers(self, compute: Compute, examples: Examples) -> npt.NDArray[Any]:
         """Return the hypotheses of the search for each example, the most probable one first."""
-        from pipeline.parts import writing
-
         return _as_objects(writing.search(compute, examples, width=_WIDTH, longest=_LONGEST))
 
     def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
@@ -145,8 +99,6 @@ class Pronounce(SampleTask[PronounceConfig, PronounceData]):
         Any listed pronunciation of a word counts: the nearest one. Phonemes are wrong by as many as
         it takes to replace, insert and delete. Candidates that differ in stress alone are one.
         """
-        from pipeline.data.pronunciations import without_stress
-
         readings: dict[str, Reading] = {"": without_stress, "_with_stress": tuple}
         figures: dict[str, float] = {}
         for suffix, read in readings.items():
@@ -158,9 +110,6 @@ class Pronounce(SampleTask[PronounceConfig, PronounceData]):
         self, config: PronounceConfig, data: PronounceData, answers: npt.NDArray[Any]
     ) -> Marks:
         """Count the wrong phonemes of each word, stress dropped."""
-        from pipeline.data.pronunciations import LETTERS, without_stress
-        from pipeline.marks import Marks, Mistake
-
         spoken = _spoken(answers, data.test, without_stress)
 
         def read(place: int) -> Mistake:
@@ -178,9 +127,6 @@ class Pronounce(SampleTask[PronounceConfig, PronounceData]):
 
     def predict(self, run: Run[PronounceConfig], subjects: Sequence[str]) -> list[Answer]:
         """Give the phonemes, their probability and the word; stress apart, the next candidates."""
-        from pipeline import batches
-        from pipeline.data import loading, pronunciations
-
         spellings = list(map(_spelling, subjects))
         examples = _paired(list(map(_ids, spellings)), [()] * len(spellings))
         answers = self.answers(batches.compute(run.model()), examples)
@@ -197,9 +143,6 @@ class Pronounce(SampleTask[PronounceConfig, PronounceData]):
 
     def reading(self, run: Run[PronounceConfig], model: keras.Model, subject: str) -> StepByStep:
         """Write phoneme by phoneme what the search finds, reading the letters."""
-        from pipeline import batches
-        from pipeline.explain import reading
-
         word = _spelling(subject)
         letters = _ids(word)
         ((best, *_),) = self.answers(batches.compute(model), _paired([letters], [()]))
@@ -215,9 +158,6 @@ class Pronounce(SampleTask[PronounceConfig, PronounceData]):
 
     def artifact(self, run: Run[PronounceConfig]) -> Mapping[str, Any]:
         """Put the phonemes beside the model; compare on words of the test split."""
-        from pipeline import batches
-        from pipeline.data.pronunciations import LETTERS
-
         data = self.data(run)
         compared = np.arange(min(len(data.test), _COMPARED))
         ((inputs, _),) = batches.dataset(data.test, [compared])
@@ -234,16 +174,12 @@ class Pronounce(SampleTask[PronounceConfig, PronounceData]):
 
 def n_grams(config: PronounceConfig, data: PronounceData, fit: Fit) -> npt.NDArray[Any]:
     """Runs of up to 7 letters, each with the phonemes that it stands for, counted and smoothed."""
-    from pipeline.parts import letter_by_letter
-
     pairs, words = _pairs(data.train), _letters(data.test)
     return _as_objects(letter_by_letter.by_joint_symbols(pairs, words, size=len(_symbols())))
 
 
 def feed_forward(config: PronounceConfig, data: PronounceData, fit: Fit) -> npt.NDArray[Any]:
     """A network of two hidden layers that sees a letter and the five on either side."""
-    from pipeline.parts import letter_by_letter
-
     found = letter_by_letter.by_windows(
         _pairs(data.train),
         _letters(data.test),
@@ -260,8 +196,6 @@ def _letters(examples: Examples) -> list[list[int]]:
 
 
 def _pairs(examples: Examples) -> list[tuple[list[int], list[int]]]:
-    from pipeline.parts import writing
-
     return list(zip(_letters(examples), writing.sequences(examples), strict=True))
 
 
@@ -277,22 +211,16 @@ def _examples(words: Iterable[Word]) -> Examples:
 
 def _paired(letters: Sequence[Sequence[int]], phonemes: Sequence[Sequence[int]]) -> Examples:
     """Make examples of ids, from 1 on for letters and from `writing.FIRST` on for phonemes."""
-    from pipeline.parts import writing
-
     return writing.examples({"letters": writing.ragged(letters)}, phonemes)
 
 
 def _ids(spelling: str) -> list[int]:
     """Number the letters, from 1 on."""
-    from pipeline.data.pronunciations import LETTERS
-
     return [1 + LETTERS.index(letter) for letter in spelling]
 
 
 def _symbols() -> tuple[str, ...]:
     """Name what the model writes: padding, the end, and the phonemes."""
-    from pipeline.data.pronunciations import PHONEMES
-
     return ("", "end", *PHONEMES)
 
 
@@ -319,8 +247,6 @@ class _Spoken(NamedTuple):
     @property
     def nearest(self) -> tuple[int, int]:
         """How many phonemes are wrong, against the nearest that is listed, and its length."""
-        from rapidfuzz.distance import Levenshtein
-
         return min((Levenshtein.distance(self.answer, each), len(each)) for each in self.listed)
 
 
@@ -347,8 +273,6 @@ def _error_rates(spoken: Sequence[_Spoken]) -> Figures:
 
 def _spelling(subject: str) -> str:
     """The word as the dictionary would spell it."""
-    from pipeline.data.pronunciations import LETTERS
-
     spelling = subject.strip().lower()
     if not spelling:
         raise PipelineError("an empty word cannot be spoken: give a word")
@@ -366,8 +290,6 @@ def _spelling(subject: str) -> str:
 
 def _answer(spelling: str, found: Sequence[Hypothesis], word: Word | None, split: str) -> Answer:
     """Say the likeliest phonemes, with the stress that is likeliest on them."""
-    from pipeline.data.pronunciations import without_stress
-
     (best, probability), *others = _merged(found, without_stress)
     spoken = (phonemes for phonemes, _ in _merged(found, tuple))
     stressed = next(phonemes for phonemes in spoken if without_stress(phonemes) == best)

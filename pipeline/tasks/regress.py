@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pipeline import distribution
 from pipeline.baselines import numbers as baselines
-from pipeline.config import RegressConfig
+from pipeline.config.regress import RegressConfig
 from pipeline.data import columns, sequences
 from pipeline.data.labelled import Labelled
 from pipeline.data.table import Parse
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 class Regress(ManyToOne[RegressConfig]):
     """Tells numbers about a text, a recording or a sequence of vectors: mean and quantiles."""
 
-    summary = RegressConfig.summary
-    settings = RegressConfig
     better = distribution.BETTER
     wanted = "number"
     option = "target"

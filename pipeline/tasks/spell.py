@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
-from pydantic import Field
+import numpy.typing as npt
+import tensorflow as tf
+from keras import ops
+from PIL import Image
+from rapidfuzz.distance import Levenshtein
+from sacrebleu.metrics.chrf import CHRF
+from sklearn.neighbors import NearestNeighbors
 
-from pipeline.config import SampleConfig
+from pipeline import batches, models
+from pipeline.config.spell import SpellConfig
+from pipeline.data import captions, loading, pictures
+from pipeline.data.captions import LETTERS, Captioned
+from pipeline.data.loading import Splits
+from pipeline.data.pictures import Pixels
 from pipeline.errors import PipelineError
-from pipeline.examples import Compute, Data
-from pipeline.parts import subjects
+from pipeline.examples import Compute, Data, Examples
+from pipeline.explain import reading
+from pipeline.explain.reading import Reading
+from pipeline.marks import Marks, Mistake, Picture
+from pipeline.parts import measures, subjects, writing
+from pipeline.parts.decoding import Hypothesis
 from pipeline.tasks.base import ACCURACY, Answer, Baseline, Figures, Fit, Monitor, SampleTask
 
 if TYPE_CHECKING:
-    import keras
-    import numpy.typing as npt
-
-    from pipeline.data.captions import Captioned
-    from pipeline.data.loading import Splits
-    from pipeline.data.pictures import Pixels
-    from pipeline.examples import Examples
-    from pipeline.explain.reading import Reading
-    from pipeline.marks import Marks
-    from pipeline.parts.decoding import Hypothesis
     from pipeline.run import Run
 
 _SURE = 0.9  # a probability from which the next candidate is not worth a word
@@ -40,27 +46,6 @@ _SMALLEST = 4  # height of the picture that the last convolution leaves, at most
 _THUMBNAIL = (16, 16)  # width and height at which nearest pictures are looked for
 
 
-class SpellConfig(SampleConfig):
-    """The settings of a task that looks at pictures and writes letters."""
-
-    bidirectional: bool = Field(default=False, description="Has no meaning for what is written.")
-    filters: int = Field(
-        default=16, ge=1, le=1024, description="Features after the first convolution; they double."
-    )
-    embedding: int = Field(
-        default=32, ge=1, le=8192, description="Numbers that stand for a letter."
-    )
-    shift: float = Field(
-        default=0.1, ge=0, le=1, description="Fraction of its side that training moves a picture."
-    )
-    turn: float = Field(
-        default=10.0, ge=0, le=180, description="Degrees that training turns a picture."
-    )
-    zoom: float = Field(
-        default=0.1, ge=0, lt=1, description="Fraction by which training scales a picture."
-    )
-
-
 @dataclass(frozen=True, eq=False)
 class SpellData(Data):
     """Pictures and spellings as examples, and as they were loaded."""
@@ -68,77 +53,15 @@ class SpellData(Data):
     captioned: Splits[Captioned]
 
 
-def digits() -> SpellConfig:
-    """Learn the words for handwritten digits in three minutes.
-
-    Seeds 0, 1, 2: 98.3, 98.9, 98.2 % of the 987 words of the test split are exact, in 151 to 158 s
-    on one core; by the nearest picture 93.5 %. Writing all letters at once, seed 0: 98.7 %.
-    """
-    return SpellConfig(
-        task="spell",
-        dataset="mnist_5k",
-        units=64,
-        filters=24,
-        dropout=0.1,
-        epochs=30,
-        learning_rate=3e-3,
-        weight_decay=0.01,
-    )
-
-
-def emoji() -> SpellConfig:
-    """Learn the names of emoji, of which there are too few to learn to write.
-
-    Seeds 0, 1, 2: chrF 0.14, 0.15, 0.16 on the 254 test pictures, after 216 to 240 s on one core;
-    the name of the nearest picture has 0.14. No name is exact.
-    """
-    return SpellConfig(
-        task="spell",
-        dataset="emoji",
-        units=192,
-        dropout=0.1,
-        epochs=45,
-        learning_rate=2e-3,
-        weight_decay=0.01,
-    )
-
-
-def photos() -> SpellConfig:
-    """Learn the captions of photographs, by TFDS: not measured.
-
-    A photograph becomes 64 x 64 pixels, so that what is small in it is lost.
-    """
-    return SpellConfig(
-        task="spell",
-        dataset="coco_captions",
-        units=512,
-        filters=32,
-        embedding=64,
-        dropout=0.3,
-        epochs=10,
-        batch_size=64,
-        weight_decay=0.01,
-    )
-
-
 class Spell(SampleTask[SpellConfig, SpellData]):
     """Spells what a picture shows."""
 
-    summary = "to spell what a picture shows"
-    settings = SpellConfig
     subject = "picture"
     accepts = "a PNG or JPEG file, or the number of a test picture"
 
     @property
-    def presets(self) -> Mapping[str, Callable[[], SpellConfig]]:
-        """The default, and those for emoji and photographs."""
-        return {"digits": digits, "emoji": emoji, "photos": photos}
-
-    @property
     def datasets(self) -> Sequence[str]:
         """The samples that come with packages, and what TFDS has."""
-        from pipeline.data import captions
-
         return tuple(captions.SOURCES)
 
     def check(self, config: SpellConfig) -> None:
@@ -149,19 +72,12 @@ class Spell(SampleTask[SpellConfig, SpellData]):
 
     def data(self, run: Run[SpellConfig]) -> SpellData:
         """Load the pictures and spell their captions."""
-        from pipeline.data import captions, loading
-
         loaded = loading.load(run.config.dataset, captions.SOURCES, run.config.limit)
         train, validation, test = map(_examples, (loaded.train, loaded.validation, loaded.test))
         return SpellData(train, validation, test, captioned=loaded)
 
     def model(self, config: SpellConfig, data: SpellData) -> keras.Model:
         """Look at the picture; what is seen is read beside each letter that was written."""
-        import keras
-        from keras import ops
-
-        from pipeline import models
-
         picture, previous, seen = _seen(config, data)
         letters = keras.layers.Embedding(_symbols(), config.embedding, name="letters")(previous)
         beside = ops.zeros_like(letters[..., :1]) + ops.expand_dims(seen, 1)
@@ -171,14 +87,10 @@ class Spell(SampleTask[SpellConfig, SpellData]):
 
     def loss(self, config: SpellConfig, data: Data) -> keras.losses.Loss:
         """Cross-entropy: how little the model believed in each letter; padding does not count."""
-        from pipeline.parts import writing
-
         return writing.loss()
 
     def metrics(self, config: SpellConfig) -> Sequence[Any]:
         """Measure the fraction of letters that are right, given those before."""
-        from pipeline.parts import measures
-
         return (measures.accuracy,)
 
     def monitor(self, config: SpellConfig) -> Monitor:
@@ -195,10 +107,6 @@ class Spell(SampleTask[SpellConfig, SpellData]):
         chrF (Popović, 2015, "chrF: character n-gram F-score for automatic MT evaluation") is the
         F-score of runs of up to 6 letters, in which recall counts more.
         """
-        from sacrebleu.metrics.chrf import CHRF
-
-        from pipeline.parts import writing
-
         references = list(map(_text, writing.sequences(examples)))
         exact = np.mean([given == right for given, right in zip(answers, references, strict=True)])
         chrf = CHRF().corpus_score(list(answers), [references]).score / 100
@@ -206,11 +114,6 @@ class Spell(SampleTask[SpellConfig, SpellData]):
 
     def marks(self, config: SpellConfig, data: SpellData, answers: npt.NDArray[Any]) -> Marks:
         """Count the letters to replace, insert and delete."""
-        from rapidfuzz.distance import Levenshtein
-
-        from pipeline.marks import Marks, Mistake, Picture
-        from pipeline.parts import writing
-
         captions = list(map(_text, writing.sequences(data.test)))
         pictures = data.test.inputs["picture"]
 
@@ -233,9 +136,6 @@ class Spell(SampleTask[SpellConfig, SpellData]):
         Each of `subjects` is the number of a picture of the test split, from 1, or else the path of
         a PNG or JPEG file.
         """
-        from pipeline import batches
-        from pipeline.data.captions import Captioned
-
         model = run.model()
         looked_at = _subjects(run, subjects, model.inputs[0].shape[1:])
         examples = _examples([Captioned(each.picture, "") for each in looked_at])
@@ -244,10 +144,6 @@ class Spell(SampleTask[SpellConfig, SpellData]):
 
     def reading(self, run: Run[SpellConfig], model: keras.Model, subject: str) -> Reading:
         """Write letter by letter what the search finds, looking at the picture."""
-        from pipeline import batches
-        from pipeline.data.captions import LETTERS, Captioned
-        from pipeline.explain import reading
-
         (seen,) = _subjects(run, [subject], model.inputs[0].shape[1:])
         examples = _examples([Captioned(seen.picture, "")])
         ((best, *_),) = _searched(batches.compute(model), examples)
@@ -263,9 +159,6 @@ class Spell(SampleTask[SpellConfig, SpellData]):
 
     def artifact(self, run: Run[SpellConfig]) -> Mapping[str, Any]:
         """Put the letters beside the model; compare on the test split."""
-        from pipeline import batches
-        from pipeline.data.captions import LETTERS
-
         data = self.data(run)
         ((inputs, _),) = batches.dataset(data.test, [np.arange(len(data.test))])
         loaded = data.captioned
@@ -282,11 +175,6 @@ class Spell(SampleTask[SpellConfig, SpellData]):
 
 def all_at_once(config: SpellConfig, data: SpellData, fit: Fit) -> npt.NDArray[Any]:
     """A network that sees picture and place of a letter, but none of the letters before it."""
-    import keras
-    from keras import ops
-
-    from pipeline import batches
-
     picture, previous, seen = _seen(config, data)
     places = ops.cumsum(ops.ones_like(previous), axis=1) - 1
     placed = keras.layers.Embedding(_LONGEST + 1, config.units, name="places")(places)
@@ -298,8 +186,6 @@ def all_at_once(config: SpellConfig, data: SpellData, fit: Fit) -> npt.NDArray[A
 
 def nearest_picture(config: SpellConfig, data: SpellData, fit: Fit) -> npt.NDArray[Any]:
     """The spelling of the training picture whose thumbnail has the nearest pixels."""
-    from sklearn.neighbors import NearestNeighbors
-
     train, test = data.captioned.train, data.captioned.test
     neighbours = NearestNeighbors(n_neighbors=1).fit(_thumbnails(train))
     ((*places,),) = neighbours.kneighbors(_thumbnails(test), return_distance=False).T
@@ -311,7 +197,6 @@ def _searched(compute: Compute, examples: Examples) -> list[list[Hypothesis]]:
 
     The most probable of all would be short: each letter more makes a spelling less probable.
     """
-    from pipeline.parts import writing
 
     def a_letter(spelling: Hypothesis) -> float:
         return spelling.score / (len(spelling.symbols) + 1)
@@ -322,23 +207,14 @@ def _searched(compute: Compute, examples: Examples) -> list[list[Hypothesis]]:
 
 def _symbols() -> int:
     """How many ids there are."""
-    from pipeline.data.captions import LETTERS
-    from pipeline.parts import writing
-
     return writing.FIRST + len(LETTERS)
 
 
 def _ids(text: str) -> list[int]:
-    from pipeline.data.captions import LETTERS
-    from pipeline.parts import writing
-
     return [writing.FIRST + LETTERS.index(letter) for letter in text]
 
 
 def _text(ids: Sequence[int]) -> str:
-    from pipeline.data.captions import LETTERS
-    from pipeline.parts import writing
-
     return "".join(LETTERS[each - writing.FIRST] for each in ids)
 
 
@@ -348,10 +224,6 @@ def _examples(split: Sequence[Captioned]) -> Examples:
     They count as of one length: batches of words of one length would show few kinds of picture at
     a time, and batch normalization would measure those alone.
     """
-    import tensorflow as tf
-
-    from pipeline.parts import writing
-
     pictures = tf.constant(np.stack([each.picture for each in split]))
     spellings = [_ids(each.caption)[:_LONGEST] for each in split]
     examples = writing.examples({"picture": pictures}, spellings)
@@ -360,8 +232,6 @@ def _examples(split: Sequence[Captioned]) -> Examples:
 
 def _seen(config: SpellConfig, data: SpellData) -> tuple[Any, Any, Any]:
     """The inputs, and what convolutions see in the picture, `[batch, features]`."""
-    import keras
-
     shape = data.train.inputs["picture"].shape[1:]
     picture = keras.Input(shape, dtype="uint8", name="picture")
     previous = keras.Input((None,), dtype="int32", name="previous")
@@ -383,8 +253,6 @@ def _seen(config: SpellConfig, data: SpellData) -> tuple[Any, Any, Any]:
 
 def _variations(config: SpellConfig) -> Iterator[keras.layers.Layer]:
     """Layers that show training a picture otherwise each time; the edge goes on outside."""
-    import keras
-
     yield keras.layers.RandomTranslation(config.shift, config.shift, fill_mode="nearest")
     yield keras.layers.RandomRotation(config.turn / 360, fill_mode="nearest")
     yield keras.layers.RandomZoom((-config.zoom, config.zoom), fill_mode="nearest")
@@ -394,8 +262,6 @@ def _speller(
     picture: Any, previous: Any, written: Any, config: SpellConfig, *, name: str
 ) -> keras.Model:
     """Finish a model that has come to `written` `[batch, steps, features]`."""
-    import keras
-
     written = keras.layers.Dropout(config.dropout)(written)
     probabilities = keras.layers.Dense(
         _symbols(), activation="softmax", dtype="float32", name="probabilities"
@@ -404,8 +270,6 @@ def _speller(
 
 
 def _thumbnails(split: Sequence[Captioned]) -> npt.NDArray[np.float32]:
-    from PIL import Image
-
     def thumbnail(picture: Pixels) -> npt.NDArray[np.float32]:
         image = Image.fromarray(picture.squeeze()).resize(_THUMBNAIL, Image.Resampling.BOX)
         return np.asarray(image, np.float32).ravel()
@@ -426,8 +290,6 @@ class _Subject:
 def _subjects(
     run: Run[SpellConfig], given: Sequence[str], shape: tuple[int, int, int]
 ) -> list[_Subject]:
-    from pipeline.data import captions, loading
-
     def test() -> Sequence[Captioned]:
         return loading.load(run.config.dataset, captions.SOURCES).test
 
@@ -440,8 +302,6 @@ def _tested(picture: Captioned, name: str) -> _Subject:
 
 def _read(name: str, shape: tuple[int, int, int]) -> _Subject:
     """Read a picture file; digits are light on dark ground, as MNIST has them."""
-    from pipeline.data import pictures
-
     picture = pictures.read(Path(name), shape)
     if shape[-1] == 1 and np.median(picture) > 127:
         note = "it is dark on light, and was read as its negative"

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import keras
 import numpy as np
-from pydantic import Field
+import numpy.typing as npt
+from keras import ops
 
-from pipeline.config import SampleConfig
+from exports import Motion
+from pipeline import batches, files, models
+from pipeline.config.trajectory import TrajectoryConfig
+from pipeline.data import trajectories
+from pipeline.data.bouncing_ball import GRAVITY, RATE
+from pipeline.data.trajectories import AHEAD, Positions, Window
 from pipeline.errors import PipelineError
-from pipeline.examples import Data
-from pipeline.parts import subjects
-from pipeline.space import Logarithmic
+from pipeline.examples import Data, Examples
+from pipeline.explain.reading import (
+    Array,
+    Explained,
+    Reading,
+    Tensor,
+    after_prefixes_one_by_one,
+)
+from pipeline.explain.reading import Path as Followed
+from pipeline.marks import Marks, Mistake
+from pipeline.parts import extrapolation, subjects
+from pipeline.parts.extrapolation import Extrapolation, distances
+from pipeline.parts.measures import Distance
 from pipeline.tasks.base import Answer, Baseline, Figures, Fit, SampleTask
 
 if TYPE_CHECKING:
-    import keras
-    import numpy.typing as npt
-
-    from pipeline.data.trajectories import Positions, Window
-    from pipeline.examples import Examples
-    from pipeline.explain.reading import Array, Explained, Reading, Tensor
-    from pipeline.marks import Marks
-    from pipeline.parts.extrapolation import Extrapolation
     from pipeline.run import Run
 
 _SPEED = 5.0  # metres a second; over it, most speeds are near 1, and so is the way of a second
@@ -34,76 +43,20 @@ _STANDING = 1e-6  # the square of a speed, below which a ball goes nowhere
 _FAR = 1000.0  # metres; who is farther off than that gave other units
 
 
-class TrajectoryConfig(SampleConfig):
-    """The settings of a task that follows a ball."""
-
-    window: Annotated[int, Logarithmic(4, 50)] = Field(
-        default=8, ge=2, le=1000, description="Last positions to look at."
-    )
-    simulated: int = Field(
-        default=0, ge=0, le=2**20, description="Windows of simulated football to learn from, too."
-    )
-
-
-def hawkeye() -> TrajectoryConfig:
-    """Learn from a minute of football, its mirror image, and simulated football.
-
-    Chosen on five folds of that minute. On the 2,638 windows of the other one, in 8 s on one core:
-    seeds 0, 1, 2 are 0.225, 0.229, 0.226 m off at 0.2 s, and 1.05, 1.06, 1.05 m at
-    0.5 s. The best of physics, constant velocity, is 0.337 and 1.59 m off; the feed-forward network
-    is as good as the model. Of the error of constant velocity, 55 and 69 % are in windows whose
-    ball is touched meanwhile, by whom no path tells; that was counted in the minute learnt from.
-    """
-    return TrajectoryConfig(
-        task="trajectory",
-        dataset="hawkeye",
-        bidirectional=False,
-        simulated=5_000,
-        dropout=0.3,
-        epochs=10,
-        batch_size=64,
-        learning_rate=3e-3,
-        weight_decay=0.01,
-    )
-
-
-def bouncing_ball() -> TrajectoryConfig:
-    """Learn from simulated balls that nobody touches; chosen on the validation split.
-
-    Seeds 0, 1, 2, on 2,000 test windows, in 43 to 53 s on one core: 0.038 m off at 0.2 s and
-    0.119 to 0.121 m at 0.5 s. The best of physics, the Kalman filter, is 0.237 and 1.24 m off, the
-    feed-forward network 0.051 and 0.152 m.
-    """
-    update = {"dataset": "bouncing_ball", "window": 25, "simulated": 0, "dropout": 0.0}
-    return hawkeye().model_copy(update=update)
-
-
 class Trajectory(SampleTask[TrajectoryConfig, Data]):
     """Tells where a ball will be in 0.2 and in 0.5 seconds."""
 
-    summary = "where a ball will be in 0.2 and in 0.5 seconds"
-    settings = TrajectoryConfig
     subject = "window"
     accepts = "a .csv file of x,y,z in metres, 50 lines a second, or the number of a test window"
     better = "lower"
 
     @property
-    def presets(self) -> Mapping[str, Callable[[], TrajectoryConfig]]:
-        """One for each data set."""
-        return {"hawkeye": hawkeye, "bouncing_ball": bouncing_ball}
-
-    @property
     def datasets(self) -> Sequence[str]:
         """Two minutes of football that come with a package, and simulated balls."""
-        from pipeline.data import trajectories
-
         return trajectories.NAMES
 
     def data(self, run: Run[TrajectoryConfig]) -> Data:
         """Cut the paths into windows; training windows are mirrored, and simulated ones join."""
-        from pipeline import batches
-        from pipeline.data import trajectories
-
         config = run.config
         loaded = trajectories.load(config.dataset, config.window, config.limit)
         seen = [*loaded.train, *map(trajectories.mirrored, loaded.train)]
@@ -116,11 +69,6 @@ class Trajectory(SampleTask[TrajectoryConfig, Data]):
 
     def model(self, config: TrajectoryConfig, data: Data) -> keras.Model:
         """Follow the ball; the last output and the mean of all decide how to correct its speed."""
-        import keras
-        from keras import ops
-
-        from pipeline import models
-
         positions = keras.Input((None, 3), dtype="float32", name="positions")
         view = _seen(positions[:, -config.window :])
         outputs = models.recurrent(config)(view.features)
@@ -129,9 +77,6 @@ class Trajectory(SampleTask[TrajectoryConfig, Data]):
 
     def loss(self, config: TrajectoryConfig, data: Data) -> Any:
         """By how many metres a second the mean velocity until each moment is off."""
-        from pipeline.data.trajectories import AHEAD
-        from pipeline.parts.measures import Distance
-
         return Distance([1 / seconds for seconds in AHEAD])
 
     def metrics(self, config: TrajectoryConfig) -> Sequence[str]:
@@ -140,18 +85,11 @@ class Trajectory(SampleTask[TrajectoryConfig, Data]):
 
     def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
         """Measure how many metres the answers are off, in the mean, at each moment."""
-        from pipeline.data.trajectories import AHEAD
-        from pipeline.parts.extrapolation import distances
-
         off = distances(answers, examples.targets.numpy()).mean(0).tolist()
         return {f"metres_at_{moment}_s": each for moment, each in zip(AHEAD, off, strict=True)}
 
     def marks(self, config: TrajectoryConfig, data: Data, answers: npt.NDArray[Any]) -> Marks:
         """Measure how far the last answer about a window is off."""
-        from pipeline.data.trajectories import AHEAD
-        from pipeline.marks import Marks, Mistake
-        from pipeline.parts.extrapolation import distances
-
         test, targets = data.test, data.test.targets.numpy()
 
         def read(place: int) -> Mistake:
@@ -178,8 +116,6 @@ class Trajectory(SampleTask[TrajectoryConfig, Data]):
         Each of `subjects` is the number of a window of the test split, from 1, or else the path of
         a `.csv` file of positions: x, y and the height z in metres, 50 a second.
         """
-        from pipeline import batches
-
         compute = batches.compute(run.model())
         return [
             _answer(each, compute(each.past[None])[0], run.config.window)
@@ -188,9 +124,6 @@ class Trajectory(SampleTask[TrajectoryConfig, Data]):
 
     def reading(self, run: Run[TrajectoryConfig], model: keras.Model, subject: str) -> Reading:
         """Follow the ball position by position."""
-        from pipeline.data.bouncing_ball import RATE
-        from pipeline.explain.reading import Path, Reading, after_prefixes_one_by_one
-
         (followed,) = _subjects(run.config, [subject])
         past = followed.past
         return Reading(
@@ -202,16 +135,12 @@ class Trajectory(SampleTask[TrajectoryConfig, Data]):
             noun="positions",
             running=after_prefixes_one_by_one,
             explain=_explained,
-            view=Path(past, RATE, followed.future),
+            view=Followed(past, RATE, followed.future),
             source="positions",
         )
 
     def artifact(self, run: Run[TrajectoryConfig]) -> Mapping[str, Any]:
         """Say what the positions mean; compare on the test split."""
-        from exports import Motion
-        from pipeline.data import trajectories
-        from pipeline.data.bouncing_ball import RATE
-
         config = run.config
         loaded = trajectories.load(config.dataset, config.window, config.limit)
         return {
@@ -240,10 +169,6 @@ def _seen(positions: Any) -> _View:
 
     The features of a step are the way from there to the ball, its velocity, and its height.
     """
-    from keras import ops
-
-    from pipeline.data.bouncing_ball import RATE
-
     velocities = RATE * ops.pad(positions[:, 1:] - positions[:, :-1], [[0, 0], [1, 0], [0, 0]])
     position, velocity = positions[:, -1:], velocities[:, -1:]
     x, y = velocity[..., :1], velocity[..., 1:2]
@@ -261,10 +186,6 @@ def _corrected(
 
     Untrained, it takes the velocity for constant.
     """
-    import keras
-
-    from pipeline.data.trajectories import AHEAD
-
     state = keras.layers.Dropout(config.dropout)(state)
     numbers = keras.layers.Dense(
         3 * len(AHEAD), kernel_initializer="zeros", dtype="float32", name="correction"
@@ -277,8 +198,6 @@ def _corrected(
 
 def _turned(vectors: Any, direction: tuple[Any, Any]) -> Any:
     """Turn vectors `[batch, any, 3]` about the vertical axis."""
-    from keras import ops
-
     cosine, sine = direction
     x, y, z = vectors[..., :1], vectors[..., 1:2], vectors[..., 2:]
     return ops.concatenate([cosine * x - sine * y, sine * x + cosine * y, z], axis=-1)
@@ -286,10 +205,6 @@ def _turned(vectors: Any, direction: tuple[Any, Any]) -> Any:
 
 def polynomial(config: TrajectoryConfig, data: Data, fit: Fit, *, degree: int) -> npt.NDArray[Any]:
     """The polynomial of time that fits the last positions best; validation says how many."""
-    from pipeline.data.bouncing_ball import RATE
-    from pipeline.data.trajectories import AHEAD
-    from pipeline.parts import extrapolation
-
     lengths = range(degree + 1, config.window + 1)
     return _best(
         [extrapolation.polynomial(degree, length, AHEAD, 1 / RATE) for length in lengths], data
@@ -298,10 +213,6 @@ def polynomial(config: TrajectoryConfig, data: Data, fit: Fit, *, degree: int) -
 
 def kalman_filter(config: TrajectoryConfig, data: Data, fit: Fit) -> npt.NDArray[Any]:
     """A filter that takes touches for noise; validation says how much, and whether balls fall."""
-    from pipeline.data.bouncing_ball import GRAVITY, RATE
-    from pipeline.data.trajectories import AHEAD
-    from pipeline.parts import extrapolation
-
     return _best(
         [
             extrapolation.kalman_filter(noise, np.array([0, 0, -fall]), AHEAD, 1 / RATE)
@@ -314,18 +225,12 @@ def kalman_filter(config: TrajectoryConfig, data: Data, fit: Fit) -> npt.NDArray
 
 def _best(ways: Sequence[Extrapolation], data: Data) -> npt.NDArray[Any]:
     """Answer about the test split in the way that is best on the validation split."""
-    from pipeline.parts import extrapolation
-
     past, test = (split.inputs.to_tensor().numpy() for split in (data.validation, data.test))
     return extrapolation.best(ways, past, data.validation.targets.numpy())(test)
 
 
 def feed_forward(config: TrajectoryConfig, data: Data, fit: Fit) -> npt.NDArray[Any]:
     """A network of one hidden layer over all that the model sees of a window."""
-    import keras
-
-    from pipeline import batches
-
     positions = keras.Input((config.window, 3), dtype="float32", name="positions")
     view = _seen(positions)
     flat = keras.layers.Flatten()(view.features)
@@ -344,8 +249,6 @@ class _Subject:
 
 
 def _subjects(config: TrajectoryConfig, given: Sequence[str]) -> list[_Subject]:
-    from pipeline.data import trajectories
-
     def test() -> Sequence[Window]:
         return trajectories.load(config.dataset, config.window).test
 
@@ -358,8 +261,6 @@ def _tested(window: Window, name: str) -> _Subject:
 
 def _read(name: str) -> _Subject:
     """Read the positions in a file; its first line may name the columns."""
-    from pipeline import files
-
     path = Path(name)
     if path.suffix != ".csv" or not path.is_file():
         raise PipelineError(f"{name!r} is no file of positions: give {task.accepts}")
@@ -383,10 +284,6 @@ def _read(name: str) -> _Subject:
 
 def _explained(answers: Array) -> Explained:
     """Explain how far the ball comes, in the direction between the last two answers."""
-    from keras import ops
-
-    from pipeline.data.trajectories import AHEAD
-    from pipeline.explain.reading import Explained
 
     def score(outputs: Tensor) -> Tensor:
         return ops.sum(outputs[:, -1] * direction)
@@ -411,8 +308,6 @@ def _position(position: npt.NDArray[Any]) -> str:
 
 
 def _answer(subject: _Subject, ahead: npt.NDArray[Any], window: int) -> Answer:
-    from pipeline.parts.extrapolation import distances
-
     near, far = map(_position, ahead)
     name, given = subject.name, len(subject.past)
     if subject.future is not None:

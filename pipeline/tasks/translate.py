@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import keras
 import numpy as np
-from pydantic import Field
+import numpy.typing as npt
+from rapidfuzz.distance import Levenshtein
+from sacrebleu.metrics.bleu import BLEU
+from scipy.sparse import csr_matrix
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.neighbors import NearestNeighbors
 
-from pipeline.config import SampleConfig
+from pipeline import batches
+from pipeline.config.translate import TranslateConfig
+from pipeline.data import loading, translations
+from pipeline.data.loading import Splits
+from pipeline.data.translations import Translated, Words, words
 from pipeline.errors import PipelineError
-from pipeline.examples import Compute, Data
-from pipeline.parts import subjects
+from pipeline.examples import Compute, Data, Examples
+from pipeline.explain import reading
+from pipeline.explain.reading import Reading
+from pipeline.marks import Marks, Mistake
+from pipeline.parts import encoder_decoder, measures, subjects, writing
+from pipeline.parts.decoding import Hypothesis
 from pipeline.tasks.base import ACCURACY, Answer, Baseline, Figures, Fit, Monitor, SampleTask
 
 if TYPE_CHECKING:
-    import keras
-    import numpy.typing as npt
-
-    from pipeline.data.loading import Splits
-    from pipeline.data.translations import Translated, Words
-    from pipeline.examples import Examples
-    from pipeline.explain.reading import Reading
-    from pipeline.marks import Marks
-    from pipeline.parts.decoding import Hypothesis
     from pipeline.run import Run
 
 _SPECIAL = ("", "end", "<unknown>")  # padding, the boundary, and every word that is not known
@@ -35,15 +40,6 @@ _UNKNOWN = _SPECIAL.index("<unknown>")
 _LONGEST = 60  # words of a sentence to learn from, and of one to write
 _WIDTH = 4  # translations that the search follows at a time
 _COMPARED = 64  # test sentences that the exported formats are compared on
-
-
-class TranslateConfig(SampleConfig):
-    """The settings of a task that turns words into words."""
-
-    vocabulary_size: int = Field(
-        default=12_000, ge=4, le=2**24, description="Most frequent words of both languages to know."
-    )
-    embedding: int = Field(default=128, ge=1, le=8192, description="Numbers that stand for a word.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,43 +52,19 @@ class TranslateData(Data):
     vocabulary: Sequence[str]
 
 
-def translate() -> TranslateConfig:
-    """Learn from the Portuguese talks of TED with their translation, by TFDS: not measured."""
-    return TranslateConfig(
-        task="translate",
-        dataset="ted_hrlr_translate/pt_to_en",
-        units=256,
-        dropout=0.3,
-        epochs=12,
-        batch_size=64,
-        weight_decay=0.01,
-    )
-
-
 class Translate(SampleTask[TranslateConfig, TranslateData]):
     """Writes a sentence in another language."""
 
-    summary = "a sentence in another language"
-    settings = TranslateConfig
     subject = "sentence"
     accepts = "a sentence, or the number of a test sentence"
 
     @property
-    def presets(self) -> Mapping[str, Callable[[], TranslateConfig]]:
-        """The default."""
-        return {"translate": translate}
-
-    @property
     def datasets(self) -> Sequence[str]:
         """What TFDS has."""
-        from pipeline.data import translations
-
         return tuple(translations.SOURCES)
 
     def data(self, run: Run[TranslateConfig]) -> TranslateData:
         """Load the sentences; the vocabulary is made of those to learn from."""
-        from pipeline.data import loading, translations
-
         loaded = loading.load(run.config.dataset, translations.SOURCES, run.config.limit)
         learnt = [each for each in loaded.train if max(map(len, each)) <= _LONGEST]
         if run.vocabulary is None:
@@ -105,8 +77,6 @@ class Translate(SampleTask[TranslateConfig, TranslateData]):
 
     def model(self, config: TranslateConfig, data: TranslateData) -> keras.Model:
         """Read the sentence from both ends, then write the translation and attend to it."""
-        from pipeline.parts import encoder_decoder
-
         known = len(data.vocabulary)
         return encoder_decoder.build(
             config,
@@ -119,14 +89,10 @@ class Translate(SampleTask[TranslateConfig, TranslateData]):
 
     def loss(self, config: TranslateConfig, data: Data) -> keras.losses.Loss:
         """Cross-entropy: how little the model believed in each next word."""
-        from pipeline.parts import writing
-
         return writing.loss()
 
     def metrics(self, config: TranslateConfig) -> Sequence[Any]:
         """Measure the fraction of words that are right, given those before."""
-        from pipeline.parts import measures
-
         return (measures.accuracy,)
 
     def monitor(self, config: TranslateConfig) -> Monitor:
@@ -143,10 +109,6 @@ class Translate(SampleTask[TranslateConfig, TranslateData]):
         (Papineni et al., 2002, "BLEU: a method for automatic evaluation of machine translation";
         words are as the data set has them.)
         """
-        from sacrebleu.metrics.bleu import BLEU
-
-        from pipeline.parts import writing
-
         given = [" ".join(map(str, ids)) for ids in answers]
         right = [
             " ".join("?" if each == _UNKNOWN else str(each) for each in ids)
@@ -158,10 +120,6 @@ class Translate(SampleTask[TranslateConfig, TranslateData]):
         self, config: TranslateConfig, data: TranslateData, answers: npt.NDArray[Any]
     ) -> Marks:
         """Count the words to replace, insert and delete."""
-        from rapidfuzz.distance import Levenshtein
-
-        from pipeline.marks import Marks, Mistake
-
         test = data.sentences.test
         given = [[data.vocabulary[each] for each in ids] for ids in answers]
 
@@ -183,8 +141,6 @@ class Translate(SampleTask[TranslateConfig, TranslateData]):
         Each of `subjects` is the number of a sentence of the test split, from 1, or else a
         sentence.
         """
-        from pipeline import batches
-
         model = run.model()
         vocabulary, asked = _known(run, model), _subjects(run, subjects)
         examples = _examples([each.translated for each in asked], vocabulary)
@@ -195,9 +151,6 @@ class Translate(SampleTask[TranslateConfig, TranslateData]):
 
     def reading(self, run: Run[TranslateConfig], model: keras.Model, subject: str) -> Reading:
         """Write word by word what the search finds, reading the sentence."""
-        from pipeline import batches
-        from pipeline.explain import reading
-
         vocabulary = _known(run, model)
         (asked,) = _subjects(run, [subject])
         examples = _examples([asked.translated], vocabulary)
@@ -214,8 +167,6 @@ class Translate(SampleTask[TranslateConfig, TranslateData]):
 
     def artifact(self, run: Run[TranslateConfig]) -> Mapping[str, Any]:
         """Put the words beside the model; compare on sentences of the test split."""
-        from pipeline import batches
-
         data = self.data(run)
         compared = np.arange(min(len(data.test), _COMPARED))
         ((inputs, _),) = batches.dataset(data.test, [compared])
@@ -243,9 +194,6 @@ def word_by_word(config: TranslateConfig, data: TranslateData, fit: Fit) -> npt.
 
 def nearest_sentence(config: TranslateConfig, data: TranslateData, fit: Fit) -> npt.NDArray[Any]:
     """The translation of the training sentence that shares the most telling words."""
-    from sklearn.feature_extraction.text import TfidfTransformer
-    from sklearn.neighbors import NearestNeighbors
-
     read, written = _pairs(data.train)
     weigh = TfidfTransformer(sublinear_tf=True)
     known = weigh.fit_transform(_occurrences(read, data))
@@ -257,15 +205,11 @@ def nearest_sentence(config: TranslateConfig, data: TranslateData, fit: Fit) -> 
 
 def _pairs(examples: Examples) -> tuple[list[list[int]], list[list[int]]]:
     """The ids of the sentences, and those of their translations."""
-    from pipeline.parts import writing
-
     return examples.inputs["words"].to_list(), writing.sequences(examples)
 
 
 def _occurrences(sentences: Sequence[Sequence[int]], data: TranslateData) -> Any:
     """Mark which words are in which sentence, in a sparse matrix `[sentences, words]`."""
-    from scipy.sparse import csr_matrix
-
     rows = np.repeat(np.arange(len(sentences)), list(map(len, sentences)))
     columns = np.fromiter(chain.from_iterable(sentences), int)
     shape = (len(sentences), len(data.vocabulary))
@@ -292,8 +236,6 @@ def _known(run: Run[TranslateConfig], model: keras.Model) -> Sequence[str]:
 
 
 def _examples(split: Sequence[Translated], vocabulary: Sequence[str]) -> Examples:
-    from pipeline.parts import writing
-
     places = {word: place for place, word in enumerate(vocabulary) if place > _UNKNOWN}
 
     def ids(words: Words) -> list[int]:
@@ -304,8 +246,6 @@ def _examples(split: Sequence[Translated], vocabulary: Sequence[str]) -> Example
 
 
 def _search(compute: Compute, examples: Examples) -> list[list[Hypothesis]]:
-    from pipeline.parts import writing
-
     together = TranslateData.together
     return writing.search(compute, examples, width=_WIDTH, longest=_LONGEST, together=together)
 
@@ -319,8 +259,6 @@ class _Subject:
 
 
 def _subjects(run: Run[TranslateConfig], given: Sequence[str]) -> list[_Subject]:
-    from pipeline.data import loading, translations
-
     def test() -> Sequence[Translated]:
         return loading.load(run.config.dataset, translations.SOURCES).test
 
@@ -331,8 +269,6 @@ def _subjects(run: Run[TranslateConfig], given: Sequence[str]) -> list[_Subject]
 
 
 def _typed(text: str) -> _Subject:
-    from pipeline.data.translations import Translated, words
-
     sentence = words(text)
     if not sentence:
         raise PipelineError(f"there is no word in {text!r}: give a sentence")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline import cli, quiet
-from pipeline.config import ClassifyConfig
+from pipeline.config.classify import ClassifyConfig
 from pipeline.run import Run
 from tests.pipeline.small import Outcome, small
 

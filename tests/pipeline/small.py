@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from pipeline import config, quiet, recipes
-from pipeline.config import C, ClassifyConfig
+from pipeline.config import C
+from pipeline.config.classify import ClassifyConfig
 from pipeline.run import Run
 
 SMALL = {

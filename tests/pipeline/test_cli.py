@@ -18,7 +18,7 @@ from sklearn.metrics import f1_score
 
 import custom_layers
 from pipeline import cli, doctor, export, serving
-from pipeline.config import ClassifyConfig
+from pipeline.config.classify import ClassifyConfig
 from pipeline.parts.generation import Sampling
 from pipeline.run import Run
 from tests.pipeline.small import Outcome, copy, options, truncate

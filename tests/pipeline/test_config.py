@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import config, config_files, recipes, tasks
-from pipeline.config import ClassifyConfig
+from pipeline.config.classify import ClassifyConfig
 from pipeline.errors import PipelineError
 
 PRESET = ClassifyConfig(task="classify", data="tfds:movie_reviews/imdb")
@@ -94,12 +94,12 @@ def test_every_preset_of_a_task_has_its_settings(name: str) -> None:
     assert recipe.presets
     for preset in recipe.presets.values():
         made = preset()
-        assert type(made) is tasks.settings(made.task) and recipes.of(made) == name
+        assert type(made) is recipes.settings(made.task) and recipes.of(made) == name
 
 
 def test_every_setting_says_what_it_is() -> None:
     for name in tasks.names():
-        assert all(field.description for field in tasks.settings(name).model_fields.values())
+        assert all(field.description for field in recipes.settings(name).model_fields.values())
 
 
 def test_settings_of_an_older_version_are_understood() -> None:
@@ -107,6 +107,9 @@ def test_settings_of_an_older_version_are_understood() -> None:
     new = config.parse(ClassifyConfig, config.current({**old, "embedding": 8}))
     assert (new.task, new.recipe, new.data) == ("classify", "sentiment", "tfds:movie_reviews/imdb")
     assert (new.regression_weight, new.bigram_buckets, new.embedding_dim) == (0.5, 64, 8)
+    heard = {"task": "digits", "dataset": "spoken_digits", "noise": 0.5}
+    digits = config.parse(ClassifyConfig, config.current(heard))
+    assert (digits.recipe, digits.data, digits.monitor) == ("digits", "tfds:spoken_digits", "loss")
     merged = config.merge(PRESET, {"dataset": "imdb_reviews", "embedding": 4})
     assert (merged.data, merged.embedding_dim) == ("tfds:imdb_reviews", 4)
 

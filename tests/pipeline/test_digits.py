@@ -12,7 +12,7 @@ import tensorflow as tf
 import exports
 from pipeline import config, recipes
 from pipeline.baselines.frames import support_vectors
-from pipeline.config import ClassifyConfig
+from pipeline.config.classify import ClassifyConfig
 from pipeline.examples import Examples
 from pipeline.features import cepstrum
 from pipeline.run import Run

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline import models, train
-from pipeline.config import ClassifyConfig, Config
+from pipeline.config import Config
+from pipeline.config.classify import ClassifyConfig
 from pipeline.examples import Data
 from pipeline.run import Run
 from pipeline.tasks.base import Fit

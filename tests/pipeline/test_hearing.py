@@ -12,7 +12,7 @@ from scipy.signal import resample_poly
 
 import exports
 from pipeline import config, recipes
-from pipeline.config import ClassifyConfig
+from pipeline.config.classify import ClassifyConfig
 from pipeline.data.labelled import Pairs
 from pipeline.run import Run
 from tests.pipeline.served import served

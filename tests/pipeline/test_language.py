@@ -20,11 +20,12 @@ import pytest
 import exports
 from exports.runtime import Predictor
 from pipeline import config, recipes, tasks
+from pipeline.config.language import LanguageConfig
 from pipeline.data import loading
 from pipeline.errors import PipelineError
 from pipeline.parts import language
 from pipeline.parts.generation import Sampling, draw
-from pipeline.parts.language import Language, LanguageConfig, LanguageData, Vocabulary
+from pipeline.parts.language import Language, LanguageData, Vocabulary
 from pipeline.run import Run
 from tests.pipeline.small import Outcome, trained, truncate
 

@@ -8,9 +8,9 @@ import pytest
 
 import exports
 from pipeline import config, quiet, recipes
+from pipeline.config.memory import MemoryConfig
 from pipeline.errors import PipelineError
 from pipeline.run import Run
-from pipeline.tasks.memory import MemoryConfig
 from tests.pipeline.small import Outcome, trained
 
 Command = Callable[..., Outcome]

@@ -9,13 +9,13 @@ import pytest
 
 import exports
 from pipeline import config, recipes, tasks
+from pipeline.config.pronounce import PronounceConfig
 from pipeline.data import loading, pronunciations
 from pipeline.data.pronunciations import Word
 from pipeline.examples import Examples
 from pipeline.parts import writing
 from pipeline.parts.decoding import Hypothesis
 from pipeline.run import Run
-from pipeline.tasks.pronounce import PronounceConfig
 from tests.pipeline.dictionaries import dictionary, real_lines
 from tests.pipeline.small import Outcome, trained
 

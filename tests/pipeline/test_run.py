@@ -10,7 +10,7 @@ import keras
 import pytest
 
 from pipeline import files
-from pipeline.config import ClassifyConfig
+from pipeline.config.classify import ClassifyConfig
 from pipeline.errors import PipelineError
 from pipeline.run import Run, default_path
 from tests.pipeline.small import copy, small, truncate

@@ -18,7 +18,7 @@ from PIL import Image
 from exports import artifact
 from exports.errors import ExportError
 from pipeline import files, report, sweep
-from pipeline.config import ClassifyConfig
+from pipeline.config.classify import ClassifyConfig
 from pipeline.data import pictures
 from pipeline.errors import PipelineError
 from pipeline.features.audio import Audio

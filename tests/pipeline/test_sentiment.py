@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 import exports
 from pipeline import batches, models, train
-from pipeline.config import ClassifyConfig
+from pipeline.config.classify import ClassifyConfig
 from pipeline.features import ngrams
 from pipeline.run import Run
 from tests.pipeline.small import Outcome, copy, small

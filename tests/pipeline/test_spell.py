@@ -14,12 +14,13 @@ from PIL import Image
 import exports
 from pipeline import batches, config, recipes, tasks
 from pipeline.config import Config
+from pipeline.config.spell import SpellConfig
 from pipeline.data import pictures
 from pipeline.data.captions import LETTERS, Captioned
 from pipeline.errors import PipelineError
 from pipeline.parts import writing
 from pipeline.run import Run
-from pipeline.tasks.spell import SpellConfig, SpellData, all_at_once
+from pipeline.tasks.spell import SpellData, all_at_once
 from tests.pipeline.photos import walls
 from tests.pipeline.served import served
 from tests.pipeline.small import Outcome, trained
@@ -252,9 +253,9 @@ def test_writing_from_both_ends_is_refused(recurrent: Command, tmp_path: Path) -
 
 def test_emoji_are_a_preset() -> None:
     task: Any = tasks.get("spell")
-    assert task.presets["emoji"]().dataset in task.datasets
+    assert recipes.get("spell").presets["emoji"]().dataset in task.datasets
     with pytest.raises(PipelineError, match="no data set is called 'smileys'"):
-        task.check(config.merge(task.presets["emoji"](), {"dataset": "smileys"}))
+        task.check(config.merge(recipes.get("spell").presets["emoji"](), {"dataset": "smileys"}))
 
 
 def test_photographs_are_learnt_from_and_captioned(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from exports import ownership
 from pipeline import batches, compute, models, train
-from pipeline.config import ClassifyConfig
+from pipeline.config.classify import ClassifyConfig
 from pipeline.errors import PipelineError
 from pipeline.run import Run
 from tests.pipeline.small import Outcome, copy, options, rank_by, small

@@ -11,10 +11,10 @@ import pytest
 import exports
 from exports.runtime import Predictor
 from pipeline import batches, config, recipes
+from pipeline.config.trajectory import TrajectoryConfig
 from pipeline.data import trajectories
 from pipeline.data.trajectories import Window
 from pipeline.run import Run
-from pipeline.tasks.trajectory import TrajectoryConfig
 from tests.pipeline.small import Outcome, trained
 
 Command = Callable[..., Outcome]

@@ -9,9 +9,9 @@ import pytest
 
 import exports
 from pipeline import config, recipes, tasks
+from pipeline.config.translate import TranslateConfig
 from pipeline.parts import writing
 from pipeline.run import Run
-from pipeline.tasks.translate import TranslateConfig
 from tests.pipeline.served import served
 from tests.pipeline.small import Outcome, trained
 from tests.pipeline.talks import WORDS, told

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from pipeline.config import ClassifyConfig
+from pipeline.config.classify import ClassifyConfig
 from pipeline.data import labelled
 from pipeline.data.labelled import Labelled, Pairs
 from tests.pipeline.served import Example, served

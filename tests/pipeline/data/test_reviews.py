@@ -17,7 +17,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import downloader
 
-from pipeline.config import ClassifyConfig
+from pipeline.config.classify import ClassifyConfig
 from pipeline.data import labelled, preparing
 from pipeline.data.builders.movie_reviews import MovieReviews
 from pipeline.data.packages import FetchError

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from pipeline.config import ClassifyConfig
+from pipeline.config.classify import ClassifyConfig
 from pipeline.data import labelled, packages
 from pipeline.data.builders import spoken_digits
 from pipeline.data.labelled import Labelled, Pairs

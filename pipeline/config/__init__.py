@@ -4,7 +4,7 @@ import difflib
 import hashlib
 import reprlib
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -78,15 +78,7 @@ class SampleConfig(Config):
 
 
 class DataConfig(Config):
-    """The settings of a task that learns from anybody's data.
-
-    Attributes:
-        summary: what the task learns, in one line.
-        old_names: names that settings had in older versions, and what they are called now.
-    """
-
-    summary: ClassVar[str]
-    old_names: ClassVar[Mapping[str, str]]
+    """The settings of a task that learns from anybody's data."""
 
     recipe: str | None = Field(default=None, description="Recipe that the settings are from.")
     data: str = Field(default="", description="Data to learn from: a file, a folder, or tfds:NAME.")
@@ -107,94 +99,19 @@ class DataConfig(Config):
     )
 
 
-class InputConfig(DataConfig):
-    """The settings of a task that reads texts, recordings or sequences of vectors."""
-
-    text: str | None = Field(default=None, description="Column of the texts.  [default: inferred]")
-    features: str | None = Field(
-        default=None,
-        description="Columns of the numbers of a step, with commas between them.",
-    )
-    sequence_id: str | None = Field(
-        default=None, description="Column that says which sequence a row is a step of."
-    )
-    tokens: Literal["auto", "words", "characters"] = Field(
-        default="auto",
-        description="What a text is read by; auto reads scripts without spaces by character.",
-    )
-    vocabulary_size: int = Field(
-        default=20_000, ge=3, le=2**24, description="Most frequent words to know."
-    )
-    max_length: int = Field(default=400, ge=1, le=2**16, description="Words of a text to read.")
-    embedding_dim: Annotated[int, Logarithmic(16, 128)] = Field(
-        default=64, ge=1, le=8192, description="Numbers that stand for a word."
-    )
-    word_dropout: Annotated[float, Linear(0.0, 0.6)] = Field(
-        default=0.0, ge=0, lt=1, description="Fraction of whole words to drop."
-    )
-    bigram_buckets: int = Field(
-        default=2**18, ge=1, le=2**24, description="Rows of the table of neighbouring words."
-    )
-    excerpts: int = Field(
-        default=0,
-        ge=0,
-        le=1000,
-        description="Sentences of each training text to learn from, too.",
-    )
-    noise: Annotated[float, Linear(0.0, 1.0)] = Field(
-        default=0.0,
-        ge=0,
-        le=10,
-        description="Standard deviation of the noise that training adds to vectors, which have 1.",
-    )
-
-
-class ClassifyConfig(InputConfig):
-    """The settings of a task that tells classes apart."""
-
-    summary: ClassVar[str] = "which class a text, a recording or a sequence of vectors is of"
-    old_names: ClassVar[Mapping[str, str]] = {
-        "dataset": "data",
-        "embedding": "embedding_dim",
-        "pairs": "bigram_buckets",
-        "counting": "regression_weight",
-    }
-
-    label: str | None = Field(
-        default=None, description="Column of the labels.  [default: inferred]"
-    )
-    regression_weight: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="Share in the prediction of a logistic regression on words and bigrams.",
-    )
-    monitor: Literal["accuracy", "loss"] = Field(
-        default="accuracy",
-        description="Validation metric that decides the best epoch.",
-    )
-
-
-class RegressConfig(InputConfig):
-    """The settings of a task that tells numbers."""
-
-    summary: ClassVar[str] = "numbers about a text, a recording or a sequence of vectors"
-    old_names: ClassVar[Mapping[str, str]] = {}
-
-    target: str | None = Field(
-        default=None,
-        description="Columns of the numbers, with commas between them.  [default: inferred]",
-    )
-
-
 # Tasks of older versions, the tasks whose recipes they are now, and settings that they implied.
 _RECIPES: Mapping[str, Mapping[str, Any]] = {
     "sentiment": {"task": "classify", "recipe": "sentiment"},
     "digits": {"task": "classify", "recipe": "digits", "monitor": "loss"},
 }
-TASKS: Mapping[str, type[DataConfig]] = {
-    "classify": ClassifyConfig,
-    "regress": RegressConfig,
+# Names that settings of these tasks had in older versions, and what they are called now.
+OLD_NAMES: Mapping[str, Mapping[str, str]] = {
+    "classify": {
+        "dataset": "data",
+        "embedding": "embedding_dim",
+        "pairs": "bigram_buckets",
+        "counting": "regression_weight",
+    }
 }
 
 C = TypeVar("C", bound=Config)
@@ -220,11 +137,9 @@ def current(settings: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(settings)
     named = str(found.get("task"))
     found |= _RECIPES.get(named, {})
-    if found.get("task") not in [*TASKS]:
-        return found
-    if "dataset" in found:
+    names = OLD_NAMES.get(str(found.get("task")), {})
+    if "dataset" in found and "dataset" in names:
         found["dataset"] = f"tfds:{found['dataset']}"
-    names = TASKS[found["task"]].old_names
     return {names.get(name, name): value for name, value in found.items()}
 
 
