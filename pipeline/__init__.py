@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pipeline.api import Learner
 
     classify: Learner
+    forecast: Learner
     regress: Learner
 
 

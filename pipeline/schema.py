@@ -1,5 +1,6 @@
 """What the JSON files of a run hold. A file is read as one of these types, or not at all."""
 
+from collections.abc import Mapping
 from typing import Annotated, NotRequired, TypedDict
 
 from msgspec import Meta
@@ -29,8 +30,8 @@ class Columns(TypedDict):
     """`columns.json`: which columns of a table are read, and what is known of their values.
 
     Attributes:
-        kind: of the input, one of `pipeline.features.KINDS`.
-        input: name of its column.
+        kind: of the input, one of `pipeline.features.KINDS`, or "series".
+        input: name of its column; of series, that of their time stamps.
         targets: names of the columns of the targets.
         classes: of the targets, if they are some.
         version: of the data.
@@ -42,7 +43,7 @@ class Columns(TypedDict):
     targets: list[str]
     classes: list[str]
     version: str
-    fitted: dict[str, str | int | None]
+    fitted: Mapping[str, str | int | float | list[float] | None]
 
 
 class Confusion(TypedDict):

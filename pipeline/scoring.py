@@ -15,9 +15,7 @@ from pipeline.tasks.base import DataTask
 
 
 def score(run: Run[Any], data: str, path: Path) -> None:
-    """Write the rows of `data` to the CSV file `path`, with what the model of `run` predicts.
-
-    A row that is left out has empty predictions.
+    """Write what the model of `run` predicts from `data` to the CSV file `path`.
 
     Raises:
         PipelineError: the task of `run` reads no tables, or a row cannot be read.
@@ -25,12 +23,8 @@ def score(run: Run[Any], data: str, path: Path) -> None:
     task = run.task
     if not isinstance(task, DataTask):
         raise PipelineError(f"{run.config.task} takes no files yet: give each SUBJECT by itself.")
-    table = task.rows(run, sources.read(data, run.config.on_error))
-    predicted = task.predictions(run, table)
-    rows = {place: row for row, place in enumerate(predicted.places)}
-    columns = {name: values for name, values in table.columns.items() if _is_plain(values)}
-    for name, values in predicted.columns.items():
-        columns[name] = [values[rows[place]] if place in rows else "" for place in table.places]
+    scored = task.scored(run, sources.read(data, run.config.on_error))
+    columns = {name: values for name, values in scored.items() if _is_plain(values)}
     with files.replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)

@@ -58,11 +58,6 @@ class Config(BaseModel):
         default=None, ge=16, description="Keep so many examples of each split."
     )
 
-    @property
-    def kind(self) -> str:
-        """The module in `pipeline.tasks` that learns with these settings."""
-        return self.task
-
     def ends_after(self, ranks: Sequence[float]) -> bool:
         """Say whether training ends after epochs of these ranks, the higher the better."""
         if len(ranks) == self.epochs:
@@ -87,6 +82,14 @@ class DataConfig(Config):
 
     recipe: str | None = Field(default=None, description="Recipe that the settings are from.")
     data: str = Field(default="", description="Data to learn from: a file, a folder, or tfds:NAME.")
+    on_error: Literal["stop", "skip"] = Field(
+        default="stop", description="Stop at a row that cannot be used, or leave it out."
+    )
+
+
+class SplitConfig(DataConfig):
+    """The settings of a task whose splits the content of an example decides, if not the user."""
+
     validation: str | None = Field(
         default=None, description="Data to choose the best epoch on.  [default: part of the data]"
     )
@@ -98,9 +101,6 @@ class DataConfig(Config):
     )
     group: str | None = Field(
         default=None, description="Column of what stays in one split, such as a person."
-    )
-    on_error: Literal["stop", "skip"] = Field(
-        default="stop", description="Stop at a row that cannot be used, or leave it out."
     )
 
 

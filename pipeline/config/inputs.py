@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config import DataConfig
+from pipeline.config import SplitConfig
 from pipeline.space import Linear, Logarithmic
 
 
-class InputConfig(DataConfig):
+class InputConfig(SplitConfig):
     """The settings of a task that reads texts, recordings or sequences of vectors."""
 
     text: str | None = Field(default=None, description="Column of the texts.  [default: inferred]")
@@ -29,10 +29,6 @@ class InputConfig(DataConfig):
     max_length: int = Field(default=400, ge=1, le=2**16, description="Words of a text to read.")
     embedding_dim: Annotated[int, Logarithmic(16, 128)] = Field(
         default=64, ge=1, le=8192, description="Numbers that stand for a word."
-    )
-    vectors: str | None = Field(
-        default=None,
-        description="File of word embeddings to start from: text of GloVe, word2vec or fastText.",
     )
     word_dropout: Annotated[float, Linear(0.0, 0.6)] = Field(
         default=0.0, ge=0, lt=1, description="Fraction of whole words to drop."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from pipeline.config import DataConfig
+from pipeline.config import DataConfig, SplitConfig
 from pipeline.config.inputs import InputConfig
 from pipeline.data import columns, sequences, sources, splits
 from pipeline.data.columns import Chosen, Kind
@@ -41,15 +41,24 @@ class Labelled:
     test: Pairs
 
 
-def read(config: DataConfig) -> Table:
+def read_data(config: DataConfig) -> Table:
+    """Read the data that `config` names.
+
+    Raises:
+        PipelineError: none are named, they cannot be read, or a row cannot be used.
+    """
+    if not config.data:
+        raise PipelineError(f"Name the data: recurrent train {config.task} --data FILE.")
+    return sources.read(config.data, config.on_error)
+
+
+def read(config: SplitConfig) -> Table:
     """Read the data that `config` names, with the split of each row where it is given.
 
     Raises:
         PipelineError: they cannot be read, or a row cannot be used.
     """
-    if not config.data:
-        raise PipelineError(f"Name the data: recurrent train {config.task} --data FILE.")
-    table = sources.read(config.data, config.on_error)
+    table = read_data(config)
     others: dict[Split, str | None] = {"validation": config.validation, "test": config.test}
     given = {split: data for split, data in others.items() if data}
     if given:

@@ -84,10 +84,6 @@ class Task(ABC, Generic[C, D]):
         """Say what `predict` is asked about, in a word."""
         return self.subject
 
-    def class_weights(self, config: C, data: D) -> dict[int, float] | None:
-        """Say how much examples of each class count, if not all alike."""
-        return None
-
     def unused(self, config: C) -> frozenset[str]:
         """Name settings that change nothing of what is learnt from the data of `config`."""
         return frozenset()
@@ -192,3 +188,18 @@ class DataTask(Task[T, D]):
     @abstractmethod
     def predictions(self, run: Run[T], table: Table) -> Table:
         """Return what the model of `run` predicts from the rows of `table` that it can read."""
+
+    def scored(self, run: Run[T], table: Table) -> Mapping[str, Sequence[Any]]:
+        """Return the columns of a file of predictions: here, those of `table`, and what is new.
+
+        A row that is left out has empty predictions.
+        """
+        rows = self.rows(run, table)
+        predicted = self.predictions(run, rows)
+        places = {place: row for row, place in enumerate(predicted.places)}
+        columns = dict(rows.columns)
+        for name, values in predicted.columns.items():
+            columns[name] = [
+                values[places[place]] if place in places else "" for place in rows.places
+            ]
+        return columns

@@ -1,0 +1,319 @@
+"""Forecasts from a file of one's own: trained, tested, exported and asked."""
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import exports
+from exports.runtime import Predictor
+from pipeline import config, forecast, recipes
+from pipeline.run import Run
+from tests.own_data.loads import BEGIN, Row, loads, write
+from tests.pipeline.small import Outcome
+
+Command = Callable[..., Outcome]
+Array = npt.NDArray[Any]
+
+WINDOW, HORIZON, SEASON = 12, 4, 24
+SMALL = [f"--window={WINDOW}", f"--horizon={HORIZON}", "--units=4", "--epochs=2", "--limit=128"]
+SMALL += ["--batch-size=32", "--learning-rate=0.01"]
+COLUMNS = ["--time=stamp", "--target=mw,mvar", "--past-covariates=wind"]
+COLUMNS += ["--future-covariates=holiday", "--series-id=meter"]
+
+
+def gaps(number: int, row: Row) -> Row | None:
+    """Leave out a row now and then, and some of the numbers of another."""
+    if number % 37 == 20:
+        return None
+    if number % 29 == 5:
+        return {**row, "mw": "", "wind": "NaN"}
+    return row
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file, and a run on it. Leave them as they are."""
+    from pipeline import cli
+
+    folder = tmp_path_factory.mktemp("loads")
+    data = write(folder / "load.csv", reversed(loads(300, ("a", "b"))), gaps)
+    arguments = ["train", "forecast", f"--data={data}", f"--run={folder / 'run'}"]
+    cli.command.main([*arguments, *COLUMNS, *SMALL], standalone_mode=False)
+    exported = ["export", str(folder / "run"), f"--to={folder / 'model'}", "--format=onnx"]
+    cli.command.main(exported, standalone_mode=False)
+    return folder
+
+
+def number(text: str) -> float:
+    return float(text) if text else np.nan
+
+
+def by_hour(path: Path, meter: str, names: Sequence[str]) -> Array:
+    """Read columns of a meter, NaN where a row or a number is missing, `[hours, names]`."""
+    with path.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["meter"] == meter]
+    hours = 1 + max(hour_of(row) for row in rows)
+    values = np.full((hours, len(names)), np.nan)
+    for row in rows:
+        values[hour_of(row)] = [number(row[name]) for name in names]
+    return values
+
+
+def hour_of(row: Row) -> int:
+    begin = BEGIN.fromisoformat(row["stamp"])
+    return round((begin - BEGIN) / timedelta(hours=1))
+
+
+def asked(model: Predictor, values: Array, origin: int) -> Array:
+    """Ask the exported model what comes from the step `origin` on, `[horizon, targets, 4]`."""
+    past = np.full((WINDOW, 4), np.nan)
+    seen = values[max(0, origin - WINDOW) : origin]
+    past[WINDOW - len(seen) :] = seen
+    inputs = {
+        "values": np.nan_to_num(past)[None].astype(np.float32),
+        "known": (~np.isnan(past))[None].astype(np.float32),
+        "future": values[origin : origin + HORIZON, 3:][None].astype(np.float32),
+    }
+    (found,) = model(inputs)["forecast"]
+    return found
+
+
+def test_the_inference_is_said(recurrent: Command, tmp_path: Path) -> None:
+    data = write(tmp_path / "load.csv", loads(200), gaps)
+    outcome = recurrent(
+        "train",
+        "forecast",
+        f"--data={data}",
+        "--target=mw",
+        f"--run={tmp_path / 'run'}",
+        *SMALL,
+        "--epochs=1",
+    )
+    assert outcome.status == 0, outcome.err
+    said = "Time: stamp, in steps of 1 hour; 5 of 200 are missing. A season: 24 steps."
+    assert said in outcome.err
+    assert "Target: mw." in outcome.err
+    assert "The first one of the test is after 2024-01-07T15:00:00." in outcome.err
+
+
+def test_metrics_are_those_of_a_plain_reference(
+    recurrent: Command, folder: Path, tmp_path: Path
+) -> None:
+    data = write(tmp_path / "other.csv", loads(60, ("a", "b"), seed=1), gaps)
+    outcome = recurrent("evaluate", folder / "run", f"--data={data}")
+    assert outcome.status == 0, outcome.err
+    found = dict(line.split(": ") for line in outcome.out.splitlines())
+    true, predicted = [], []
+    model = Predictor(folder / "model")
+    for meter in ("a", "b"):
+        values = by_hour(data, meter, ["mw", "mvar", "wind", "holiday"])
+        for origin in range(1, len(values) - HORIZON + 1):
+            ahead = values[origin : origin + HORIZON]
+            begun = not np.isnan(values[origin - 1, :2]).all()
+            if begun and not np.isnan(ahead[:, :2]).all() and not np.isnan(ahead[:, 3]).any():
+                true.append(ahead[:, :2])
+                predicted.append(asked(model, values, origin))
+    y, p = np.array(true), np.array(predicted)
+    known = ~np.isnan(y)
+    error = y - p[..., 0]
+    naive = json.loads((folder / "run" / "columns.json").read_text())["fitted"]["naive_error"]
+    pinball = [
+        np.maximum(level * (y - p[..., place]), (level - 1) * (y - p[..., place]))[known].mean()
+        for place, level in enumerate((0.1, 0.5, 0.9), start=1)
+    ]
+    expected = {
+        "mae": np.abs(error[known]).mean(),
+        "rmse": np.sqrt(np.square(error[known]).mean()),
+        "pinball": np.mean(pinball),
+        "coverage": ((p[..., 1] <= y) & (y <= p[..., 3]))[known].mean(),
+        "mase": np.abs(error / naive)[known].mean(),
+        "mae halfway": np.nanmean(np.abs(error[:, 1])),
+        "mae at the end": np.nanmean(np.abs(error[:, 3])),
+    }
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert float(found[name]) == pytest.approx(value, rel=1e-3, abs=1e-3), name
+    assert (np.diff(p[..., 1:], axis=-1) >= 0).all()  # quantiles rise
+
+
+def test_errors_are_held_against_the_season_before_in_the_training_stretch(folder: Path) -> None:
+    run = Run.open(folder / "run")
+    naive = run.task.data(run).test.naive_error
+    names = ["mw", "mvar"]
+    meters = [by_hour(folder / "load.csv", meter, names) for meter in ("a", "b")]
+    known = np.sort(np.concatenate([np.flatnonzero(~np.isnan(m).all(-1)) for m in meters]))
+    end = known[round(0.72 * len(known))]  # the test is a fifth, and a tenth of the rest validation
+    errors = np.concatenate([np.abs(m[SEASON:end] - m[: end - SEASON]) for m in meters])
+    np.testing.assert_allclose(naive, np.nanmean(errors, axis=0), rtol=1e-6)
+
+
+def test_a_forecast_begins_after_the_last_row(
+    recurrent: Command, folder: Path, tmp_path: Path
+) -> None:
+    rows = loads(50, ("a", "b"), seed=2)
+    ahead = [row for row in rows if hour_of(row) >= 46]
+    data = write(
+        tmp_path / "new.csv",
+        rows,
+        lambda _, row: {**row, "mw": "", "mvar": "", "wind": ""} if row in ahead else row,
+    )
+    scored = tmp_path / "scored.csv"
+    outcome = recurrent("predict", folder / "run", f"--input={data}", f"--output={scored}")
+    assert outcome.status == 0, outcome.err
+    with scored.open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert [(row["meter"], row["stamp"]) for row in found] == [
+        (row["meter"], row["stamp"]) for row in ahead
+    ]
+    model = Predictor(folder / "model")
+    for place, meter in enumerate(("a", "b")):
+        values = by_hour(data, meter, ["mw", "mvar", "wind", "holiday"])
+        expected = asked(model, values, 46)
+        for step, row in enumerate(found[HORIZON * place : HORIZON * (place + 1)]):
+            for target, name in enumerate(("mw", "mvar")):
+                told = [float(row[f"mean of {name}"]), float(row[f"quantile 0.1 of {name}"])]
+                assert told == pytest.approx(expected[step, target, :2].tolist(), rel=1e-3)
+    printed = recurrent("predict", folder / "run", data).out.splitlines()
+    assert len(printed) == len(found)
+    for line, row in zip(printed, found, strict=True):
+        meter, stamp, mw, _ = line.split("\t")
+        assert (meter, stamp) == (row["meter"], row["stamp"])
+        assert float(mw.split()[1]) == pytest.approx(float(row["mean of mw"]), rel=1e-3)
+
+
+def test_what_must_be_known_in_advance_is_asked_for(
+    recurrent: Command, folder: Path, tmp_path: Path
+) -> None:
+    data = write(tmp_path / "new.csv", loads(50, ("a", "b")))
+    outcome = recurrent("predict", folder / "run", data)
+    assert outcome.status == 1 and outcome.err.count("\n") == 1
+    said = "new.csv, row 51: holiday must be known in the 4 steps after it, and is in 0: add rows"
+    assert said in outcome.err
+
+
+def settings(data: Path, **more: Any) -> Any:
+    small = {"window": WINDOW, "horizon": HORIZON, "units": 4, "epochs": 1, "target": "mw"}
+    preset = recipes.get("forecast").presets["forecast"]()
+    return config.merge(preset, small, {"data": str(data), "limit": 64, **more})
+
+
+def test_the_test_stretch_changes_neither_weights_nor_scales(tmp_path: Path) -> None:
+    from pipeline import train
+
+    def doubled(_: int, row: Row) -> Row:
+        return {**row, "mw": 1e4} if hour_of(row) >= 160 else row
+
+    weights = []
+    for name, change in {"as it was": None, "changed": doubled}.items():
+        data = write(tmp_path / f"{name}.csv", loads(200), change)
+        run = Run.create(tmp_path / name, settings(data))
+        train.train(run)
+        weights.append(run.model().get_weights())
+        cut = run.task.data(run)
+        assert cut.test.targets.numpy().max() == (1e4 if change else pytest.approx(600, abs=60))
+        assert cut.columns.mean == pytest.approx(500, abs=10)
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_no_target_is_in_two_splits(tmp_path: Path) -> None:
+    data = write(tmp_path / "load.csv", loads(200, ("a", "b")), gaps)
+    run = Run.create(tmp_path / "run", settings(data, series_id="meter", limit=None))
+    cut = run.task.data(run)
+    ends = -np.inf
+    for split in (cut.train, cut.validation, cut.test):
+        series, origins = split.places
+        begins = [cut.whole.series[a].times[b] for a, b in zip(series, origins, strict=True)]
+        last = [
+            cut.whole.series[a].times[b + HORIZON - 1] for a, b in zip(series, origins, strict=True)
+        ]
+        assert min(begins) > ends
+        ends = max(last)
+
+
+def test_from_python_with_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline import train
+
+    monkeypatch.setenv("KERAS_RECURRENT_CACHE", str(tmp_path / "cache"))
+    columns = {name: [row[name] for row in loads(240)] for name in ("stamp", "mw")}
+    run = forecast.train(
+        columns, run=tmp_path / "run", window=WINDOW, horizon=HORIZON, units=4, epochs=1, limit=64
+    )
+    results = train.evaluate(run.run)
+    assert list(results["baselines"]) == [
+        "persistence",
+        "seasonal naive",
+        "linear autoregression",
+        "feed-forward network",
+    ]
+    mw = np.array(columns["mw"])
+    origins = run.run.task.data(run.run).test.places.origins
+    ahead = origins[:, None] + np.arange(HORIZON)
+    for name, expected in (
+        ("persistence", np.abs(mw[ahead] - mw[origins - 1, None])),
+        ("seasonal naive", np.abs(mw[ahead] - mw[ahead - SEASON])),
+    ):
+        assert results["baselines"][name]["mae"] == pytest.approx(expected.mean(), rel=1e-4)
+    (answer,) = run.predict(["1"])
+    assert len(answer.text.splitlines()) == HORIZON
+
+
+def test_a_window_is_explained(recurrent: Command, folder: Path, tmp_path: Path) -> None:
+    page = tmp_path / "explain.html"
+    outcome = recurrent("explain", folder / "run", "1", f"--to={page}")
+    assert outcome.status == 0, outcome.err
+    assert f"mw, {HORIZON} steps ahead" in page.read_text()
+
+
+def test_the_card_says_what_goes_in_and_out(folder: Path) -> None:
+    assert max(each.worst for each in exports.verify(folder / "model").values()) < 1e-2
+    card = (folder / "model" / "README.md").read_text()
+    for said in (
+        "mw, mvar, wind, holiday, in steps of 1 hour, in the units of the data",
+        "1 where a value is known",
+        "mean, quantile 0.1, quantile 0.5, quantile 0.9",
+    ):
+        assert said in card
+
+
+def tenth(**changed: Any) -> Callable[[int, Row], Row]:
+    return lambda number, row: {**row, **changed} if number == 9 else row
+
+
+BROKEN: dict[str, tuple[Callable[[int, Row], Row | None], str]] = {
+    "a time twice": (tenth(stamp=BEGIN.isoformat()), "row 11: stamp is that of load.csv, row 2"),
+    "no time": (tenth(stamp="noon"), "row 11: stamp is 'noon', not a time"),
+    "no number": (tenth(mw="much"), "row 11: mw is 'much', not a number"),
+    "no target at all": (lambda _, row: {**row, "mw": ""}, "no window for the train split"),
+    "few rows": (lambda number, row: row if number < 9 else None, "no window for the"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_file_is_one_line_and_leaves_nothing(
+    recurrent: Command, tmp_path: Path, kind: str
+) -> None:
+    change, said = BROKEN[kind]
+    data = write(tmp_path / "load.csv", loads(100), change)
+    command = ["train", "forecast", f"--data={data}", "--target=mw", "--time=stamp"]
+    outcome = recurrent(*command, f"--run={tmp_path / 'run'}", *SMALL)
+    assert outcome.status == 1 and outcome.err.count("\n") == 1
+    assert "load.csv" in outcome.err and said in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.gpu
+def test_a_forecaster_is_trained_and_exported_on_a_gpu(tmp_path: Path) -> None:
+    data = write(tmp_path / "load.csv", loads(300), gaps)
+    run = forecast.train(
+        data, run=tmp_path / "run", target="mw", window=WINDOW, horizon=HORIZON, epochs=3
+    )
+    assert run.evaluate()["mase"] < 3
+    run.export(tmp_path / "model")
