@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 import exports
 from pipeline import config as configs
-from pipeline import export, files, recipes
+from pipeline import export, files, folds, recipes
 from pipeline import train as training
 from pipeline.data.cache import cache_directory
 from pipeline.errors import PipelineError
@@ -72,12 +72,18 @@ class Learner:
             run: run directory; by default, one in runs/, named after the settings.
             settings: those of the command line, such as `text="body"`.
 
+        Returns:
+            The model; of several folds, that of the last one.
+
         Raises:
             PipelineError: a setting, the data or the directory will not do.
         """
         preset = recipes.get(self.task).presets[self.task]()
         config = configs.merge(preset, {**settings, "data": _named(data)})
-        made = Run.create(Path(run) if run else default_path(config), config)
+        path = Path(run) if run else default_path(config)
+        if folds.are_wanted(config):
+            return Trained(folds.measure(path, config)[-1])
+        made = Run.create(path, config)
         training.train(made)
         return Trained(made)
 

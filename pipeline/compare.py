@@ -100,9 +100,10 @@ def trained(
     )
 
 
-def untrained(name: str, found: Mapping[str, float]) -> Row:
-    """Say what `train.evaluate` found of a baseline."""
-    return Row(name, None, found["seconds"], _figures([found]), [])
+def untrained(name: str, *found: Mapping[str, float]) -> Row:
+    """Say what `train.evaluate` found of a baseline, in one run or several."""
+    seconds = statistics.fmean(each["seconds"] for each in found)
+    return Row(name, None, seconds, _figures(found), [])
 
 
 def table(rows: Sequence[Row], better: Directions) -> Sheet:

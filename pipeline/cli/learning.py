@@ -26,15 +26,33 @@ def _train(
 
     config, _ = chosen(recipe, preset, file, changes, flags)
     quiet.load_tensorflow()
-    from pipeline import tables
+    from pipeline import folds, tables
     from pipeline.run import Run, default_path
 
-    run = Run.create(path or default_path(config), config)
+    path = path or default_path(config)
+    if folds.are_wanted(config):
+        _measure_folds(path, config)
+        return
+    run = Run.create(path, config)
     if run.finished:
         say(f"{run.path} is trained already")
     train_run(run)
     click.echo(f"{run.path}: best epoch {run.best['epoch']}, {tables.line(run.best)}")
     say(f"next: recurrent evaluate {run.path} --baselines")
+
+
+def _measure_folds(path: Path, config: Any) -> None:
+    from rich.console import Console
+
+    from pipeline import folds
+
+    try:
+        runs = folds.measure(path, config)
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"what is done is kept in {path}, and {_GO_ON}")
+        raise
+    Console().print(folds.table(runs).terminal())
+    say(f"written to {path / 'folds.md'} and .json; the latest model is {runs[-1].path}")
 
 
 def _init(

@@ -41,5 +41,8 @@ class ForecastConfig(DataConfig):
         default=1, ge=1, le=100, description="Last stretches of time to test on, a model each."
     )
     fold: int | None = Field(
-        default=None, ge=1, le=100, description="Train for this one of the folds alone, from 1."
+        default=None,
+        ge=1,
+        le=100,
+        description="The one fold to train for, from 1.  [default: each, in runs of their own]",
     )

@@ -265,6 +265,26 @@ def test_from_python_with_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(answer.text.splitlines()) == HORIZON
 
 
+def test_folds_move_the_origin(recurrent: Command, tmp_path: Path) -> None:
+    data, folder = write(tmp_path / "load.csv", loads(240)), tmp_path / "folds"
+    small = [each for each in SMALL if "epochs" not in each]
+    command = ["train", "forecast", f"--data={data}", "--target=mw", f"--run={folder}", *small]
+    outcome = recurrent(*command, "--epochs=1", "--folds=2")
+    assert outcome.status == 0, outcome.err
+    runs = [Run.open(folder / f"fold-{number}") for number in (1, 2)]
+    first, last = (run.task.data(run).test for run in runs)
+    assert first.places.origins.min() == 144 and last.places.origins.min() == 192
+    assert max(first.places.origins) + HORIZON == 192
+    rows = json.loads((folder / "folds.json").read_text())
+    assert [row["name"] for row in rows][:2] == ["gru", "persistence"]
+    found = [run.results["model"]["mae"] for run in runs]
+    assert rows[0]["figures"]["mae"] == found
+    assert (
+        f"{np.mean(found):.4f} ({min(found):.4f} to {max(found):.4f})"
+        in (folder / "folds.md").read_text()
+    )
+
+
 def test_a_window_is_explained(recurrent: Command, folder: Path, tmp_path: Path) -> None:
     page = tmp_path / "explain.html"
     outcome = recurrent("explain", folder / "run", "1", f"--to={page}")
