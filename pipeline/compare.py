@@ -63,7 +63,7 @@ def compare(path: Path, config: Config, cells: Sequence[str], seeds: int) -> She
         for offset in range(seeds)
         for cell in dict.fromkeys(cell.lower() for cell in cells)
     ]
-    task = tasks.get(config.task)
+    task = tasks.get(config.kind)
     for each in wanted:
         task.check(each)
     with files.owned(path):

@@ -94,7 +94,7 @@ class Run(Generic[C]):
     @property
     def task(self) -> Task[C, Any]:
         """What is learnt."""
-        return tasks.get(self.config.task)
+        return tasks.get(self.config.kind)
 
     def rank(self, metrics: Figures) -> float:
         """Say how good an epoch was; the highest rank is the best."""

@@ -90,7 +90,7 @@ def joined(
             this name has other settings, or the database fails, in the block too.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    task = tasks.get(config.task)
+    task = tasks.get(config.kind)
     task.check(config)
     settled = {*given, *task.unused(config)}
     spaces = {

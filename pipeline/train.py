@@ -171,14 +171,20 @@ def _epochs(
     found = list(ranks)
     with training_bar(title, steps=steps, epochs=config.epochs, done=len(found)) as bar:
         while not config.ends_after(found):
-            figures = _epoch(model, data, config, len(found), validation, bar)
+            figures = _epoch(model, task, data, config, len(found), validation, bar)
             found.append(task.monitor(config).rank(figures))
             yield figures
             bar.report(figures)
 
 
 def _epoch(
-    model: keras.Model, data: Data, config: Config, epoch: int, validation: Any, bar: TrainingBar
+    model: keras.Model,
+    task: AnyTask,
+    data: Data,
+    config: Config,
+    epoch: int,
+    validation: Any,
+    bar: TrainingBar,
 ) -> Figures:
     """Go once through the training data; what happens depends on the weights and `epoch` alone.
 
@@ -193,6 +199,7 @@ def _epoch(
         initial_epoch=epoch,
         epochs=epoch + 1,
         callbacks=[bar],
+        class_weight=task.class_weights(config, data),
         shuffle=False,
         verbose=0,
     ).history

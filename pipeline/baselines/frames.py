@@ -33,7 +33,7 @@ def feed_forward(config: ClassifyConfig, data: Encoded, fit: Fit) -> npt.NDArray
 def support_vectors(config: ClassifyConfig, data: Encoded, fit: Fit) -> npt.NDArray[Any]:
     """Support vectors with a radial kernel on mean and standard deviation."""
     pooled = keras.Model(*_pooled(data))
-    machine = make_pipeline(StandardScaler(), SVC(C=10.0, decision_function_shape="ovr"))
+    machine = make_pipeline(StandardScaler(), SVC(C=10.0))
     machine.fit(batches.outputs(pooled, data.train), data.train.targets.numpy())
     found = machine.decision_function(batches.outputs(pooled, data.test))
     if found.ndim == 1:  # of two classes, there is the score of the second alone

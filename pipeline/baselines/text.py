@@ -43,7 +43,9 @@ def tf_idf(config: ClassifyConfig, data: Encoded, fit: Fit) -> npt.NDArray[Any]:
     counts = TfidfVectorizer(
         token_pattern=r"\b\w+\b", ngram_range=(1, 2), min_df=2, sublinear_tf=True
     )
-    pipeline = make_pipeline(counts, LogisticRegression(C=30.0, max_iter=1000))
+    weights = "balanced" if config.class_weights == "balanced" else None
+    regression = LogisticRegression(C=30.0, max_iter=1000, class_weight=weights)
+    pipeline = make_pipeline(counts, regression)
     train, test = data.raw.train, data.raw.test
     with spinner("TF-IDF of words and bigrams"):
         pipeline.fit(train.inputs, data.places(train.targets))

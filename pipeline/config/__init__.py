@@ -58,6 +58,11 @@ class Config(BaseModel):
         default=None, ge=16, description="Keep so many examples of each split."
     )
 
+    @property
+    def kind(self) -> str:
+        """The module in `pipeline.tasks` that learns with these settings."""
+        return self.task
+
     def ends_after(self, ranks: Sequence[float]) -> bool:
         """Say whether training ends after epochs of these ranks, the higher the better."""
         if len(ranks) == self.epochs:

@@ -13,6 +13,13 @@ class ClassifyConfig(InputConfig):
     label: str | None = Field(
         default=None, description="Column of the labels.  [default: inferred]"
     )
+    multilabel: bool = Field(
+        default=False,
+        description="An input has none or several labels: a list, or with semicolons between them.",
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none", description="Whether all examples count alike, or all classes."
+    )
     regression_weight: float = Field(
         default=0.0,
         ge=0,
@@ -23,3 +30,8 @@ class ClassifyConfig(InputConfig):
         default="accuracy",
         description="Validation metric that decides the best epoch.",
     )
+
+    @property
+    def kind(self) -> str:
+        """The module in `pipeline.tasks` that learns with these settings."""
+        return "multilabel" if self.multilabel else self.task

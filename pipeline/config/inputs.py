@@ -30,6 +30,10 @@ class InputConfig(SplitConfig):
     embedding_dim: Annotated[int, Logarithmic(16, 128)] = Field(
         default=64, ge=1, le=8192, description="Numbers that stand for a word."
     )
+    vectors: str | None = Field(
+        default=None,
+        description="File of word embeddings to start from: text of GloVe, word2vec or fastText.",
+    )
     word_dropout: Annotated[float, Linear(0.0, 0.6)] = Field(
         default=0.0, ge=0, lt=1, description="Fraction of whole words to drop."
     )

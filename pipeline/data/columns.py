@@ -18,7 +18,7 @@ from pipeline.data.sound import Recording
 from pipeline.data.table import Parse, Table, Unusable
 from pipeline.errors import PipelineError
 
-Kind = Literal["text", "recording", "vectors", "class", "number", "other"]
+Kind = Literal["text", "recording", "vectors", "class", "classes", "number", "other"]
 
 # Scripts that have no spaces between words: Thai and Lao, Burmese, Khmer, kana, Han.
 _RANGES = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
@@ -95,6 +95,8 @@ def choose(table: Table, input: str | None, targets: Sequence[str], wanted: Kind
     """
     for given in filter(None, (input, *targets)):
         table.column(given)
+    if input in targets:
+        raise PipelineError(f"Column {input!r} cannot be both the input and what is learnt.")
     known = describe(table)
     input = input or _input(table, known, targets)
     found = tuple(targets) or (_target(table, known, wanted, without=input),)
@@ -163,6 +165,18 @@ def to_class(value: Any) -> str:
     return str(value).strip()
 
 
+def to_classes(value: Any) -> tuple[str, ...]:
+    """Take a value for names of classes: a list, or a text with semicolons between them.
+
+    Raises:
+        Unusable: one is no name.
+    """
+    parts = value.split(";") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple | np.ndarray | None):
+        raise Unusable(f"is {value!r}, not labels")
+    return tuple(dict.fromkeys(to_class(part) for part in parts or () if not _is_empty(part)))
+
+
 def to_number(value: Any) -> float:
     """Take a value for a number.
 
@@ -185,6 +199,7 @@ PARSERS: Mapping[Kind, Parse] = {
     "recording": to_recording,
     "vectors": to_vectors,
     "class": to_class,
+    "classes": to_classes,
     "number": to_number,
 }
 

@@ -174,6 +174,24 @@ def choice(labels: Sequence[str]) -> Callable[[Array], Explained]:
     return explain
 
 
+def likeliest(labels: Sequence[str]) -> Callable[[Array], Explained]:
+    """Explain the most probable of `labels`, each of which has a probability of its own."""
+
+    def explain(answers: Array) -> Explained:
+        chosen = int(answers[-1].argmax())
+        order = np.argsort(-answers[-1], kind="stable").tolist()
+        said = [f"{labels[row.argmax()]} {row.max():.3f}" for row in answers]
+
+        def log_odds(outputs: Tensor) -> Tensor:
+            return ops.log(outputs[:, chosen]) - ops.log(1 - outputs[:, chosen])
+
+        curves = {labels[place]: answers[:, place] for place in order}
+        name = f"the log odds of {labels[chosen]}"
+        return Explained(name, log_odds, curves, "probability", said, answer=said[-1])
+
+    return explain
+
+
 def amount(answers: Array) -> Explained:
     """Explain the number that is answered."""
     (numbers,) = answers.T

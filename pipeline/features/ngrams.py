@@ -53,19 +53,32 @@ def bigrams(examples: Examples, buckets: int, classes: int) -> NgramCounts:
 def log_count_ratios(
     ids: Integers, texts: Integers, examples: Examples, size: int, classes: int
 ) -> Floats:
-    """Return log P(id | class) / P(id | other classes) for `size` ids: `NgramCounts` has the shape.
+    """Return log P(id | class) / P(id | not this class) for `size` ids, as `NgramCounts` has them.
 
     Each id counts once a text, and once more on either side (Wang & Manning, 2012, "Baselines
     and bigrams: simple, good sentiment and topic classification"). Of two classes, the ratio is
     that of the second.
     """
     found = np.unique(texts * size + ids)
-    counts = np.zeros((classes, size))
-    np.add.at(counts, (examples.targets.numpy()[found // size], found % size), 1)
-    own = 1 + (counts[1:] if classes == 2 else counts)
-    other = 1 + (counts[:1] if classes == 2 else counts.sum(0) - counts)
+    texts, ids = found // size, found % size
+    inside = membership(examples.targets.numpy(), classes).T
+    counts = np.stack([np.bincount(ids, each[texts], minlength=size) for each in inside])
+    own, other = 1 + counts, 1 + np.bincount(ids, minlength=size) - counts
     own, other = (each / each.sum(axis=1, keepdims=True) for each in (own, other))
     return np.log(own / other).T
+
+
+def membership(targets: Integers, classes: int) -> Floats:
+    """Return which texts are in the class that each ratio speaks for, `[texts, ratios]`.
+
+    Args:
+        targets: the class of each text; or, of several, which it is in, `[texts, classes]`.
+        classes: how many there are.
+    """
+    if targets.ndim > 1:
+        return targets.astype(float)
+    inside: Floats = np.eye(classes)[targets]
+    return inside[:, 1:] if classes == 2 else inside
 
 
 def sum_of_bigrams(tokens: Tensor, counts: NgramCounts, dropout: float) -> Tensor:
@@ -79,21 +92,22 @@ def sum_of_bigrams(tokens: Tensor, counts: NgramCounts, dropout: float) -> Tenso
 
 
 def regression(
-    tokens: Tensor, counts: tuple[NgramCounts, NgramCounts], labels: Integers, *, seed: int
+    tokens: Tensor, counts: tuple[NgramCounts, NgramCounts], inside: Floats, *, seed: int
 ) -> Tensor:
     """Fit a logistic regression on words and bigrams, and return its logits, `[batch, classes]`.
 
-    It counts each n-gram times its log count ratio, over the root of how many there are. Of more
-    than two classes, each has a regression of its own against all others.
+    `inside` is the membership of the training texts. An n-gram counts times its log count ratio,
+    over the root of how many there are. Of more than two classes, each has a regression of its own
+    against all others.
     """
     found, neighbours = counts
     ratios = found.log_count_ratios.shape[1]
     weights: list[list[Floats]] = [[], []]
     intercepts = []
     for place in range(ratios):
-        weighted = [_weighted(each, place, len(labels)) for each in counts]
+        weighted = [_weighted(each, place, len(inside)) for each in counts]
         fitted = LogisticRegression(C=_REGULARITY, solver="liblinear", random_state=seed)
-        fitted.fit(hstack(weighted).tocsr(), labels == place if ratios > 1 else labels)
+        fitted.fit(hstack(weighted).tocsr(), inside[:, place])
         parts = np.split(fitted.coef_[0], [len(found.log_count_ratios)])
         for each, part, kept in zip(counts, parts, weights, strict=True):
             kept.append(part * each.log_count_ratios[:, place])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Self
 
 import keras
@@ -20,7 +21,7 @@ from pipeline.errors import PipelineError
 from pipeline.examples import Examples
 from pipeline.explain.reading import Array, Explained, Reading, after_prefixes
 from pipeline.explain.reading import Text as View
-from pipeline.features import ngrams
+from pipeline.features import ngrams, pretrained
 from pipeline.features.base import Entrance, Feature, Tensor
 from pipeline.features.excerpts import excerpts
 from pipeline.features.ngrams import NgramCounts
@@ -33,17 +34,22 @@ _ANY_LENGTH = 2**31 - 1
 class TextEntrance(Entrance):
     """Embedded words, the mean of them, and weights of bigrams."""
 
-    def __init__(self, config: InputConfig, train: Examples, size: int, classes: int) -> None:
+    def __init__(
+        self, config: InputConfig, train: Examples, vocabulary: Sequence[str], classes: int
+    ) -> None:
         self.config = config
         if not classes:
             train, classes = replace(train, targets=_halves(train.targets)), 2
-        self.labels = train.targets.numpy()
+        self.inside = ngrams.membership(train.targets.numpy(), classes)
         self.counts = (
-            ngrams.words(train, size, classes),
+            ngrams.words(train, len(vocabulary), classes),
             ngrams.bigrams(train, config.bigram_buckets, classes),
         )
         tokens = keras.Input((None,), dtype="int32", name="tokens")
-        words = embedded(tokens, config.embedding_dim, self.counts[0])
+        if config.vectors:
+            words = pretrained.embedded(tokens, Path(config.vectors), vocabulary)
+        else:
+            words = embedded(tokens, config.embedding_dim, self.counts[0])
         words = keras.layers.Dropout(config.word_dropout, noise_shape=(None, None, 1))(words)
         super().__init__(tokens, words, ops.not_equal(tokens, 0))
 
@@ -58,7 +64,7 @@ class TextEntrance(Entrance):
         """Fit a regression on words and bigrams, if it has any weight."""
         if not weight:
             return None
-        return ngrams.regression(self.input, self.counts, self.labels, seed=self.config.seed)
+        return ngrams.regression(self.input, self.counts, self.inside, seed=self.config.seed)
 
 
 class Text(Feature):
@@ -79,7 +85,7 @@ class Text(Feature):
     settings = frozenset(
         {
             *("tokens", "vocabulary_size", "max_length", "embedding_dim", "word_dropout"),
-            *("bigram_buckets", "excerpts"),
+            *("bigram_buckets", "excerpts", "vectors"),
         }
     )
 
@@ -127,7 +133,7 @@ class Text(Feature):
 
     def enter(self, config: InputConfig, train: Examples, classes: int) -> Entrance:
         """Embed the words, and count n-grams where there are classes that they can speak for."""
-        return TextEntrance(config, train, len(self.vocabulary), classes)
+        return TextEntrance(config, train, self.vocabulary, classes)
 
     def fault(self, model: keras.Model) -> str | None:
         """Compare the number of words."""

@@ -84,6 +84,10 @@ class Task(ABC, Generic[C, D]):
         """Say what `predict` is asked about, in a word."""
         return self.subject
 
+    def class_weights(self, config: C, data: D) -> dict[int, float] | None:
+        """Say how much examples of each class count, if not all alike."""
+        return None
+
     def unused(self, config: C) -> frozenset[str]:
         """Name settings that change nothing of what is learnt from the data of `config`."""
         return frozenset()

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import f1_score
+from sklearn.utils.class_weight import compute_class_weight
 
 from pipeline import models
 from pipeline.baselines import frames as of_frames
@@ -93,6 +95,14 @@ class Classify(ManyToOne[ClassifyConfig]):
     def monitor(self, config: ClassifyConfig) -> Monitor:
         """Take what the user chose."""
         return ACCURACY if config.monitor == "accuracy" else LOSS
+
+    def class_weights(self, config: ClassifyConfig, data: Encoded) -> dict[int, float] | None:
+        """Let all classes count alike, if the user wants that."""
+        if config.class_weights == "none":
+            return None
+        targets = data.train.targets.numpy()
+        weights = compute_class_weight("balanced", classes=np.unique(targets), y=targets)
+        return dict(zip(np.unique(targets).tolist(), weights.tolist(), strict=True))
 
     def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
         """Measure accuracy, and the mean of the F1 of all classes."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import config, config_files, recipes, tasks
+from pipeline import config, config_files, recipes
 from pipeline.config.classify import ClassifyConfig
 from pipeline.errors import PipelineError
 
@@ -98,7 +98,7 @@ def test_every_preset_of_a_task_has_its_settings(name: str) -> None:
 
 
 def test_every_setting_says_what_it_is() -> None:
-    for name in tasks.names():
+    for name in recipes.names():
         assert all(field.description for field in recipes.settings(name).model_fields.values())
 
 

@@ -28,7 +28,6 @@ def test_every_module_holds_a_task() -> None:
     for name in tasks.names():
         task = tasks.get(name)
         assert isinstance(task, Task)
-        assert recipes.settings(name).model_fields and recipes.get(name).summary
 
 
 def test_listing_tasks_imports_nothing_that_takes_long() -> None:
