@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import confusion_matrix
 
 _LENGTHS = 8  # groups of examples of like length
 _CONFIDENCES = 10  # groups of answers that the model is as sure of
@@ -109,24 +111,20 @@ def summary(marks: Marks) -> dict[str, Any]:
 
 def _confusion(choices: Choices) -> dict[str, Any]:
     """Count how often each label, a row, was taken for each."""
-    size = len(choices.labels)
-    counts = np.zeros((size, size), int)
-    np.add.at(counts, (choices.targets, choices.probabilities.argmax(-1)), 1)
+    predicted, every = choices.probabilities.argmax(-1), range(len(choices.labels))
+    counts = confusion_matrix(choices.targets, predicted, labels=every)
     return {"labels": list(choices.labels), "counts": counts.tolist()}
 
 
 def _calibration(choices: Choices) -> list[dict[str, Any]]:
     """Hold how sure the model was against how often it was right."""
     sure = choices.probabilities.max(-1)
-    groups = np.minimum((sure * _CONFIDENCES).astype(int), _CONFIDENCES - 1)
-    return [
-        {
-            "answers": int((groups == group).sum()),
-            "confidence": float(sure[groups == group].mean()),
-            "accuracy": float(choices.right[groups == group].mean()),
-        }
-        for group in np.unique(groups)
-    ]
+    accuracy, confidence = calibration_curve(choices.right, sure, n_bins=_CONFIDENCES)
+    edges = np.linspace(0, 1, _CONFIDENCES + 1)
+    counts = np.bincount(np.searchsorted(edges[1:-1], sure))
+    columns = (counts[counts > 0].tolist(), confidence.tolist(), accuracy.tolist())
+    names = ("answers", "confidence", "accuracy")
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _distribution(errors: Array) -> dict[str, Any]:

@@ -152,6 +152,23 @@ def test_a_broken_recording_is_named_and_can_be_left_out(
     assert outcome.status == 0 and "Rows left out: 1" in outcome.err
 
 
-def test_a_folder_without_sounds_says_what_it_needs(recurrent: Command, tmp_path: Path) -> None:
-    outcome = recurrent("train", "classify", f"--data={tmp_path}", f"--run={tmp_path / 'run'}")
-    assert outcome.status == 1 and "It needs a folder for each label, with WAV" in outcome.err
+def test_a_folder_without_sounds_or_with_both_kinds_says_what_it_needs(
+    recurrent: Command, tmp_path: Path
+) -> None:
+    command = ("train", "classify", f"--data={tmp_path}", f"--run={tmp_path / 'run'}")
+    assert "holds neither sound nor texts. It needs a folder for" in recurrent(*command).err
+    sequences.sounds(tmp_path / "sounds", 1)
+    (tmp_path / "sounds" / "low" / "read me.txt").write_text("sounds of low pitch")
+    outcome = recurrent("inspect", tmp_path / "sounds")
+    assert outcome.status == 1 and "sounds holds both sound and texts" in outcome.err
+
+
+def test_a_folder_of_texts_is_read(recurrent: Command, tmp_path: Path) -> None:
+    for number in range(20):
+        for label, said in (("spam", "buy cheap pills"), ("ham", "see you at noon")):
+            file = tmp_path / "mails" / label / f"{number}.txt"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{said}\nmail {number}\n", encoding="utf-8")
+    outcome = recurrent("inspect", tmp_path / "mails")
+    assert outcome.status == 0, outcome.err
+    assert "mails: 40 rows" in outcome.out and "label: ham 20, spam 20" in outcome.out

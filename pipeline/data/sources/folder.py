@@ -1,4 +1,4 @@
-"""Folders with a folder for each label, and sound files in it."""
+"""Folders with a folder for each label, and sound or text files in it."""
 
 import hashlib
 from pathlib import Path
@@ -10,12 +10,14 @@ from pipeline.data.sources.base import Source
 from pipeline.data.table import OnError, Table
 from pipeline.errors import PipelineError
 
+_TEXT = ".txt"
+
 
 class Folder(Source):
-    """Sound files, WAV, FLAC or OGG; the name of the folder that a file is in is its label."""
+    """Files of sound (WAV, FLAC, OGG) or text; the folder that a file is in is its label."""
 
     accepts = "a folder"
-    wants = "It needs a folder for each label, with WAV, FLAC or OGG files inside."
+    wants = "It needs a folder for each label, with WAV, FLAC, OGG or TXT files inside."
 
     def reads(self, data: str) -> bool:
         """Say whether there is such a folder."""
@@ -27,20 +29,22 @@ class Folder(Source):
         paths = sorted(
             path
             for path in folder.glob("*/*")
-            if path.suffix.lower() in sound.SUFFIXES and not path.name.startswith(".")
+            if path.suffix.lower() in (*sound.SUFFIXES, _TEXT) and not path.name.startswith(".")
         )
-        if not paths:
-            raise PipelineError(f"{data} holds no sound files. {self.wants}")
+        texts = [path for path in paths if path.suffix.lower() == _TEXT]
+        if not paths or 0 < len(texts) < len(paths):
+            found = "both sound and texts" if paths else "neither sound nor texts"
+            raise PipelineError(f"{data} holds {found}. {self.wants}")
         version = hashlib.sha256()
         for path in paths:
             files.reject_irregular(path)
             with path.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
             version.update(f"{path.relative_to(folder)} {content}\n".encode())
-        columns: dict[str, list[Any]] = {
-            "recording": paths,
-            "label": [path.parent.name for path in paths],
-        }
+        inputs: dict[str, list[Any]] = (
+            {"text": list(map(files.read, paths))} if texts else {"recording": paths}
+        )
+        columns = {**inputs, "label": [path.parent.name for path in paths]}
         places = [str(path.relative_to(folder.parent)) for path in paths]
         return Table(folder.name, version.hexdigest(), columns, places)
 
