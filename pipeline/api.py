@@ -62,7 +62,12 @@ class Learner:
     task: str
 
     def train(
-        self, data: Any, *, run: str | PathLike[str] | None = None, **settings: Any
+        self,
+        data: Any,
+        *,
+        run: str | PathLike[str] | None = None,
+        tensorboard: bool = False,
+        **settings: Any,
     ) -> Trained:
         """Train a model on `data`, or go on with a run that was stopped.
 
@@ -70,6 +75,7 @@ class Learner:
             data: what `--data` takes; a mapping of columns; a pandas DataFrame; or a
                 `tf.data.Dataset` of mappings. What is in memory is kept in the cache directory.
             run: run directory; by default, one in runs/, named after the settings.
+            tensorboard: whether to write curves for TensorBoard to the run, too.
             settings: those of the command line, such as `text="body"`.
 
         Returns:
@@ -82,9 +88,9 @@ class Learner:
         config = configs.merge(preset, {**settings, "data": _named(data)})
         path = Path(run) if run else default_path(config)
         if folds.are_wanted(config):
-            return Trained(folds.measure(path, config)[-1])
+            return Trained(folds.measure(path, config, tensorboard=tensorboard)[-1])
         made = Run.create(path, config)
-        training.train(made)
+        training.train(made, tensorboard=tensorboard)
         return Trained(made)
 
 

@@ -37,6 +37,11 @@ def be_reproducible(seed: int) -> None:
     tf.config.experimental.enable_op_determinism()
 
 
+def learning_rate(config: Config, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Return the learning rate as a function of the step: half a cosine over all `steps`."""
+    return keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
+
+
 def reseed(model: keras.Model, seed: int, epoch: int) -> None:
     """Set the random states of the layers of `model` by `seed` and `epoch` alone.
 

@@ -18,11 +18,11 @@ def are_wanted(config: Config) -> bool:
     return getattr(config, "folds", 1) > 1 and getattr(config, "fold", None) is None
 
 
-def measure(path: Path, config: Config) -> list[Run[Any]]:
+def measure(path: Path, config: Config, **options: Any) -> list[Run[Any]]:
     """Train a model for each fold of `config`, and measure each beside its baselines.
 
     Each training is a run in `path`. What is done there already is kept. `folds.json` and
-    `folds.md` are written there.
+    `folds.md` are written there. `options` are those of `pipeline.train.train`.
 
     Raises:
         PipelineError: the config names what is not there, `path` holds runs with other settings or
@@ -35,7 +35,7 @@ def measure(path: Path, config: Config) -> list[Run[Any]]:
     with files.owned(path):
         runs = [Run.create(path / name, each) for name, each in wanted.items()]
         for run in runs:
-            for _ in train.epochs(run, run.path.name):
+            for _ in train.epochs(run, run.path.name, **options):
                 pass
             if not run.results:
                 train.evaluate(run)

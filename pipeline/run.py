@@ -35,6 +35,7 @@ class Run(Generic[C]):
     results.json      figures on the test split, beside those of the baselines
     marks.json        how right single answers on the test split are
     report.html       all of it for a reader
+    tensorboard/      curves for TensorBoard, if they were asked for
     exports/          the model for others
 
     Each file is replaced in one step, by the one process that owns the run. An epoch counts once
@@ -294,6 +295,11 @@ class Run(Generic[C]):
     def report(self) -> Path:
         """All that is known of the run, for a reader."""
         return self.path / "report.html"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Where the curves for TensorBoard go."""
+        return self.path / "tensorboard"
 
     @property
     def exports(self) -> Path:

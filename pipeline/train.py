@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from pipeline import batches, compute, environment, report
+from pipeline import batches, compute, environment, events, report
 from pipeline import marks as marking
 from pipeline.config import Config
 from pipeline.data import sources
@@ -23,10 +23,14 @@ from pipeline.tasks.base import Baseline, DataTask, Figures, Task
 AnyTask = Task[Any, Any]
 
 
-def train(run: Run[Any]) -> None:
+def train(run: Run[Any], *, tensorboard: bool = False) -> None:
     """Train the model of `run`, from where the run stands until all its epochs are done; report.
 
     A run that was interrupted ends with the same weights as one that was not.
+
+    Args:
+        run: to train.
+        tensorboard: whether to write the curves for TensorBoard, too.
 
     Raises:
         PipelineError: the config names what is not there, the data cannot be had, the run is
@@ -34,19 +38,23 @@ def train(run: Run[Any]) -> None:
         Diverged: the loss is no finite number any more.
     """
     done = run.finished and run.report.exists()
-    for _ in epochs(run):
+    for _ in epochs(run, tensorboard=tensorboard):
         pass
     if not done:
         report.write(run)
 
 
-def epochs(run: Run[Any], title: str = "training") -> Generator[Figures]:
+def epochs(
+    run: Run[Any], title: str = "training", *, tensorboard: bool = False
+) -> Generator[Figures]:
     """Train as `train` does, and give the figures of each epoch once it is kept.
 
     `title` stands beside the progress bar.
     """
     task, config = run.task, run.config
     with run.owned():
+        if tensorboard:
+            events.write(run)
         if run.finished:
             return
         data = task.data(run)
@@ -60,6 +68,8 @@ def epochs(run: Run[Any], title: str = "training") -> Generator[Figures]:
         ranks = [run.rank(figures) for figures in run.metrics[:done]]
         for figures in _epochs(model, task, data, config, title, ranks):
             run.commit(model, figures)
+            if tensorboard:
+                events.write(run)
             yield figures
 
 
@@ -142,7 +152,7 @@ def fit(task: AnyTask, data: Data, model: keras.Model, config: Config) -> keras.
 def _compile(model: keras.Model, task: AnyTask, config: Config, data: Data) -> None:
     """AdamW, its learning rate going down along half a cosine over exactly the steps to come."""
     steps = batches.steps(data.train, config.batch_size) * config.epochs
-    rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
+    rate = compute.learning_rate(config, steps)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
     model.compile(optimizer=optimizer, loss=task.loss(config, data), metrics=task.metrics(config))
 

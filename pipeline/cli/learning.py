@@ -20,6 +20,7 @@ def _train(
     preset: str,
     file: Path | None,
     changes: Sequence[str],
+    tensorboard: bool,
     **flags: Any,
 ) -> None:
     from pipeline import quiet
@@ -31,23 +32,23 @@ def _train(
 
     path = path or default_path(config)
     if folds.are_wanted(config):
-        _measure_folds(path, config)
+        _measure_folds(path, config, tensorboard=tensorboard)
         return
     run = Run.create(path, config)
     if run.finished:
         say(f"{run.path} is trained already")
-    train_run(run)
+    train_run(run, tensorboard=tensorboard)
     click.echo(f"{run.path}: best epoch {run.best['epoch']}, {tables.line(run.best)}")
     say(f"next: recurrent evaluate {run.path} --baselines")
 
 
-def _measure_folds(path: Path, config: Any) -> None:
+def _measure_folds(path: Path, config: Any, **options: Any) -> None:
     from rich.console import Console
 
     from pipeline import folds
 
     try:
-        runs = folds.measure(path, config)
+        runs = folds.measure(path, config, **options)
     except KeyboardInterrupt as stop:
         stop.add_note(f"what is done is kept in {path}, and {_GO_ON}")
         raise
@@ -64,12 +65,12 @@ def _init(
     click.echo(config_files.to_yaml(config), nl=False)
 
 
-def train_run(run: Any) -> None:
-    """Train `run`, and say how to go on if the user interrupts."""
+def train_run(run: Any, **options: Any) -> None:
+    """Train `run` as `pipeline.train.train` does; say how to go on if the user interrupts."""
     from pipeline.train import train
 
     try:
-        train(run)
+        train(run, **options)
     except KeyboardInterrupt as stop:
         kept = f"{len(run.metrics)} of {run.config.epochs} epochs are kept in {run.path}"
         stop.add_note(f"{kept}, and {_GO_ON}")
@@ -143,7 +144,12 @@ VERBS = (
     OfTask(
         "train",
         does=_train,
-        options=[_folder("Run directory.  [default: one in runs/, named after the settings]")],
+        options=[
+            _folder("Run directory.  [default: one in runs/, named after the settings]"),
+            click.Option(
+                ["--tensorboard"], is_flag=True, help="Write curves for TensorBoard, too."
+            ),
+        ],
         about="Learn {}.\n\nA setting given here beats one in the file, and that one beats the "
         "preset. The same command goes on with a run that was stopped.",
         help="Train a model, or go on with a run that was stopped.\n\n"

@@ -156,7 +156,8 @@ def asked(command: str) -> Any:
     assert isinstance(group, settings.OfTask)
     made = group.get_command(click.Context(group), task)
     given = made.make_context(task, options).params
-    given.pop("path")
+    for name in ("path", "tensorboard", "checkpoint_minutes"):
+        given.pop(name, None)
     preset, file, changes = (given.pop(name) for name in ("preset", "file", "changes"))
     chosen, _ = settings.chosen(recipes.get(task), preset, file, changes, given)
     return chosen
