@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -67,6 +68,7 @@ class Learner:
         *,
         run: str | PathLike[str] | None = None,
         tensorboard: bool = False,
+        checkpoint_minutes: float = math.inf,
         **settings: Any,
     ) -> Trained:
         """Train a model on `data`, or go on with a run that was stopped.
@@ -76,6 +78,7 @@ class Learner:
                 `tf.data.Dataset` of mappings. What is in memory is kept in the cache directory.
             run: run directory; by default, one in runs/, named after the settings.
             tensorboard: whether to write curves for TensorBoard to the run, too.
+            checkpoint_minutes: between two checkpoints inside an epoch; by default, there are none.
             settings: those of the command line, such as `text="body"`.
 
         Returns:
@@ -87,10 +90,14 @@ class Learner:
         preset = recipes.get(self.task).presets[self.task]()
         config = configs.merge(preset, {**settings, "data": _named(data)})
         path = Path(run) if run else default_path(config)
+        options: dict[str, Any] = {
+            "tensorboard": tensorboard,
+            "checkpoint_minutes": checkpoint_minutes,
+        }
         if folds.are_wanted(config):
-            return Trained(folds.measure(path, config, tensorboard=tensorboard)[-1])
+            return Trained(folds.measure(path, config, **options)[-1])
         made = Run.create(path, config)
-        training.train(made, tensorboard=tensorboard)
+        training.train(made, **options)
         return Trained(made)
 
 

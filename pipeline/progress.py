@@ -25,6 +25,10 @@ class TrainingBar(keras.callbacks.Callback):
         self.bar = progress.add_task(title, total=steps * epochs, completed=steps * done, loss="")
         self.looked = 0.0
 
+    def skip(self, steps: int) -> None:
+        """Move by steps that were done before an interruption."""
+        self.progress.advance(self.bar, steps)
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Show which epoch it is."""
         title = f"{self.title} {epoch + 1}/{self.epochs}"

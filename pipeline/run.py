@@ -29,7 +29,8 @@ class Run(Generic[C]):
     columns.json      for a task that reads tables: their columns, and the classes
     vocabulary.txt    for a task that reads words: line k is the word with id k
     metrics.jsonl     the figures of each epoch
-    checkpoints/      the model and its optimizer after the last epoch: training goes on from here
+    checkpoints/      the model and its optimizer after the last epoch: training goes on from here;
+                      and all that training depends on inside an epoch, if it was asked for
     model.keras       the model after its best epoch
     environment.json  what it was trained with
     results.json      figures on the test split, beside those of the baselines
@@ -116,13 +117,13 @@ class Run(Generic[C]):
             yield
 
     def _clean_checkpoints(self) -> None:
-        """Remove all checkpoints but that of the last epoch that counts, if it is there."""
+        """Keep the checkpoints of the last epoch that counts and inside the next, no others."""
         ownership.clean(self._checkpoints)
         epoch = len(self.metrics)
-        last = self._checkpoint(epoch)
+        last, inside = self._checkpoint(epoch), self.inside(epoch + 1)
         if last.exists() or epoch == 0:
-            for checkpoint in self._checkpoints.glob("*.keras"):
-                if checkpoint != last:
+            for checkpoint in self._checkpoints.glob("epoch-*"):
+                if checkpoint not in (last, inside):
                     with suppress(OSError):  # a run that cannot be written can still be exported
                         checkpoint.unlink()
 
@@ -263,7 +264,8 @@ class Run(Generic[C]):
         models.save(model, self._checkpoint(epoch), self.config, with_optimizer=True)
         lines = "".join(json.dumps(line) + "\n" for line in history)
         files.write(self.path / "metrics.jsonl", lines)
-        self._checkpoint(epoch - 1).unlink(missing_ok=True)
+        for done in (self._checkpoint(epoch - 1), self.inside(epoch)):
+            done.unlink(missing_ok=True)
 
     def restore(self) -> tuple[keras.Model | None, int]:
         """Return the model after the last epoch that counts, and the number of that epoch.
@@ -305,6 +307,10 @@ class Run(Generic[C]):
     def exports(self) -> Path:
         """Where the artifact directory goes."""
         return self.path / "exports"
+
+    def inside(self, epoch: int) -> Path:
+        """Where the checkpoint inside an epoch is; the first one has the number 1."""
+        return self._checkpoints / f"epoch-{epoch:04d}-inside.npz"
 
     @property
     def _checkpoints(self) -> Path:

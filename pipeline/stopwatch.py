@@ -9,13 +9,16 @@ import tensorflow as tf
 class Stopwatch:
     """Measures how long whoever takes batches from a data set waits for them.
 
+    Args:
+        seconds: waited for before.
+
     Attributes:
         seconds: waited for so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 0.0) -> None:
         with tf.device("CPU:0"):
-            self._seconds = tf.Variable(0.0, dtype="float64", trainable=False)
+            self._seconds = tf.Variable(seconds, dtype="float64", trainable=False)
 
     @property
     def seconds(self) -> float:

@@ -3,13 +3,15 @@
 import functools
 import math
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 
 from pipeline import batches, compute, environment, events, report
 from pipeline import marks as marking
+from pipeline.checkpoints import Checkpoints
 from pipeline.config import Config
 from pipeline.data import sources
 from pipeline.data.waiting import spinner
@@ -17,13 +19,14 @@ from pipeline.errors import Diverged, PipelineError
 from pipeline.examples import Data
 from pipeline.progress import TrainingBar, training_bar
 from pipeline.run import Run
-from pipeline.stopwatch import Stopwatch
 from pipeline.tasks.base import Baseline, DataTask, Figures, Task
 
 AnyTask = Task[Any, Any]
 
 
-def train(run: Run[Any], *, tensorboard: bool = False) -> None:
+def train(
+    run: Run[Any], *, tensorboard: bool = False, checkpoint_minutes: float = math.inf
+) -> None:
     """Train the model of `run`, from where the run stands until all its epochs are done; report.
 
     A run that was interrupted ends with the same weights as one that was not.
@@ -31,6 +34,7 @@ def train(run: Run[Any], *, tensorboard: bool = False) -> None:
     Args:
         run: to train.
         tensorboard: whether to write the curves for TensorBoard, too.
+        checkpoint_minutes: between two checkpoints inside an epoch; by default, there are none.
 
     Raises:
         PipelineError: the config names what is not there, the data cannot be had, the run is
@@ -38,14 +42,18 @@ def train(run: Run[Any], *, tensorboard: bool = False) -> None:
         Diverged: the loss is no finite number any more.
     """
     done = run.finished and run.report.exists()
-    for _ in epochs(run, tensorboard=tensorboard):
+    for _ in epochs(run, tensorboard=tensorboard, checkpoint_minutes=checkpoint_minutes):
         pass
     if not done:
         report.write(run)
 
 
 def epochs(
-    run: Run[Any], title: str = "training", *, tensorboard: bool = False
+    run: Run[Any],
+    title: str = "training",
+    *,
+    tensorboard: bool = False,
+    checkpoint_minutes: float = math.inf,
 ) -> Generator[Figures]:
     """Train as `train` does, and give the figures of each epoch once it is kept.
 
@@ -66,7 +74,8 @@ def epochs(
                 _compile(model, task, config, data)
         run.keep_environment(environment.describe())
         ranks = [run.rank(figures) for figures in run.metrics[:done]]
-        for figures in _epochs(model, task, data, config, title, ranks):
+        inside = (run.inside, checkpoint_minutes)
+        for figures in _epochs(model, task, data, config, title, ranks, *inside):
             run.commit(model, figures)
             if tensorboard:
                 events.write(run)
@@ -164,10 +173,13 @@ def _epochs(
     config: Config,
     title: str,
     ranks: Sequence[float] = (),
+    inside: Callable[[int], Path | None] = lambda epoch: None,
+    checkpoint_minutes: float = math.inf,
 ) -> Iterator[Figures]:
     """Train `model` epoch by epoch, and give the figures after each.
 
-    `ranks` are those of the epochs that are done.
+    `ranks` are those of the epochs that are done, `inside` names the file of the checkpoints inside
+    an epoch.
     """
     replicas = model.distribute_strategy.num_replicas_in_sync
     if replicas > 1 and (config.batch_size % replicas or len(data.train) < config.batch_size):
@@ -181,7 +193,8 @@ def _epochs(
     found = list(ranks)
     with training_bar(title, steps=steps, epochs=config.epochs, done=len(found)) as bar:
         while not config.ends_after(found):
-            figures = _epoch(model, task, data, config, len(found), validation, bar)
+            checkpoints = Checkpoints(steps, inside(len(found) + 1), checkpoint_minutes)
+            figures = _epoch(model, task, data, config, len(found), validation, bar, checkpoints)
             found.append(task.monitor(config).rank(figures))
             yield figures
             bar.report(figures)
@@ -195,6 +208,7 @@ def _epoch(
     epoch: int,
     validation: Any,
     bar: TrainingBar,
+    checkpoints: Checkpoints,
 ) -> Figures:
     """Go once through the training data; what happens depends on the weights and `epoch` alone.
 
@@ -202,13 +216,16 @@ def _epoch(
     """
     compute.reseed(model, config.seed, epoch)
     plan = batches.shuffled(data.train.lengths, config.batch_size, seed=config.seed, epoch=epoch)
-    started, stopwatch = time.perf_counter(), Stopwatch()
+    if checkpoints.start.step:
+        bar.skip(checkpoints.start.step)
+        model.evaluate(validation.take(1), verbose=0)  # Keras builds the metrics on the way
+    rest = batches.dataset(data.train, plan[checkpoints.start.step :])
     history = model.fit(
-        stopwatch.watched(batches.dataset(data.train, plan)),
+        checkpoints.stopwatch.watched(rest),
         validation_data=validation,
         initial_epoch=epoch,
         epochs=epoch + 1,
-        callbacks=[bar],
+        callbacks=[bar, checkpoints],
         class_weight=task.class_weights(config, data),
         shuffle=False,
         verbose=0,
@@ -219,8 +236,8 @@ def _epoch(
             f"training diverged in epoch {epoch + 1}: {measured}; "
             f"a learning rate below {config.learning_rate} may help"
         )
-    seconds = time.perf_counter() - started
-    waited = round(stopwatch.seconds / seconds, 4)
+    seconds = checkpoints.seconds
+    waited = round(checkpoints.stopwatch.seconds / seconds, 4)
     return {"epoch": epoch + 1, **measured, "seconds": _seconds(seconds), "waited": waited}
 
 

@@ -21,6 +21,7 @@ def _train(
     file: Path | None,
     changes: Sequence[str],
     tensorboard: bool,
+    checkpoint_minutes: float | None,
     **flags: Any,
 ) -> None:
     from pipeline import quiet
@@ -30,14 +31,16 @@ def _train(
     from pipeline import folds, tables
     from pipeline.run import Run, default_path
 
+    minutes = math.inf if checkpoint_minutes is None else checkpoint_minutes
+    options = {"tensorboard": tensorboard, "checkpoint_minutes": minutes}
     path = path or default_path(config)
     if folds.are_wanted(config):
-        _measure_folds(path, config, tensorboard=tensorboard)
+        _measure_folds(path, config, **options)
         return
     run = Run.create(path, config)
     if run.finished:
         say(f"{run.path} is trained already")
-    train_run(run, tensorboard=tensorboard)
+    train_run(run, **options)
     click.echo(f"{run.path}: best epoch {run.best['epoch']}, {tables.line(run.best)}")
     say(f"next: recurrent evaluate {run.path} --baselines")
 
@@ -72,7 +75,9 @@ def train_run(run: Any, **options: Any) -> None:
     try:
         train(run, **options)
     except KeyboardInterrupt as stop:
-        kept = f"{len(run.metrics)} of {run.config.epochs} epochs are kept in {run.path}"
+        done = len(run.metrics)
+        inside = " and a part of the next" if run.inside(done + 1).exists() else ""
+        kept = f"{done} of {run.config.epochs} epochs{inside} are kept in {run.path}"
         stop.add_note(f"{kept}, and {_GO_ON}")
         raise
 
@@ -148,6 +153,11 @@ VERBS = (
             _folder("Run directory.  [default: one in runs/, named after the settings]"),
             click.Option(
                 ["--tensorboard"], is_flag=True, help="Write curves for TensorBoard, too."
+            ),
+            click.Option(
+                ["--checkpoint-minutes"],
+                type=FiniteRange(min=0, min_open=True),
+                help="Write a checkpoint inside an epoch every so many minutes.  [default: none]",
             ),
         ],
         about="Learn {}.\n\nA setting given here beats one in the file, and that one beats the "
