@@ -1,6 +1,7 @@
 """Train recurrent networks on anybody's sequences, test them, use them and export them.
 
 `from pipeline import classify` gives a kind of problem with its `train`; it imports TensorFlow.
+`@pipeline.task(name, summary, config)` makes a class of yours a task.
 """
 
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.api import Learner
+    from pipeline.user_code import task as task
 
     classify: Learner
     forecast: Learner
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "task":
+        from pipeline.user_code import task
+
+        return task
     recipe = Path(__file__).with_name("recipes") / f"{name}.py"
     if name == "base" or not recipe.is_file():
         raise AttributeError(f"module 'pipeline' has no attribute {name!r}")

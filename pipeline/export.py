@@ -9,6 +9,7 @@ import keras
 import exports
 from exports import parity
 from exports.onnx_small import Judge
+from pipeline import config as configs
 from pipeline import recipes, report
 from pipeline.data.waiting import spinner
 from pipeline.errors import PipelineError
@@ -133,7 +134,7 @@ def _judge(run: Run[Any], model: keras.Model) -> Judge:
 def _card(run: Run[Any]) -> dict[str, str]:
     """What the model card says beside what the exporter measures."""
     summary = recipes.get(recipes.of(run.config)).summary
-    card = {"task": summary, "data set": run.config.data}
+    card = {"task": summary, "data set": configs.data(run.config)}
     if run.results:
         for name, figures in {"test": run.results["model"], **run.results["baselines"]}.items():
             scores = (f"{key} {value:.4f}" for key, value in figures.items() if key != "seconds")

@@ -6,6 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from exports.directions import direction
+from pipeline import config as configs
 from pipeline import exported, files, pictures, recipes, tables
 from pipeline.cli import settings
 from pipeline.pages import figures, page
@@ -38,7 +39,8 @@ def write(run: Run[Any]) -> None:
 def _introduction(run: Run[Any]) -> str:
     config, summary = run.config, recipes.get(recipes.of(run.config)).summary
     return (
-        f"{summary[0].upper()}{summary[1:]}. Learnt from {config.data}, with {config.cell} of "
+        f"{summary[0].upper()}{summary[1:]}. "
+        f"Learnt from {configs.data(config)}, with {config.cell} of "
         f"{config.units} units, for {len(run.metrics)} of {config.epochs} epochs."
     )
 
@@ -216,7 +218,7 @@ def _exports(run: Run[Any]) -> Iterator[Markup]:
 
 def _origin(run: Run[Any]) -> Iterator[Markup]:
     yield page.paragraph("This command trains the same model:")
-    yield page.code(settings.command(run.config, run.path))
+    yield page.code(settings.command(run.config, run.path, run.code))
     unknown = {"environment": "not recorded: the run is older than its report"}
     yield page.terms(run.environment or unknown)
     rows = [[name.replace("_", " "), value] for name, value in run.config]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from exports import ownership
 from pipeline import config as configs
-from pipeline import files, recipes, schema, tasks
+from pipeline import files, recipes, schema, tasks, user_code
 from pipeline.config import C, Config
 from pipeline.errors import PipelineError
 from pipeline.tasks.base import Figures, Task
@@ -26,6 +27,7 @@ class Run(Generic[C]):
     """One training run in a directory.
 
     config.json       every setting
+    code/             the files with the user's own cell and task, if they are not ours
     columns.json      for a task that reads tables: their columns, and the classes
     vocabulary.txt    for a task that reads words: line k is the word with id k
     metrics.jsonl     the figures of each epoch
@@ -52,8 +54,8 @@ class Run(Generic[C]):
         """Make the directory, or go on with a run of the same config that is there.
 
         Raises:
-            PipelineError: it holds something else, or a run of another config, or the config
-                names what is not there.
+            PipelineError: it holds something else, or a run of another config or other code, or
+                the config names what is not there.
         """
         run = cls(path, config)
         if not path.is_dir() and (path.exists() or path.is_symlink()):
@@ -64,6 +66,7 @@ class Run(Generic[C]):
                 if not files.contents(path):
                     files.write(path / "config.json", configs.to_json(config))
         run._compare(cls.open(path).config)
+        run._keep_code()
         return run
 
     @classmethod
@@ -71,13 +74,19 @@ class Run(Generic[C]):
         """Read the run at `path`.
 
         Raises:
-            PipelineError: there is none, or its config is damaged.
+            PipelineError: there is none, its config is damaged, or it needs code of the user that
+                is not loaded.
         """
         if not path.is_dir():
             raise PipelineError(f"there is no run {path}")
         file = path / "config.json"
         if not file.is_file():
             raise PipelineError(f"{path} is not a run directory: it has no config.json")
+        if unknown := [code for code in _code(path) if code.stem not in sys.modules]:
+            raise PipelineError(
+                f"{path} needs the code in {unknown[0]}. Code can do anything: read it, and if you "
+                f"trust it, add --code {unknown[0]}"
+            )
         settings = configs.current(files.read_json(file, dict[str, Any]))
         try:
             return Run(path, configs.parse(recipes.settings(str(settings.get("task"))), settings))
@@ -92,6 +101,27 @@ class Run(Generic[C]):
             raise PipelineError(
                 f"{self.path} is a run with {differences}; name another directory for this one"
             )
+
+    def _keep_code(self) -> None:
+        """Keep the code of the user that the run needs; it must be that with which it began."""
+        from pipeline import models
+
+        classes = type(self.task), models.layer(self.config.cell)
+        for name, source in user_code.written(*classes).items():
+            file = self.path / "code" / name
+            if not file.exists():
+                with files.owned(self.path):
+                    files.write(file, source)
+            elif files.read(file) != source:
+                raise PipelineError(
+                    f"{self.path} is a run with another {name}: name another directory for this "
+                    f"one, or go on with that code by --code {file}"
+                )
+
+    @property
+    def code(self) -> list[Path]:
+        """The files with code of the user that the run needs."""
+        return _code(self.path)
 
     @property
     def task(self) -> Task[C, Any]:
@@ -324,6 +354,10 @@ def default_path(config: Config) -> Path:
     """Name the directory for a run of `config`; the same config has the same one."""
     digest = configs.digest(configs.to_json(config))
     return Path("runs") / f"{recipes.of(config)}-{config.cell}-{config.units}-{digest}"
+
+
+def _code(path: Path) -> list[Path]:
+    return sorted((path / "code").glob("*.py"))
 
 
 def _reject_faulty(file: Path, fault: Any) -> None:

@@ -23,7 +23,10 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     str(path.relative_to(ROOT)) for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
 )
-ELSEWHERE = "docs/deploy.md"  # tests/clients runs it, together with its JavaScript
+ELSEWHERE = {
+    "docs/deploy.md",  # tests/clients runs it, together with its JavaScript
+    "docs/training.md",  # tests/pipeline/test_user_code.py runs it, together with its commands
+}
 
 
 def code(page: str, language: str) -> list[str]:
@@ -44,7 +47,7 @@ def run(page: str) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if code(page, "python") and page != ELSEWHERE]
+    "page", [page for page in PAGES if code(page, "python") and page not in ELSEWHERE]
 )
 def test_the_python_of_a_page_runs(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -54,11 +57,14 @@ def test_the_python_of_a_page_runs(
 
 
 def commands() -> Iterator[tuple[str, str]]:
-    """Yield each line of a page that begins with our command, and the page."""
+    """Yield each line of a page that begins with our command, and the page.
+
+    Those with code of the user need it: tests/pipeline/test_user_code.py runs them.
+    """
     for page in PAGES:
         for block in [*code(page, "console"), *code(page, "sh")]:
             for line in block.splitlines():
-                if line.removeprefix("$ ").startswith("recurrent "):
+                if line.removeprefix("$ ").startswith("recurrent ") and "--code" not in line:
                     yield page, line.removeprefix("$ ")
 
 

@@ -1,6 +1,7 @@
 """The `recurrent` command. It parses; what takes long to import is imported inside the verbs."""
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -11,10 +12,26 @@ from pipeline.cli.program import Command, guarded
 __all__ = ["command", "guarded", "main", "train_run"]
 
 
+def _load(context: click.Context, parameter: click.Parameter, file: Path | None) -> None:
+    if file:
+        from pipeline import user_code
+
+        user_code.load(file)
+
+
 @click.group(
     cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(package_name="keras-recurrent", message="%(package)s %(version)s")
+@click.option(
+    "--code",
+    type=click.Path(path_type=Path),
+    callback=_load,
+    is_eager=True,
+    expose_value=False,
+    metavar="FILE.py",
+    help="Run your own code first: cells and tasks. It may stand behind the verb, too.",
+)
 def command() -> None:
     """Train recurrent networks, test them, use them and export them.
 

@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import takewhile
 from types import FrameType
 from typing import Any
 
@@ -31,7 +32,14 @@ class Terminated(KeyboardInterrupt):
 
 
 class Command(click.Group):
-    """A command whose verbs can be stopped: click would take an interrupt for its own."""
+    """A command whose verbs can be stopped: click would take an interrupt for its own.
+
+    It has the option `--code`, wherever that stands: the words around it may need what it defines.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read `--code` before the verb."""
+        return super().parse_args(ctx, _code_first(args))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb."""
@@ -63,6 +71,16 @@ def guarded(program: Callable[[], Any]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
+
+
+def _code_first(args: Sequence[str]) -> list[str]:
+    """Put `--code FILE` before the other words."""
+    options = list(takewhile("--".__ne__, args))
+    for place, word in enumerate(options):
+        if word.partition("=")[0] == "--code":
+            end = place + (1 if "=" in word else 2)
+            return [*args[place:end], *args[:place], *args[end:]]
+    return list(args)
 
 
 def _stopped(stop: BaseException) -> int:

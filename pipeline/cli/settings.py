@@ -86,7 +86,7 @@ def chosen(
     return config.merge(recipe.presets[preset](), in_file, given), given
 
 
-def command(config: Any, path: Path) -> str:
+def command(config: Any, path: Path, code: Sequence[Path] = ()) -> str:
     """Return the command that trains the run of `config` at `path`, by its nearest preset."""
     from pipeline import recipes
 
@@ -100,6 +100,7 @@ def command(config: Any, path: Path) -> str:
     options = [f"--preset={preset}", *starmap(_given, changed.items())]
     if None in changed.values():  # which no option can say
         options = [f"--config={path / 'config.json'}"]
+    options += [f"--code={file}" for file in code]
     return shlex.join(["recurrent", "train", name, *options, f"--run={path}"])
 
 

@@ -171,6 +171,11 @@ def to_json(config: Config) -> str:
     return config.model_dump_json(indent=2) + "\n"
 
 
+def data(config: Config) -> str:
+    """Name what `config` learns from; a task of the user may have no setting for it."""
+    return getattr(config, "data", config.task)
+
+
 def digest(text: str) -> str:
     """Shorten `text`, such as settings, to a few letters for a name."""
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:6]

@@ -12,10 +12,13 @@ from pipeline.config import Config
 from pipeline.errors import PipelineError
 from pipeline.recipes.base import Recipe
 
+OWN: dict[str, Recipe] = {}  # those of the user: `pipeline.user_code`
+
 
 def names() -> list[str]:
     """Name every recipe; that of a task is called like it."""
-    return sorted(each.name for each in pkgutil.iter_modules(__path__) if each.name != "base")
+    ours = (each.name for each in pkgutil.iter_modules(__path__) if each.name != "base")
+    return sorted([*ours, *OWN])
 
 
 def get(name: str) -> Recipe:
@@ -24,6 +27,8 @@ def get(name: str) -> Recipe:
     Raises:
         PipelineError: there is none.
     """
+    if name in OWN:
+        return OWN[name]
     known = names()
     if name in known:
         recipe: Recipe = importlib.import_module(f"{__name__}.{name}").recipe

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from pipeline.tasks.base import Task
 
 
+OWN: dict[str, Task[Any, Any]] = {}  # those of the user: `pipeline.user_code`
 _SHARED = ("base", "many_to_one")  # modules that are no tasks
 
 
 def names() -> list[str]:
     """Name every task."""
-    return sorted(each.name for each in pkgutil.iter_modules(__path__) if each.name not in _SHARED)
+    ours = (each.name for each in pkgutil.iter_modules(__path__) if each.name not in _SHARED)
+    return sorted([*ours, *OWN])
 
 
 def get(name: str) -> Task[Any, Any]:
@@ -31,6 +33,8 @@ def get(name: str) -> Task[Any, Any]:
     Raises:
         PipelineError: there is none.
     """
+    if name in OWN:
+        return OWN[name]
     known = names()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)

@@ -60,6 +60,8 @@ ACCURACY = Monitor("validation_accuracy", "max")
 class Task(ABC, Generic[C, D]):
     """One thing to learn. A module in `pipeline.tasks` holds an instance called `task`.
 
+    A class of the user is one by the decorator `pipeline.task`.
+
     Attributes:
         subject: what `predict` is asked about, in a word.
         accepts: what the user may type as a subject, in one line.
@@ -133,13 +135,13 @@ class Task(ABC, Generic[C, D]):
         """
         return None
 
-    @abstractmethod
     def baselines(self, run: Run[C]) -> Mapping[str, Baseline]:
-        """What the model of `run` must beat, by name.
+        """What the model of `run` must beat, by name: here, nothing.
 
         A baseline is a function of config, data and `fit`, which trains a Keras model just as the
         task's own is trained. It returns answers about the test examples, for `score`.
         """
+        return {}
 
     @abstractmethod
     def predict(self, run: Run[C], subjects: Sequence[str]) -> list[Answer]:
@@ -149,17 +151,17 @@ class Task(ABC, Generic[C, D]):
             PipelineError: the run has no model, or one of `subjects` cannot be understood.
         """
 
-    @abstractmethod
     def reading(self, run: Run[C], model: keras.Model, subject: str) -> Reading:
         """Say how `model`, that of `run`, reads `subject` step by step, for `recurrent explain`.
 
         Raises:
-            PipelineError: `subject` cannot be understood.
+            PipelineError: `subject` cannot be understood, or, as here, the task explains nothing.
         """
+        raise PipelineError(f"{run.config.task} cannot be explained: it has no method `reading`.")
 
-    @abstractmethod
     def artifact(self, run: Run[C]) -> Mapping[str, Any]:
-        """Return what `exports.export` is to put beside the model, as its keyword arguments."""
+        """Return the keyword arguments of `exports.export` beside the model: here, none."""
+        return {}
 
 
 class SampleTask(Task[S, D]):
