@@ -8,17 +8,17 @@ from typing import Any
 
 from pipeline import compare, files, train
 from pipeline.compare import Row
-from pipeline.config import Config
+from pipeline.config import Config, DataConfig
 from pipeline.run import Run
 from pipeline.tables import Sheet
 
 
 def are_wanted(config: Config) -> bool:
     """Say whether `config` asks for several models."""
-    return getattr(config, "folds", 1) > 1 and getattr(config, "fold", None) is None
+    return isinstance(config, DataConfig) and config.folds > 1 and config.fold is None
 
 
-def measure(path: Path, config: Config, **options: Any) -> list[Run[Any]]:
+def measure(path: Path, config: DataConfig, **options: Any) -> list[Run[Any]]:
     """Train a model for each fold of `config`, and measure each beside its baselines.
 
     Each training is a run in `path`. What is done there already is kept. `folds.json` and
@@ -29,7 +29,7 @@ def measure(path: Path, config: Config, **options: Any) -> list[Run[Any]]:
             is in use by another process, or the data cannot be had.
         Diverged: a loss is no finite number any more.
     """
-    numbers = range(1, 1 + getattr(config, "folds", 1))
+    numbers = range(1, 1 + config.folds)
     wanted = {f"fold-{each}": config.model_copy(update={"fold": each}) for each in numbers}
     Run(path, config).task.check(config)
     with files.owned(path):

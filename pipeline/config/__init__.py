@@ -87,6 +87,18 @@ class DataConfig(Config):
 
     recipe: str | None = Field(default=None, description="Recipe that the settings are from.")
     data: str = Field(default="", description="Data to learn from: a file, a folder, or tfds:NAME.")
+    folds: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        description="Parts of the data to test on, a model each; of series, the last stretches.",
+    )
+    fold: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="The one fold to train for, from 1.  [default: each, in runs of their own]",
+    )
     on_error: Literal["stop", "skip"] = Field(
         default="stop", description="Stop at a row that cannot be used, or leave it out."
     )

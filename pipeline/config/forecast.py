@@ -37,12 +37,3 @@ class ForecastConfig(DataConfig):
         le=2**20,
         description="Steps after which a series repeats itself.  [default: inferred]",
     )
-    folds: int = Field(
-        default=1, ge=1, le=100, description="Last stretches of time to test on, a model each."
-    )
-    fold: int | None = Field(
-        default=None,
-        ge=1,
-        le=100,
-        description="The one fold to train for, from 1.  [default: each, in runs of their own]",
-    )

@@ -116,7 +116,8 @@ def load(config: InputConfig, targets: Sequence[str], wanted: Kind) -> Labelled:
     inputs = rows.column(chosen.input)
     answers = list(zip(*map(rows.column, chosen.targets), strict=True))
     groups = rows.column(config.group) if config.group else None
-    parts = splits.split([splits.content(each) for each in inputs], rows.splits, groups)
+    fold = (config.fold, config.folds) if config.fold else None
+    parts = splits.split([splits.content(each) for each in inputs], rows.splits, groups, fold)
     for name, part in parts._asdict().items():
         if not part:
             raise PipelineError(

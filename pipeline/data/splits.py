@@ -49,6 +49,7 @@ def split(
     contents: Sequence[Content],
     given: Sequence[Split] | None = None,
     groups: Sequence[str] | None = None,
+    fold: tuple[int, int] | None = None,
 ) -> Parts:
     """Split rows so that no content, and no group, is in two splits.
 
@@ -60,13 +61,20 @@ def split(
         contents: what a model is told of each row.
         given: the split of each row.
         groups: what must stay together, such as the person that a recording is of.
+        fold: k and n: the k-th, from 1, of n parts of all rows is the test split.
     """
+    given = None if fold else given
     rows = range(len(contents))
     of = {name: [row for row in rows if given and given[row] == name] for name in set(given or ())}
     train = _first(contents, of["train"] if given else rows)
     test = of.get("test")
     if test is None:
-        test = _taken(train, _rule(contents, groups, train.values(), _TEST, in_test))
+        rule = (
+            _in_fold(contents, groups, *fold)
+            if fold
+            else _rule(contents, groups, train.values(), _TEST, in_test)
+        )
+        test = _taken(train, rule)
     if "validation" in of:
         validation = _first(contents, of["validation"])
     else:
@@ -96,6 +104,18 @@ def _first(contents: Sequence[Content], rows: Iterable[int]) -> dict[Content, in
 def _taken(train: dict[Content, int], belongs: Callable[[int], bool]) -> list[int]:
     """Take rows that belong elsewhere out of `train`."""
     return [train.pop(content) for content, row in list(train.items()) if belongs(row)]
+
+
+def _in_fold(
+    contents: Sequence[Content], groups: Sequence[str] | None, number: int, folds: int
+) -> Callable[[int], bool]:
+    """Return what says whether a row is in the fold `number` of so many.
+
+    Contents, or groups, take turns in the order of their fingerprints, so that folds are alike.
+    """
+    keys: Sequence[Content] = groups if groups is not None else contents
+    turns = {key: turn % folds for turn, key in enumerate(sorted({*keys}, key=fingerprint))}
+    return lambda row: turns[keys[row]] == number - 1
 
 
 def _rule(

@@ -183,6 +183,12 @@ class SampleTask(Task[S, D]):
 class DataTask(Task[T, D]):
     """A task that learns from anybody's data."""
 
+    def check(self, config: T) -> None:
+        """Look whether there are such a fold and such a layer."""
+        if config.fold and config.fold > config.folds:
+            raise PipelineError(f"There is no fold {config.fold} of {config.folds}: see --folds.")
+        super().check(config)
+
     def rows(self, run: Run[T], table: Table) -> Table:
         """Return a row of `table` for each example: here, each row is one."""
         return table

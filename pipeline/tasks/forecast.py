@@ -71,8 +71,6 @@ class Forecast(DataTask[ForecastConfig, Cut]):
     def check(self, config: ForecastConfig) -> None:
         """Look whether there are such a layer and such data, and say what is read."""
         super().check(config)
-        if config.fold and config.fold > config.folds:
-            raise PipelineError(f"There is no fold {config.fold} of {config.folds}: see --folds.")
         data = _load(config)
         if not config.recipe:
             for line in _described(data):

@@ -98,6 +98,25 @@ def test_labels_that_nothing_can_be_learnt_of(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_hundred_rows_are_tested_in_folds(recurrent: Command, tmp_path: Path) -> None:
+    data, path = write(tmp_path / "tickets.csv", tickets(100)), tmp_path / "folds"
+    options = ["--text=body", "--label=team", "--folds=3", "--epochs=2", *SMALL]
+    outcome = recurrent("train", "classify", f"--data={data}", f"--run={path}", *options)
+    assert outcome.status == 0, outcome.err
+    tested = [
+        json.loads((path / f"fold-{number}" / "results.json").read_text())["examples"]["test"]
+        for number in (1, 2, 3)
+    ]
+    assert sorted(tested) == [33, 33, 34]
+    rows = {row["name"]: row for row in json.loads((path / "folds.json").read_text())}
+    assert len(rows["gru"]["figures"]["accuracy"]) == 3
+    assert np.mean(rows["TF-IDF of words and bigrams"]["figures"]["accuracy"]) > 0.8
+    outcome = recurrent(
+        "train", "classify", f"--data={data}", f"--run={tmp_path / 'none'}", *options, "--fold=4"
+    )
+    assert outcome.status == 1 and "There is no fold 4 of 3: see --folds." in outcome.err
+
+
 def test_balanced_classes_weigh_alike(tmp_path: Path) -> None:
     """The sum of the weights of all examples of a class is the same for each."""
     rows = [row for row in tickets(300) if row.team != "billing"]

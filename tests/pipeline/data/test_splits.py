@@ -56,6 +56,22 @@ def test_a_group_stays_together(groups: list[str]) -> None:
         assert 0.2 * len(groups) <= len(parts.test) < 0.2 * len(groups) + largest
 
 
+@given(st.lists(st.sampled_from("pqrstuvwxyz"), min_size=40, max_size=80), st.booleans())
+def test_folds_test_every_row_once_and_are_alike(groups: list[str], grouped: bool) -> None:
+    contents = [f"row {row}" for row in range(len(groups))]
+    given: list[Split] = ["test"] * len(groups)
+    parts = [
+        split(contents, given, groups if grouped else None, (number, 3)) for number in (1, 2, 3)
+    ]
+    assert sorted(row for part in parts for row in part.test) == list(range(len(groups)))
+    for train, validation, test in parts:
+        assert sorted([*train, *validation, *test]) == list(range(len(groups)))
+        if grouped:
+            assert not {groups[row] for row in test} & {groups[row] for row in train + validation}
+        else:
+            assert len(test) in (len(groups) // 3, len(groups) // 3 + 1)
+
+
 def test_the_order_of_the_rows_changes_nothing() -> None:
     contents = [f"text {number}" for number in range(200)]
     forwards, backwards = split(contents), split(contents[::-1])
