@@ -11,6 +11,7 @@ import keras
 
 from pipeline import batches, compute, environment, events, report
 from pipeline import marks as marking
+from pipeline.baselines import Baseline
 from pipeline.checkpoints import Checkpoints
 from pipeline.config import Config
 from pipeline.data import sources
@@ -19,7 +20,7 @@ from pipeline.errors import Diverged, PipelineError
 from pipeline.examples import Data
 from pipeline.progress import TrainingBar, training_bar
 from pipeline.run import Run
-from pipeline.tasks.base import Baseline, DataTask, Figures, Task
+from pipeline.tasks.base import DataTask, Figures, Task
 
 AnyTask = Task[Any, Any]
 

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pipeline import batches, distribution
+from pipeline.baselines import Fit
 from pipeline.config.forecast import ForecastConfig
 from pipeline.data.waiting import spinner
 from pipeline.features import windows
 from pipeline.features.windows import Cut, Windows
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from pipeline.tasks.base import Fit
 
 _STRENGTHS = (1.0, 100.0, 10_000.0)  # of the penalty of ridge regression, one of which is chosen
 _SEASONS = 8  # to look back where a season before is missing

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from pipeline import batches, models
+from pipeline.baselines import Fit
 from pipeline.config.classify import ClassifyConfig
 from pipeline.features.base import Encoded
 from pipeline.features.frames import Frames
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from pipeline.tasks.base import Fit
 
 
 def feed_forward(config: ClassifyConfig, data: Encoded, fit: Fit) -> npt.NDArray[Any]:

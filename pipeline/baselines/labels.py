@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
+from pipeline.baselines import Fit
 from pipeline.baselines.summary import summaries
 from pipeline.config.classify import ClassifyConfig
 from pipeline.features.base import Encoded
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from pipeline.tasks.base import Fit
 
 
 def frequency(config: ClassifyConfig, data: Encoded, fit: Fit) -> npt.NDArray[Any]:

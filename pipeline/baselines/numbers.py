@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.linear_model import RidgeCV
 
 from pipeline import distribution
+from pipeline.baselines import Fit
 from pipeline.baselines.summary import summaries
 from pipeline.config.regress import RegressConfig
 from pipeline.features.base import Encoded
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from pipeline.tasks.base import Fit
 
 _STRENGTHS = np.logspace(-3, 4, 15)  # of the penalty of ridge regression, one of which is chosen
 

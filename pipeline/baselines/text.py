@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from keras import ops
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from pipeline import batches, models
+from pipeline.baselines import Fit
 from pipeline.config.classify import ClassifyConfig
 from pipeline.data.waiting import spinner
 from pipeline.features import ngrams
 from pipeline.features.base import Encoded
 from pipeline.features.text import embedded
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from pipeline.tasks.base import Fit
 
 
 def averaged_embeddings(config: ClassifyConfig, data: Encoded, fit: Fit) -> npt.NDArray[Any]:

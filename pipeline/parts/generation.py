@@ -5,17 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import C
 from pipeline.errors import PipelineError
-from pipeline.tasks.base import D, Task
-
-if TYPE_CHECKING:
-    from pipeline.run import Run
+from pipeline.tasks.base import D, Run, Task
 
 Probabilities = npt.NDArray[np.floating[Any]]
 

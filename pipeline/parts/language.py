@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from exports.runtime import Stream
 from pipeline import batches, models
+from pipeline.baselines import Baseline, Fit
 from pipeline.config.language import LanguageConfig
 from pipeline.data import loading, texts
 from pipeline.data.kept import kept
@@ -29,13 +30,10 @@ from pipeline.marks import Marks, Mistake
 from pipeline.parts import stepping
 from pipeline.parts.counting import KneserNey
 from pipeline.parts.generation import Continuation, Generator, Sampling, draw
-from pipeline.tasks.base import Answer, Baseline, Fit
+from pipeline.tasks.base import Answer, Run
 
-if TYPE_CHECKING:
-    from pipeline.run import Run
-
-    Ids = npt.NDArray[np.int32]
-    Floats = npt.NDArray[np.floating[Any]]
+Ids = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.floating[Any]]
 
 _PADDING, _UNKNOWN = 0, 1
 _BREAK = "\n"  # texts are separated by two

@@ -3,31 +3,66 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from exports.directions import Directions
+from pipeline.baselines import Baseline
 from pipeline.config import C, Config, DataConfig, SampleConfig
 from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Data, Examples
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import keras
     import numpy.typing as npt
 
     from pipeline.data.table import Table
     from pipeline.explain.reading import Reading
     from pipeline.marks import Marks
-    from pipeline.run import Run
+    from pipeline.schema import Columns
 
 
+ConfigOf = TypeVar("ConfigOf", bound=Config, covariant=True)
 D = TypeVar("D", bound=Data)
 S = TypeVar("S", bound=SampleConfig)
 T = TypeVar("T", bound=DataConfig)
 
 Figures = Mapping[str, float]
-Fit = Callable[["keras.Model", Config], "keras.Model"]
-Baseline = Callable[[Any, Any, Fit], "npt.NDArray[Any]"]
+
+
+class Run(Protocol[ConfigOf]):
+    """What a task uses of a run, which is a `pipeline.run.Run`."""
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+
+    @property
+    def config(self) -> ConfigOf:
+        """The settings."""
+
+    @property
+    def columns(self) -> Columns | None:
+        """Which columns of the data are read, or None if that is not known yet."""
+
+    def keep_columns(self, columns: Columns) -> None:
+        """Write which columns of the data are read."""
+
+    @property
+    def vocabulary(self) -> Sequence[str] | None:
+        """The word with id k at place k, or None if there is no vocabulary yet."""
+
+    def keep_vocabulary(self, words: Sequence[str]) -> None:
+        """Write the vocabulary: the word with id k at place k."""
+
+    @property
+    def metrics(self) -> Sequence[Figures]:
+        """The figures of each epoch so far."""
+
+    def model(self) -> keras.Model:
+        """Load the model after the best epoch."""
 
 
 class Answer(NamedTuple):

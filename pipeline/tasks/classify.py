@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from sklearn.metrics import f1_score
 from sklearn.utils.class_weight import compute_class_weight
 
 from pipeline import models
+from pipeline.baselines import Baseline
 from pipeline.baselines import frames as of_frames
 from pipeline.baselines import text as of_texts
 from pipeline.config.classify import ClassifyConfig
@@ -25,11 +26,15 @@ from pipeline.explain.reading import Array, Explained, choice
 from pipeline.features.base import Encoded, Entrance
 from pipeline.marks import Choices, Marks, of_choices
 from pipeline.schema import Columns
-from pipeline.tasks.base import ACCURACY, LOSS, Answer, Baseline, Figures, Monitor
+from pipeline.tasks.base import (
+    ACCURACY,
+    LOSS,
+    Answer,
+    Figures,
+    Monitor,
+    Run,
+)
 from pipeline.tasks.many_to_one import Asked, ManyToOne, known_columns
-
-if TYPE_CHECKING:
-    from pipeline.run import Run
 
 _SURE = 0.9  # a probability from which the next likely class is not worth a word
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -13,6 +13,7 @@ from keras import ops
 
 from exports.directions import Directions
 from pipeline import batches, distribution, models
+from pipeline.baselines import Baseline
 from pipeline.baselines import forecast as baselines
 from pipeline.config.forecast import ForecastConfig
 from pipeline.data import labelled, series, sources
@@ -31,11 +32,8 @@ from pipeline.marks import Marks, Mistake
 from pipeline.messages import say
 from pipeline.parts import subjects
 from pipeline.schema import Columns
-from pipeline.tasks.base import Answer, Baseline, DataTask, Figures
+from pipeline.tasks.base import Answer, DataTask, Figures, Run
 from pipeline.tasks.many_to_one import known_columns
-
-if TYPE_CHECKING:
-    from pipeline.run import Run
 
 _BETTER: Directions = {
     **distribution.BETTER,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import keras
 from keras import ops
@@ -25,10 +25,7 @@ from pipeline.features.base import Encoded, Entrance, Feature
 from pipeline.messages import say
 from pipeline.parts import subjects
 from pipeline.schema import Columns
-from pipeline.tasks.base import Answer, DataTask
-
-if TYPE_CHECKING:
-    from pipeline.run import Run
+from pipeline.tasks.base import Answer, DataTask, Run
 
 ConfigOf = TypeVar("ConfigOf", bound=InputConfig)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +14,7 @@ from keras import ops
 
 from custom_layers import Chrono
 from pipeline import batches, models
+from pipeline.baselines import Baseline, Fit
 from pipeline.config.memory import MemoryConfig
 from pipeline.data import remembering
 from pipeline.data.loading import Splits
@@ -24,12 +25,9 @@ from pipeline.explain.reading import Reading
 from pipeline.marks import Marks
 from pipeline.parts import problems, subjects
 from pipeline.parts.problems import NEAR, Choice, Problem
-from pipeline.tasks.base import Answer, Baseline, Figures, Fit, SampleTask
+from pipeline.tasks.base import Answer, Figures, Run, SampleTask
 
-if TYPE_CHECKING:
-    from pipeline.run import Run
-
-    Array = npt.NDArray[Any]
+Array = npt.NDArray[Any]
 
 _COMPARED = 100  # test examples that exported formats are compared on
 _CLIP = 1.0  # largest norm of dL/dstate of an example, so that no cell's training explodes

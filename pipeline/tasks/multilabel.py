@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sklearn.metrics import f1_score
 
 from pipeline import models
+from pipeline.baselines import Baseline
 from pipeline.baselines import labels as baselines
 from pipeline.config.classify import ClassifyConfig
 from pipeline.data import columns
@@ -23,11 +24,15 @@ from pipeline.explain.reading import Array, Explained, likeliest
 from pipeline.features.base import Encoded, Entrance
 from pipeline.marks import Marks, Mistake
 from pipeline.schema import Columns
-from pipeline.tasks.base import ACCURACY, LOSS, Answer, Baseline, Figures, Monitor
+from pipeline.tasks.base import (
+    ACCURACY,
+    LOSS,
+    Answer,
+    Figures,
+    Monitor,
+    Run,
+)
 from pipeline.tasks.many_to_one import Asked, ManyToOne
-
-if TYPE_CHECKING:
-    from pipeline.run import Run
 
 _LIKELY = 0.5  # a probability from which a label is held to belong to an input
 

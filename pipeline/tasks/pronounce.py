@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
 
 from pipeline import batches
+from pipeline.baselines import Baseline, Fit
 from pipeline.config.pronounce import PronounceConfig
 from pipeline.data import loading, pronunciations
 from pipeline.data.loading import Splits
@@ -25,12 +26,9 @@ from pipeline.explain.reading import Reading as StepByStep
 from pipeline.marks import Marks, Mistake
 from pipeline.parts import encoder_decoder, letter_by_letter, measures, writing
 from pipeline.parts.decoding import Hypothesis
-from pipeline.tasks.base import Answer, Baseline, Figures, Fit, Monitor, SampleTask
+from pipeline.tasks.base import Answer, Figures, Monitor, Run, SampleTask
 
-if TYPE_CHECKING:
-    from pipeline.run import Run
-
-    Reading = Callable[[Pronunciation], Pronunciation]
+Reading = Callable[[Pronunciation], Pronunciation]
 
 _WIDTH = 4  # candidates that the search keeps
 _LONGEST = 32  # letters or phonemes; the longest word of the CMU dictionary has 28 of each

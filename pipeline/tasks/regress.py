@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline import distribution
+from pipeline.baselines import Baseline
 from pipeline.baselines import numbers as baselines
 from pipeline.config.regress import RegressConfig
 from pipeline.data import columns, sequences
@@ -21,11 +22,8 @@ from pipeline.explain.reading import Array, Explained
 from pipeline.features.base import Encoded, Entrance
 from pipeline.marks import Marks, Mistake
 from pipeline.schema import Columns
-from pipeline.tasks.base import Answer, Baseline, Figures
+from pipeline.tasks.base import Answer, Figures, Run
 from pipeline.tasks.many_to_one import Asked, ManyToOne
-
-if TYPE_CHECKING:
-    from pipeline.run import Run
 
 
 class Regress(ManyToOne[RegressConfig]):

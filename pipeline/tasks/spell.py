@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,6 +19,7 @@ from sacrebleu.metrics.chrf import CHRF
 from sklearn.neighbors import NearestNeighbors
 
 from pipeline import batches, models
+from pipeline.baselines import Baseline, Fit
 from pipeline.config.spell import SpellConfig
 from pipeline.data import captions, loading, pictures
 from pipeline.data.captions import LETTERS, Captioned
@@ -31,10 +32,14 @@ from pipeline.explain.reading import Reading
 from pipeline.marks import Marks, Mistake, Picture
 from pipeline.parts import measures, subjects, writing
 from pipeline.parts.decoding import Hypothesis
-from pipeline.tasks.base import ACCURACY, Answer, Baseline, Figures, Fit, Monitor, SampleTask
-
-if TYPE_CHECKING:
-    from pipeline.run import Run
+from pipeline.tasks.base import (
+    ACCURACY,
+    Answer,
+    Figures,
+    Monitor,
+    Run,
+    SampleTask,
+)
 
 _SURE = 0.9  # a probability from which the next candidate is not worth a word
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -15,6 +15,7 @@ from keras import ops
 
 from exports import Motion
 from pipeline import batches, files, models
+from pipeline.baselines import Baseline, Fit
 from pipeline.config.trajectory import TrajectoryConfig
 from pipeline.data import trajectories
 from pipeline.data.bouncing_ball import GRAVITY, RATE
@@ -33,10 +34,7 @@ from pipeline.marks import Marks, Mistake
 from pipeline.parts import extrapolation, subjects
 from pipeline.parts.extrapolation import Extrapolation, distances
 from pipeline.parts.measures import Distance
-from pipeline.tasks.base import Answer, Baseline, Figures, Fit, SampleTask
-
-if TYPE_CHECKING:
-    from pipeline.run import Run
+from pipeline.tasks.base import Answer, Figures, Run, SampleTask
 
 _SPEED = 5.0  # metres a second; over it, most speeds are near 1, and so is the way of a second
 _STANDING = 1e-6  # the square of a speed, below which a ball goes nowhere

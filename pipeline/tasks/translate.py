@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -19,6 +19,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.neighbors import NearestNeighbors
 
 from pipeline import batches
+from pipeline.baselines import Baseline, Fit
 from pipeline.config.translate import TranslateConfig
 from pipeline.data import loading, translations
 from pipeline.data.loading import Splits
@@ -30,10 +31,14 @@ from pipeline.explain.reading import Reading
 from pipeline.marks import Marks, Mistake
 from pipeline.parts import encoder_decoder, measures, subjects, writing
 from pipeline.parts.decoding import Hypothesis
-from pipeline.tasks.base import ACCURACY, Answer, Baseline, Figures, Fit, Monitor, SampleTask
-
-if TYPE_CHECKING:
-    from pipeline.run import Run
+from pipeline.tasks.base import (
+    ACCURACY,
+    Answer,
+    Figures,
+    Monitor,
+    Run,
+    SampleTask,
+)
 
 _SPECIAL = ("", "end", "<unknown>")  # padding, the boundary, and every word that is not known
 _UNKNOWN = _SPECIAL.index("<unknown>")

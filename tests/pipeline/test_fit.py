@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from pipeline import models, train
+from pipeline.baselines import Fit
 from pipeline.config import Config
 from pipeline.config.classify import ClassifyConfig
 from pipeline.examples import Data
 from pipeline.run import Run
-from pipeline.tasks.base import Fit
 from tests.pipeline.small import copy, rank_by
 
 
