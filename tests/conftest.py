@@ -6,7 +6,12 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How long an example takes says nothing on a machine that others use, too.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 # Before TensorFlow is loaded: its native log goes to stderr, where tests look for one line.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 besieging = settings(
     max_examples=int(os.environ.get("SIEGE", "40")),
     derandomize="SIEGE" not in os.environ,
-    deadline=None,
     phases=[Phase.generate],  # the damage is small as it is
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -164,7 +164,7 @@ def test_gradients_equal_finite_differences_in_float64(representative: Case) -> 
     assert slope == pytest.approx((values[0] - values[1]) / (2 * epsilon), rel=1e-6)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     cuts=st.lists(st.integers(1, TIME - 1), max_size=3),
     name=st.sampled_from(sorted(REPRESENTATIVES)),
@@ -181,7 +181,7 @@ def test_chunks_of_a_sequence_equal_the_whole(cuts: list[int], name: str) -> Non
     assert_all_close(arrays(state), final, 1e-6)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_any_mask_of_any_shape_equals_keras(data: st.DataObject) -> None:
     case = CASES[data.draw(st.sampled_from(sorted(REPRESENTATIVES)))]

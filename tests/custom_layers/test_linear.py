@@ -25,7 +25,7 @@ def solved(*parts: list[np.ndarray]) -> list[np.ndarray]:
     return arrays(linear.solve(*keras.tree.map_structure(keras.ops.convert_to_tensor, parts)))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     steps=st.integers(1, 40) | st.sampled_from([99, 100, 101]),
     batch=st.integers(1, 3),

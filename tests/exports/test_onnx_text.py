@@ -24,8 +24,8 @@ VOCABULARY = (*models.VOCABULARY, *WORDS)
 LETTERS = ("", "[UNK]", *"god'!日語ภд\u0301")
 MAX_LENGTH = 12
 
-some = settings(max_examples=100, deadline=None)
-few = settings(max_examples=20, deadline=None)
+some = settings(max_examples=100)
+few = settings(max_examples=20)
 
 
 def strings(texts: list[str]) -> dict[str, np.ndarray]:

@@ -111,7 +111,7 @@ def test_ties_and_numbers_of_several_rows_are_no_labels(expected: Any, got: Any)
     assert compared(*runs, real=True).differences["onnx"].labels_compared == 0
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=9),
     st.floats(-3, 3, width=32),

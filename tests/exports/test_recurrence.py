@@ -18,7 +18,7 @@ from tests.custom_layers.table import CASES, REPRESENTATIVES
 from tests.exports import models
 from tests.exports.models import FEATURES, LAYERS, UNITS, WORDS
 
-few = settings(max_examples=8, deadline=None)
+few = settings(max_examples=8)
 
 
 class Converted(NamedTuple):

@@ -17,8 +17,8 @@ from exports.text import TextEncoder, standardize
 from tests.exports.models import VOCABULARY
 from tests.exports.texts import FRAGMENTS, ids, read, texts
 
-some = settings(max_examples=100, deadline=None)
-few = settings(max_examples=20, deadline=None)
+some = settings(max_examples=100)
+few = settings(max_examples=20)
 
 
 @some
@@ -106,7 +106,7 @@ def test_unusable_vocabulary(vocabulary: list[str], message: str) -> None:
         TextEncoder(vocabulary, max_length=3)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(
     st.lists(st.lists(st.sampled_from("abcdefgh!"), max_size=9).map(" ".join), min_size=1),
     st.integers(3, 12),

@@ -159,7 +159,7 @@ def test_rare_classes_are_found_more_often_if_all_weigh_alike(
 WORD = st.text(st.characters(blacklist_categories=["Z", "C"]), min_size=1, max_size=6)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     words=st.dictionaries(WORD, st.lists(st.floats(-9, 9, width=32), min_size=3, max_size=3)),
     unknown=WORD,

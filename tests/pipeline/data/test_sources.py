@@ -14,7 +14,7 @@ VALUE = st.text(st.characters(blacklist_categories=["C"]), max_size=8)
 ROWS = st.lists(st.tuples(VALUE, VALUE, st.booleans()), min_size=1, max_size=12)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(rows=ROWS, delimiter=st.sampled_from([",", ";", "\t"]))
 def test_rows_of_a_csv_file_are_what_the_standard_library_reads(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, bool]], delimiter: str
@@ -36,7 +36,7 @@ def test_rows_of_a_csv_file_are_what_the_standard_library_reads(
     assert list(table.column("second")) == [row[1] for _, row in kept]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(rows=ROWS)
 def test_lines_of_json_keep_their_numbers(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, bool]]
