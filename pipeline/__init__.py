@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     classify: Learner
     forecast: Learner
     regress: Learner
+    tag: Learner
 
 
 def __getattr__(name: str) -> Any:

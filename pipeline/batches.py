@@ -26,11 +26,13 @@ def sequences(rows: Sequence[Integers], targets: Any) -> Examples:
 def frames(rows: Sequence[npt.NDArray[Any]], targets: Any) -> Examples:
     """Make examples of sequences of vectors, `[steps, features]`, or of numbers, `[steps]`.
 
-    Each has one step or more.
+    Each has one step or more. Targets may be a `tf.RaggedTensor`, with one for each step.
     """
     lengths = np.array([len(row) for row in rows])
     inputs = tf.RaggedTensor.from_row_lengths(np.concatenate(rows), lengths)
-    return Examples(inputs, tf.convert_to_tensor(targets), lengths)
+    if not isinstance(targets, tf.RaggedTensor):
+        targets = tf.convert_to_tensor(targets)
+    return Examples(inputs, targets, lengths)
 
 
 def shuffled(lengths: Integers, batch_size: int, *, seed: int, epoch: int) -> Plan:
@@ -93,6 +95,16 @@ def mapped(function: Compute, examples: Examples) -> npt.NDArray[Any]:
     plan = in_order(examples.lengths)
     made = np.concatenate([function(inputs) for inputs, _ in dataset(examples, plan)])
     return made[np.argsort(np.concatenate(plan))]
+
+
+def at_each_step(function: Compute, examples: Examples) -> list[npt.NDArray[Any]]:
+    """What `function` makes of each step of `examples`, in their order, without the padding."""
+    plan = in_order(examples.lengths)
+    made: dict[int, npt.NDArray[Any]] = {}
+    for indices, (inputs, _) in zip(plan, dataset(examples, plan), strict=True):
+        for place, row in zip(indices.tolist(), function(inputs), strict=True):
+            made[place] = row[: examples.lengths[place]]
+    return [made[place] for place in range(len(examples))]
 
 
 def _padded(values: Any, indices: Any) -> Any:

@@ -18,7 +18,9 @@ from pipeline.data.sound import Recording
 from pipeline.data.table import Parse, Table, Unusable
 from pipeline.errors import PipelineError
 
-Kind = Literal["text", "recording", "vectors", "class", "classes", "number", "other"]
+Kind = Literal[
+    "text", "words", "recording", "vectors", "class", "classes", "labels", "number", "other"
+]
 
 # Scripts that have no spaces between words: Thai and Lao, Burmese, Khmer, kana, Han.
 _RANGES = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
@@ -30,11 +32,15 @@ _NAME = 5  # words that the name of a class has at most, in the median
 _TARGETS: Mapping[Kind, tuple[str, str]] = {
     "class": ("--label", "labels, which has a few values, each more than once"),
     "number": ("--target", "numbers"),
+    "labels": ("--label", "labels, a list with one for each step"),
 }
 _USUAL: Mapping[Kind, Sequence[str]] = {  # names that columns of targets have
     "class": ("label", "class", "category", "target", "y", "sentiment", "intent", "topic"),
     "number": ("target", "y", "value", "score", "rating", "stars", "price"),
+    "labels": ("labels", "tags", "ner_tags", "pos_tags", "label", "tag", "ner", "pos"),
 }
+_USUAL_WORDS = ("tokens", "words", "token", "word", "form")  # names that columns of words have
+_SEQUENCES: Sequence[Kind] = ("recording", "vectors")
 
 
 class Column(NamedTuple):
@@ -61,7 +67,7 @@ class Chosen(NamedTuple):
     """Which columns a task reads.
 
     Attributes:
-        kind: what the inputs are: "text", "recording" or "vectors".
+        kind: what the inputs are: "text", "words", "recording" or "vectors".
         input: name of the column of the inputs.
         targets: names of the columns of the targets.
         ignored: names of the other columns.
@@ -82,13 +88,14 @@ def choose(table: Table, input: str | None, targets: Sequence[str], wanted: Kind
     """Choose the columns of an input and its targets where the user has not.
 
     The input is the column of recordings or vectors, or else the one with the most words. The
-    target is a column with few values, or of numbers, by its name if it has a usual one.
+    target is a column with few values, or of numbers, by its name if it has a usual one. Where the
+    targets are labels of steps, input and target are columns of lists.
 
     Args:
         table: has the columns.
         input: the one that the user named.
         targets: those that the user named.
-        wanted: "class" or "number": what the targets are.
+        wanted: "class", "number" or "labels": what the targets are.
 
     Raises:
         PipelineError: a column that is named is not there, or none will do.
@@ -98,11 +105,13 @@ def choose(table: Table, input: str | None, targets: Sequence[str], wanted: Kind
     if input in targets:
         raise PipelineError(f"Column {input!r} cannot be both the input and what is learnt.")
     known = describe(table)
-    input = input or _input(table, known, targets)
+    input = input or (_steps if wanted == "labels" else _input)(table, known, targets)
     found = tuple(targets) or (_target(table, known, wanted, without=input),)
     ignored = tuple(name for name in table.columns if name not in (input, *found))
-    kind = known[input].kind
-    return Chosen(kind if kind in ("recording", "vectors") else "text", input, found, ignored)
+    kind: Kind = "words" if wanted == "labels" else "text"
+    if known[input].kind in _SEQUENCES:
+        kind = known[input].kind
+    return Chosen(kind, input, found, ignored)
 
 
 def to_recording(value: Any) -> Recording:
@@ -152,6 +161,41 @@ def to_text(value: Any) -> str:
     return str(value)
 
 
+def to_words(value: Any) -> list[str]:
+    """Take a value for a sentence in words: a list of them, or a text with spaces between.
+
+    Raises:
+        Unusable: it is empty, or holds what is no word.
+    """
+    words = value.split() if isinstance(value, str) else value
+    if not isinstance(words, list | tuple):
+        raise Unusable(f"is {type(value).__name__}, not a list of words")
+    if not words:
+        raise Unusable("is empty")
+    for place, word in enumerate(words, start=1):
+        if not isinstance(word, str) or not word.strip() or "\0" in word:
+            raise Unusable(f"has {word!r}, not a word, at step {place:,}")
+    return [*words]
+
+
+def to_labels(value: Any) -> list[str]:
+    """Take a value for the labels of steps: a list of them, or a text with spaces between.
+
+    Raises:
+        Unusable: it is none, or holds what is no label.
+    """
+    labels = value.split() if isinstance(value, str) else value
+    if not isinstance(labels, list | tuple):
+        raise Unusable(f"is {type(value).__name__}, not a list of labels")
+    found = []
+    for place, label in enumerate(labels, start=1):
+        try:
+            found.append(to_class(label))
+        except Unusable as error:
+            raise Unusable(f"{error} at step {place:,}") from error
+    return found
+
+
 def to_class(value: Any) -> str:
     """Take a value for the name of a class.
 
@@ -196,10 +240,12 @@ def to_number(value: Any) -> float:
 
 PARSERS: Mapping[Kind, Parse] = {
     "text": to_text,
+    "words": to_words,
     "recording": to_recording,
     "vectors": to_vectors,
     "class": to_class,
     "classes": to_classes,
+    "labels": to_labels,
     "number": to_number,
 }
 
@@ -212,6 +258,11 @@ def _described(values: Sequence[Any]) -> Column:
     plain = [value for value in filled if isinstance(value, str | int | float)]
     if isinstance(filled[0], Recording | Path):
         return Column("recording", f"{len(filled):,} recordings", 0, len(filled), empty)
+    if all(map(_is_list_of_texts, filled)):
+        words = statistics.median(map(len, filled))
+        different = len({each for value in filled for each in value})
+        reason = f"lists of {different:,} different words, a median of {words:g}"
+        return Column("words", reason, words, different, empty)
     if (shape := _shape(filled[0])) is not None:
         return Column("vectors", f"sequences of {shape[1]} numbers", 0, len(filled), empty)
     if 2 * len(plain) < len(filled):
@@ -233,7 +284,7 @@ def _described(values: Sequence[Any]) -> Column:
 
 def _input(table: Table, known: Mapping[str, Column], targets: Sequence[str]) -> str:
     others = {name: each for name, each in known.items() if name not in targets}
-    sequences = [name for name, each in others.items() if each.kind in ("recording", "vectors")]
+    sequences = [name for name, each in others.items() if each.kind in _SEQUENCES]
     texts = [name for name, each in others.items() if each.kind == "text"]
     if len(sequences) > 1:
         raise PipelineError(
@@ -248,12 +299,33 @@ def _input(table: Table, known: Mapping[str, Column], targets: Sequence[str]) ->
     return sequences[0] if sequences else max(texts, key=lambda name: known[name].words)
 
 
+def _steps(table: Table, known: Mapping[str, Column], targets: Sequence[str]) -> str:
+    """Choose a column of words, by its name if it has a usual one, or of vectors."""
+    others = {name: each for name, each in known.items() if name not in targets}
+    words = [name for name, each in others.items() if each.kind == "words"]
+    usual = [name for name in words if name.lower() in _USUAL_WORDS]
+    vectors = [name for name, each in others.items() if each.kind == "vectors"]
+    if not (words or vectors):
+        raise PipelineError(
+            f"{table.name} has no column of words or vectors, a list for each sequence; its "
+            f"columns are {_listed(known)}. Name one with --text, or those of numbers with "
+            "--features and --sequence-id."
+        )
+    if usual or vectors:
+        return (usual or vectors)[0]
+    return max(words, key=lambda name: known[name].different)
+
+
 def _target(table: Table, known: Mapping[str, Column], wanted: Kind, without: str) -> str:
     option, what = _TARGETS[wanted]
     able = {
         name: each
         for name, each in known.items()
-        if name != without and (each.kind == wanted or (wanted == "number" and each.numeric))
+        if name != without
+        and (
+            each.kind == ("words" if wanted == "labels" else wanted)
+            or (wanted == "number" and each.numeric)
+        )
     }
     targets = [name for name, each in able.items() if each.different > 1] or [*able]
     usual = [name for name in targets if name.lower() in _USUAL[wanted]]
@@ -284,6 +356,10 @@ def _listed(known: Mapping[str, Column]) -> str:
 
 def _is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def _is_number(value: Any) -> bool:

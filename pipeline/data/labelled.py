@@ -7,10 +7,20 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from pipeline.config import DataConfig, SplitConfig
-from pipeline.config.inputs import InputConfig
+from pipeline.config.inputs import SequenceConfig
 from pipeline.data import columns, sequences, sources, splits
 from pipeline.data.columns import Chosen, Kind
-from pipeline.data.table import Parse, Split, Table, joined, parsed, to_split
+from pipeline.data.table import (
+    Fault,
+    OnError,
+    Parse,
+    Split,
+    Table,
+    joined,
+    parsed,
+    reject,
+    to_split,
+)
 from pipeline.errors import PipelineError
 
 
@@ -72,38 +82,50 @@ def read(config: SplitConfig) -> Table:
     return table
 
 
-def sequences_of(config: InputConfig, table: Table, needed: Sequence[str] = ()) -> Table:
+def sequences_of(
+    config: SequenceConfig,
+    table: Table,
+    needed: Sequence[str] = (),
+    stepwise: Sequence[str] = (),
+) -> Table:
     """Return a row for each input: the rows of `table`, or the sequences that they are steps of.
 
     Args:
         config: the settings.
         table: what was read.
         needed: columns that are needed beside those of the input.
+        stepwise: columns that have a value for each step.
 
     Raises:
         PipelineError: a column is missing, or a row cannot be used.
     """
     if not config.sequence_id:
         return table
-    if not config.features:
+    numbers = sequences.names(config.features or "")
+    if not numbers and config.text not in stepwise:
         raise PipelineError("Name the columns of numbers: --features a,b,c beside --sequence-id.")
-    numbers = sequences.names(config.features)
-    return sequences.grouped(table, config.sequence_id, numbers, needed, config.on_error)
+    return sequences.grouped(table, config.sequence_id, numbers, needed, config.on_error, stepwise)
 
 
-def load(config: InputConfig, targets: Sequence[str], wanted: Kind) -> Labelled:
+def load(config: SequenceConfig, targets: Sequence[str], wanted: Kind) -> Labelled:
     """Read the data that `config` names: which columns, in which splits.
 
     Args:
         config: the settings.
         targets: the columns of the targets, where the user named them.
-        wanted: what the targets are: "class" or "number".
+        wanted: what the targets are: "class" or "number", or "labels" of the steps.
 
     Raises:
         PipelineError: a column is missing, a value cannot be used, or a split is empty.
     """
-    needed = [*targets, *filter(None, [config.group])]
-    table = sequences_of(config, read(config), needed)
+    table = read(config)
+    if wanted == "labels":
+        needed = [*filter(None, [config.group])]
+        fixed = {config.sequence_id, config.group, *sequences.names(config.features or "")}
+        stepwise = [name for name in table.columns if name not in fixed]
+        table = sequences_of(config, table, needed, stepwise)
+    else:
+        table = sequences_of(config, table, [*targets, *filter(None, [config.group])])
     given = ", ".join(sequences.names(config.features)) if config.features else config.text
     chosen = columns.choose(table, given, targets, wanted)
     kinds: dict[str, Parse] = {
@@ -113,6 +135,8 @@ def load(config: InputConfig, targets: Sequence[str], wanted: Kind) -> Labelled:
     if config.group:
         kinds[config.group] = columns.to_class
     rows = parsed(table, kinds, config.on_error)
+    if wanted == "labels":
+        rows = aligned(rows, chosen.input, chosen.targets[0], config.on_error)
     inputs = rows.column(chosen.input)
     answers = list(zip(*map(rows.column, chosen.targets), strict=True))
     groups = rows.column(config.group) if config.group else None
@@ -130,3 +154,22 @@ def load(config: InputConfig, targets: Sequence[str], wanted: Kind) -> Labelled:
     )
     classes = table.classes.get(chosen.targets[0])
     return Labelled(table.name, table.version, chosen, classes, *pairs)
+
+
+def aligned(table: Table, input: str, labels: str, on_error: OnError) -> Table:
+    """Return the rows of `table` that have as many labels as steps.
+
+    Raises:
+        PipelineError: one has not, and `on_error` is "stop".
+    """
+    counts = [
+        (len(steps), len(each))
+        for steps, each in zip(table.column(input), table.column(labels), strict=True)
+    ]
+    faults = [
+        Fault(place, f"{labels} has {there:,} labels for {here:,} steps")
+        for place, (here, there) in zip(table.places, counts, strict=True)
+        if here != there
+    ]
+    reject(faults, on_error)
+    return table.take([row for row, (here, there) in enumerate(counts) if here == there])

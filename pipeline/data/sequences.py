@@ -16,7 +16,12 @@ def names(listed: str) -> list[str]:
 
 
 def grouped(
-    table: Table, by: str, numbers: Sequence[str], needed: Sequence[str], on_error: OnError
+    table: Table,
+    by: str,
+    numbers: Sequence[str],
+    needed: Sequence[str],
+    on_error: OnError,
+    stepwise: Sequence[str] = (),
 ) -> Table:
     """Put rows of one sequence together, in their order: a row a sequence.
 
@@ -29,6 +34,7 @@ def grouped(
         numbers: the columns of numbers.
         needed: columns that must not change within a sequence.
         on_error: what to do about rows that cannot be used.
+        stepwise: columns that become lists, with a value for each step.
 
     Raises:
         PipelineError: a column is missing, or a row cannot be used and `on_error` is "stop".
@@ -52,12 +58,20 @@ def grouped(
     for name in needed:
         table.column(name)
         reject(list(changes(name)), on_error)
-    kept = [name for name in others if name in needed or next(changes(name), None) is None]
-    vectors = np.stack([np.array(rows.column(name), np.float32) for name in numbers], axis=-1)
+    kept = [
+        name
+        for name in others
+        if name in needed or (name not in stepwise and next(changes(name), None) is None)
+    ]
     first = rows.take([found[0] for found in steps.values()])
-    sequences = [vectors[found] for found in steps.values()]
     columns = {name: first.column(name) for name in (by, *kept)}
-    return replace(first, columns={**columns, ", ".join(numbers): sequences})
+    for name in stepwise:
+        values = rows.column(name)
+        columns[name] = [[values[step] for step in found] for found in steps.values()]
+    if numbers:
+        vectors = np.stack([np.array(rows.column(name), np.float32) for name in numbers], axis=-1)
+        columns[", ".join(numbers)] = [vectors[found] for found in steps.values()]
+    return replace(first, columns=columns)
 
 
 def _unchanged(value: Any) -> Any:

@@ -22,9 +22,11 @@ class Parts(NamedTuple):
 
 
 def content(value: Any) -> Content:
-    """Return what of a text, a recording or an array decides which split it goes to."""
+    """Return what of a text, words, a recording or an array decides which split it goes to."""
     if isinstance(value, str):
         return value
+    if isinstance(value, list):
+        return "\n".join(value)
     octets: bytes = (value.samples if isinstance(value, Recording) else value).tobytes()
     return octets
 

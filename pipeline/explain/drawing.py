@@ -378,7 +378,7 @@ def figures_of(explanations: Sequence[Explanation]) -> Iterator[Drawn]:
     """Draw every figure about the subject itself."""
     for each in explanations:
         view = each.reading.view
-        if isinstance(view, Strip):
+        if isinstance(view, Strip) and each.reading.read is None:
             yield strip(each, view)
         elif isinstance(view, Path):
             yield path(each, view)

@@ -64,10 +64,10 @@ def _says(
     explanations: Sequence[Explanation], together: Common, shown: Callable[[Drawn], Markup]
 ) -> Iterator[Markup]:
     reading, count = explanations[0].reading, len(together.steps)
-    yield page.paragraph(
-        f"What the model says along the {count} {reading.noun}; at none of them does it know those "
-        "after."
+    known = (
+        "it has read all of them" if reading.ahead else "at none of them does it know those after"
     )
+    yield page.paragraph(f"What the model says along the {count} {reading.noun}; {known}.")
     for each, places in zip(explanations, together.places, strict=True):
         if len(places) < count:
             yield page.paragraph(
@@ -82,7 +82,7 @@ def _says(
                 f"of {name}"
             )
             yield page.tokens(caption, _tokens(each, values, each.explained.said))
-    if len(explanations) > 1 or not isinstance(reading.view, Strip):
+    if len(explanations) > 1 or reading.read or not isinstance(reading.view, Strip):
         yield shown(drawing.course(explanations, together))
         return
     yield page.paragraph("The curves stand below, beside what is read.")

@@ -108,6 +108,7 @@ class Reading:
         view: what the subject looks like.
         source: name of the input on which the answer is seen to depend.
         read: what each step of `source` is, if the answers are not given after each of these.
+        ahead: whether the answer at a step depends on those after it.
     """
 
     model: keras.Model
@@ -121,6 +122,7 @@ class Reading:
     view: View
     source: str
     read: Sequence[str] | None = None
+    ahead: bool = False
 
 
 # Answers after each step.
@@ -141,7 +143,7 @@ def after_prefixes_one_by_one(compute: Compute, reading: Reading) -> Array:
 
 
 def at_every_step(compute: Compute, reading: Reading) -> Array:
-    """Take the outputs at each step of a model that reads forwards only."""
+    """Take the outputs of a model that has one at each step."""
     outputs: Array = compute(given(reading.inputs))[0]
     return outputs
 

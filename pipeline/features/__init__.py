@@ -1,6 +1,7 @@
 """Kinds of inputs, a module each: what turns them into tensors."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from pipeline.data.labelled import Labelled
 from pipeline.features.audio import Audio
@@ -8,12 +9,14 @@ from pipeline.features.base import Feature
 from pipeline.features.mfcc import Mfcc
 from pipeline.features.text import Text
 from pipeline.features.vectors import Vectors
+from pipeline.features.words import Words
 
-KINDS: Mapping[str, type[Feature]] = {
+KINDS: Mapping[str, type[Feature[Any]]] = {
     "text": Text,
     "recording": Audio,
     "mfcc": Mfcc,
     "vectors": Vectors,
+    "words": Words,
 }
 
 

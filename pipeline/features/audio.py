@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from pipeline import batches, models
-from pipeline.config.inputs import InputConfig
+from pipeline.config.inputs import SequenceConfig
 from pipeline.data import sound
 from pipeline.data.sound import Recording
 from pipeline.data.table import Unusable
@@ -41,14 +41,14 @@ class Audio(Frames):
         self.rate = rate
 
     @classmethod
-    def fit(cls, values: Sequence[Any], config: InputConfig) -> Self:
+    def fit(cls, values: Sequence[Any], config: SequenceConfig) -> Self:
         """Choose the rate of most recordings, up to 16 kHz."""
         ((rate, _),) = Counter(each.rate for each in values).most_common(1)
         return cls(min(rate, _HIGHEST_RATE))
 
     @classmethod
     def restored(
-        cls, fitted: Mapping[str, Any], vocabulary: Sequence[str], config: InputConfig
+        cls, fitted: Mapping[str, Any], vocabulary: Sequence[str], config: SequenceConfig
     ) -> Self:
         """Take the rate that was once chosen."""
         return cls(fitted["rate"])

@@ -5,16 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import keras
 
-from pipeline.config.inputs import InputConfig
+from pipeline.config.inputs import SequenceConfig
 from pipeline.data.labelled import Labelled
 from pipeline.examples import Data, Examples
 from pipeline.explain.reading import Array, Explained, Reading
 
 Tensor = Any
+ConfigOf = TypeVar("ConfigOf", bound=SequenceConfig)
 
 
 class Entrance:
@@ -40,14 +41,14 @@ class Entrance:
         return None
 
 
-class Feature(ABC):
+class Feature(ABC, Generic[ConfigOf]):
     """A kind of input. An instance is fitted to the training examples of a run.
 
     Attributes:
         noun: what an input is called.
         accepts: what a user may type as an input, in one line.
         numbered: whether a user may name a test example by its number.
-        settings: those of `InputConfig` that change how it is read.
+        settings: those of the config that change how it is read.
         steps: what its steps are called.
     """
 
@@ -59,13 +60,13 @@ class Feature(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, values: Sequence[Any], config: InputConfig) -> Self:
+    def fit(cls, values: Sequence[Any], config: ConfigOf) -> Self:
         """Learn what has to be known of inputs from those of the training split."""
 
     @classmethod
     @abstractmethod
     def restored(
-        cls, fitted: Mapping[str, Any], vocabulary: Sequence[str], config: InputConfig
+        cls, fitted: Mapping[str, Any], vocabulary: Sequence[str], config: ConfigOf
     ) -> Self:
         """Make the feature that was once fitted.
 
@@ -83,7 +84,7 @@ class Feature(ABC):
         """The words that the model knows, if it reads words."""
         return ()
 
-    def more(self, values: Sequence[Any], config: InputConfig) -> Iterable[tuple[int, Any]]:
+    def more(self, values: Sequence[Any], config: ConfigOf) -> Iterable[tuple[int, Any]]:
         """Give further inputs to learn from, each with the number of the one that it is part of."""
         return ()
 
@@ -92,7 +93,7 @@ class Feature(ABC):
         """Turn inputs into what a model takes."""
 
     @abstractmethod
-    def enter(self, config: InputConfig, train: Examples, classes: int) -> Entrance:
+    def enter(self, config: ConfigOf, train: Examples, classes: int) -> Entrance:
         """Begin a model that tells so many classes of `train` apart; 0: it gives numbers."""
 
     @abstractmethod
@@ -148,7 +149,7 @@ class Encoded(Data):
     raw: Labelled
     counted: Examples
     classes: Sequence[str]
-    feature: Feature
+    feature: Feature[Any]
 
     def places(self, labels: Sequence[tuple[str]]) -> list[int]:
         """Look up the number of each label."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from keras import ops
 
 from pipeline import batches, files
-from pipeline.config.inputs import InputConfig
+from pipeline.config.inputs import SequenceConfig
 from pipeline.data.table import Unusable
 from pipeline.examples import Examples
 from pipeline.explain import reading
@@ -24,7 +24,7 @@ _COMPARED = 1000  # test inputs that the exported formats are compared on, at mo
 _MOST_STEPS = 2**16  # of a user's file
 
 
-class Frames(Feature):
+class Frames(Feature[SequenceConfig]):
     """Sequences of vectors. Zeros at the end of a sequence are padding."""
 
     settings = frozenset({"noise"})
@@ -33,7 +33,7 @@ class Frames(Feature):
     def hear(self, train: Examples) -> Entrance:
         """Begin a model whose scale is that of `train`."""
 
-    def enter(self, config: InputConfig, train: Examples, classes: int) -> Entrance:
+    def enter(self, config: SequenceConfig, train: Examples, classes: int) -> Entrance:
         """Begin a model; training adds noise to the vectors."""
         begun = self.hear(train)
         noisy = keras.layers.GaussianNoise(config.noise)(begun.sequences)
@@ -45,10 +45,15 @@ class Frames(Feature):
 
     def artifact(self, tested: Sequence[Any]) -> dict[str, Any]:
         """Compare the files on inputs of the test split."""
-        few = tested[:_COMPARED]
-        compared = self.examples(few, np.zeros(len(few)))
-        ((inputs, _),) = batches.dataset(compared, [np.arange(len(few))])
-        return {"examples": inputs.numpy()}
+        return compared(self, tested)
+
+
+def compared(feature: Feature[Any], tested: Sequence[Any]) -> dict[str, Any]:
+    """Return inputs that the exported formats are compared on, as `export` takes them."""
+    few = tested[:_COMPARED]
+    examples = feature.examples(few, np.zeros(len(few)))
+    ((inputs, _),) = batches.dataset(examples, [np.arange(len(few))])
+    return {"examples": inputs.numpy()}
 
 
 def scaled(vectors: Tensor, mean: npt.NDArray[Any], deviation: npt.NDArray[Any]) -> Tensor:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exports import Hearing
-from pipeline.config.inputs import InputConfig
+from pipeline.config.inputs import SequenceConfig
 from pipeline.data import columns, sound
 from pipeline.data.table import Unusable
 from pipeline.errors import PipelineError
@@ -38,13 +38,13 @@ class Mfcc(Frames):
         self.coefficients = coefficients
 
     @classmethod
-    def fit(cls, values: Sequence[Any], config: InputConfig) -> Self:
+    def fit(cls, values: Sequence[Any], config: SequenceConfig) -> Self:
         """Count the coefficients."""
         return cls(values[0].shape[1])
 
     @classmethod
     def restored(
-        cls, fitted: Mapping[str, Any], vocabulary: Sequence[str], config: InputConfig
+        cls, fitted: Mapping[str, Any], vocabulary: Sequence[str], config: SequenceConfig
     ) -> Self:
         """Take the number of coefficients that was once counted."""
         return cls(fitted["coefficients"])

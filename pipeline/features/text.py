@@ -67,7 +67,7 @@ class TextEntrance(Entrance):
         return ngrams.regression(self.input, self.counts, self.inside, seed=self.config.seed)
 
 
-class Text(Feature):
+class Text(Feature[InputConfig]):
     """Texts in words, of which a vocabulary is known.
 
     Args:

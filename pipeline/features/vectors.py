@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.config.inputs import InputConfig
+from pipeline.config.inputs import SequenceConfig
 from pipeline.data import columns, sequences, sources
 from pipeline.data.table import Unusable, parsed
 from pipeline.errors import PipelineError
@@ -41,7 +41,7 @@ class Vectors(Frames):
         self.names = names
 
     @classmethod
-    def fit(cls, values: Sequence[Any], config: InputConfig) -> Self:
+    def fit(cls, values: Sequence[Any], config: SequenceConfig) -> Self:
         """Learn how many numbers a step has, and how long all sequences are if one length."""
         widths, lengths = ({each.shape[axis] for each in values} for axis in (1, 0))
         if len(widths) > 1:
@@ -53,13 +53,13 @@ class Vectors(Frames):
 
     @classmethod
     def restored(
-        cls, fitted: Mapping[str, Any], vocabulary: Sequence[str], config: InputConfig
+        cls, fitted: Mapping[str, Any], vocabulary: Sequence[str], config: SequenceConfig
     ) -> Self:
         """Take the shape that was once learnt."""
         return cls._named(fitted["width"], fitted["length"], config)
 
     @classmethod
-    def _named(cls, width: int, length: int | None, config: InputConfig) -> Self:
+    def _named(cls, width: int, length: int | None, config: SequenceConfig) -> Self:
         names = sequences.names(config.features or "")
         return cls(width, length, names if len(names) == width else [])
 

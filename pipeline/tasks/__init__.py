@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 OWN: dict[str, Task[Any, Any]] = {}  # those of the user: `pipeline.user_code`
-_SHARED = ("base", "many_to_one")  # modules that are no tasks
+_SHARED = ("base", "inputs", "many_to_one")  # modules that are no tasks
 
 
 def names() -> list[str]:

@@ -34,7 +34,8 @@ from pipeline.tasks.base import (
     Monitor,
     Run,
 )
-from pipeline.tasks.many_to_one import Asked, ManyToOne, known_columns
+from pipeline.tasks.inputs import Asked, known_columns
+from pipeline.tasks.many_to_one import ManyToOne
 
 _SURE = 0.9  # a probability from which the next likely class is not worth a word
 
@@ -152,7 +153,7 @@ class Classify(ManyToOne[ClassifyConfig]):
             notes.append(f"next likely is {classes[second]}, {outputs[second]:.3f}")
         return Answer(f"{classes[first]}\t{outputs[first]:.3f}\t{asked.name}", tuple(notes))
 
-    def columns(self, outputs: Array, known: Columns) -> Mapping[str, Sequence[Any]]:
+    def columns(self, outputs: Any, known: Columns) -> Mapping[str, Sequence[Any]]:
         """Give the most probable class of each row, and its probability."""
         best = [known["classes"][place] for place in outputs.argmax(-1)]
         return {f"predicted {known['targets'][0]}": best, "probability": outputs.max(-1)}

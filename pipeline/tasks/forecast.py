@@ -33,7 +33,7 @@ from pipeline.messages import say
 from pipeline.parts import subjects
 from pipeline.schema import Columns
 from pipeline.tasks.base import Answer, DataTask, Figures, Run
-from pipeline.tasks.many_to_one import known_columns
+from pipeline.tasks.inputs import known_columns
 
 _BETTER: Directions = {
     **distribution.BETTER,

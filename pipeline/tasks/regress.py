@@ -23,7 +23,8 @@ from pipeline.features.base import Encoded, Entrance
 from pipeline.marks import Marks, Mistake
 from pipeline.schema import Columns
 from pipeline.tasks.base import Answer, Figures, Run
-from pipeline.tasks.many_to_one import Asked, ManyToOne
+from pipeline.tasks.inputs import Asked
+from pipeline.tasks.many_to_one import ManyToOne
 
 
 class Regress(ManyToOne[RegressConfig]):
@@ -101,7 +102,7 @@ class Regress(ManyToOne[RegressConfig]):
         told = (f"{mean:.4g} ({low:.4g} to {high:.4g})" for mean, low, _, high in outputs)
         return Answer("\t".join([*told, asked.name]))
 
-    def columns(self, outputs: Array, known: Columns) -> Mapping[str, Sequence[Any]]:
+    def columns(self, outputs: Any, known: Columns) -> Mapping[str, Sequence[Any]]:
         """Give the mean and the quantiles of each number."""
         return distribution.columns(outputs, known["targets"])
 

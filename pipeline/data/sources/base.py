@@ -78,3 +78,19 @@ class FileSource(Source):
         Raises:
             PipelineError: the content as a whole is damaged.
         """
+
+
+def decoded(path: Path, content: bytes) -> str:
+    """Return the text in `content`.
+
+    Raises:
+        PipelineError: it is not UTF-8.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise PipelineError(
+            f"{path.name}, line {line}: byte {error.object[error.start]:#04x} is not UTF-8. Save "
+            f"the file as UTF-8, for example: iconv -f latin1 -t utf-8 {path.name}"
+        ) from error

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import csv
 
-from pipeline.data.sources.base import FileSource
+from pipeline.data.sources.base import FileSource, decoded
 from pipeline.data.table import Fault
 from pipeline.errors import PipelineError
 
@@ -24,7 +24,7 @@ class Delimited(FileSource):
         self, path: Path, content: bytes
     ) -> tuple[Mapping[str, Sequence[Any]], Sequence[int], Sequence[Fault]]:
         """Read the rows; one with too few or too many values is a fault."""
-        _reject_other_encodings(path, content)
+        decoded(path, content)
         faulty: dict[int, Fault] = {}
 
         def note(row: csv.InvalidRow) -> str:
@@ -63,17 +63,6 @@ def _delimiter(path: Path, content: bytes) -> str:
     if path.suffix.lower() == ".tsv":
         return "\t"
     return max(",;\t", key=header.count)
-
-
-def _reject_other_encodings(path: Path, content: bytes) -> None:
-    try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise PipelineError(
-            f"{path.name}, line {line}: byte {content[error.start]:#04x} is not UTF-8. Save the "
-            f"file as UTF-8, for example: iconv -f latin1 -t utf-8 {path.name}"
-        ) from error
 
 
 source = Delimited()

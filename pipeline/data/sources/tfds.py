@@ -36,9 +36,10 @@ class Tfds(Source):
 
 def _table(builder: tfds.core.DatasetBuilder) -> Table:
     features = dict(_flat(builder.info.features))
+    labels = {name: _of_steps(feature) or feature for name, feature in features.items()}
     classes = {
         name: tuple(feature.names)
-        for name, feature in features.items()
+        for name, feature in labels.items()
         if isinstance(feature, tfds.features.ClassLabel)
     }
     columns: dict[str, list[Any]] = {name: [] for name in features}
@@ -46,7 +47,7 @@ def _table(builder: tfds.core.DatasetBuilder) -> Table:
     places: list[str] = []
     for name, split in _splits(builder):
         values = _values(builder, name, features)
-        if any(set(values[each]) == {None} for each in classes):
+        if any(all(map(_is_unlabelled, values[each])) for each in classes):
             continue  # the labels of a test split may be secret
         for column, added in values.items():
             columns[column] += added
@@ -57,6 +58,10 @@ def _table(builder: tfds.core.DatasetBuilder) -> Table:
         splits = ["test" if each == "validation" else each for each in splits]
     name = f"{builder.info.full_name.rpartition('/')[0]} {builder.version}"
     return Table(name, str(builder.version), columns, places, classes, splits)
+
+
+def _is_unlabelled(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and {*value} <= {None})
 
 
 def _splits(builder: tfds.core.DatasetBuilder) -> Iterator[tuple[str, Split]]:
@@ -97,6 +102,13 @@ def _flat_values(example: Mapping[str, Any], prefix: str = "") -> Iterator[tuple
             yield f"{prefix}{name}", value
 
 
+def _of_steps(feature: Any) -> Any:
+    """Return what each step of a sequence of words or labels is; None for other features."""
+    kinds = (tfds.features.ClassLabel, tfds.features.Text)
+    is_one = isinstance(feature, tfds.features.Sequence) and isinstance(feature.feature, kinds)
+    return feature.feature if is_one else None
+
+
 def _reader(feature: Any) -> Callable[[Any], Any]:
     """Return what makes a value of a table of one of TFDS."""
     if isinstance(feature, tfds.features.ClassLabel):
@@ -106,6 +118,9 @@ def _reader(feature: Any) -> Callable[[Any], Any]:
         return lambda value: value.decode(errors="replace")
     if isinstance(feature, tfds.features.Audio) and feature.sample_rate:
         return lambda value: Recording(value.astype(np.int16), feature.sample_rate)
+    if step := _of_steps(feature):
+        read = _reader(step)
+        return lambda value: list(map(read, value))
     return lambda value: value.item() if np.ndim(value) == 0 else value
 
 
