@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from pipeline.data.sources.base import FileSource, decoded
 from pipeline.data.table import Fault
 
-_COMMENT = re.compile(r"# |#$|#\s*\w+\s*=")
 _DOCUMENT = "-DOCSTART-"  # begins a line that is no token
 _NO_WORD = re.compile(r"\d+[-.]\d+")  # the id, in CoNLL-U, of a contraction or an empty node
 
@@ -43,11 +42,11 @@ class Conll(FileSource):
         width = 10 if is_universal else 0
         found: dict[int, list[list[str]]] = {}
         faults = []
-        for lines in _sentences(decoded(path, content)):
+        for lines in _sentences(decoded(path, content), "#" if is_universal else "# "):
             width = width or max(2, len(lines[0].values))
             wrong = next((line for line in lines if len(line.values) != width), None)
             if wrong:
-                reason = f"{len(wrong.values)} values where {width} are expected"
+                reason = f"{len(wrong.values)} values for {width} columns"
                 faults.append(Fault(self.place(path, wrong.number), reason))
             elif words := [line.values for line in lines if not _is_no_word(line, is_universal)]:
                 found[lines[0].number] = words
@@ -58,8 +57,8 @@ class Conll(FileSource):
         return columns, [*found], faults
 
 
-def _sentences(text: str) -> Iterator[list[_Line]]:
-    """Give the lines of each sentence. Comments stand before its first token."""
+def _sentences(text: str, comment: str) -> Iterator[list[_Line]]:
+    """Give the lines of each sentence. Before its first token may be lines of comments."""
     lines: list[_Line] = []
     for number, line in enumerate(text.split("\n"), start=1):
         line = line.rstrip(" \t\r")
@@ -67,7 +66,7 @@ def _sentences(text: str) -> Iterator[list[_Line]]:
             if lines:
                 yield lines
             lines = []
-        elif lines or not _COMMENT.match(line):
+        elif lines or not f"{line} ".startswith(comment):
             values = line.split("\t") if "\t" in line else line.split()
             if values[0] != _DOCUMENT:
                 lines.append(_Line(number, values))

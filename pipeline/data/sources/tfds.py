@@ -47,7 +47,7 @@ def _table(builder: tfds.core.DatasetBuilder) -> Table:
     places: list[str] = []
     for name, split in _splits(builder):
         values = _values(builder, name, features)
-        if any(all(map(_is_unlabelled, values[each])) for each in classes):
+        if any(values[each] and all(map(_is_unlabelled, values[each])) for each in classes):
             continue  # the labels of a test split may be secret
         for column, added in values.items():
             columns[column] += added
