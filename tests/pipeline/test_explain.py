@@ -386,6 +386,7 @@ FEWER: dict[str, dict[str, Any]] = {  # and whatever else makes a preset small
 SUBJECTS = {
     "next_char": "To be,\nor",
     "next_word": "To be, or not",
+    "parts_of_speech": "Kediler nerede ?",
     "pronounce": "bad",
     "sentiment": TEXT,
     "translate": "O gato tem zzyzx.",

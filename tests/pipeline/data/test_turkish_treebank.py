@@ -35,7 +35,7 @@ def recomputed(wheel: Path) -> dict[str, Sentences]:
     """The splits by the rule, straight from the files, word by word from the back."""
     splits: dict[str, Sentences] = {"train": {}, "validation": {}, "test": {}}
     with ZipFile(wheel) as archive:
-        text = "\n".join(archive.read(f"data/{name}.conllu").decode() for name in ("web", "wiki"))
+        text = "\n\n".join(archive.read(f"data/{name}.conllu").decode() for name in ("web", "wiki"))
     for block in text.strip().split("\n\n"):
         rows = [line.split("\t") for line in block.splitlines() if line[:1].isdigit()]
         words: list[tuple[str, str]] = []
