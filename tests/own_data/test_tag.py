@@ -257,7 +257,13 @@ def test_the_same_from_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("KERAS_RECURRENT_CACHE", str(tmp_path / "cache"))
     made = sentences.sentences(60)
     columns = {name: [getattr(each, name) for each in made] for name in Sentence._fields}
-    small = {"units": 4, "embedding_dim": 4, "filters": 4, "word_buckets": 64, "epochs": 1}
+    small: dict[str, Any] = {
+        "units": 4,
+        "embedding_dim": 4,
+        "filters": 4,
+        "word_buckets": 64,
+        "epochs": 1,
+    }
     run = tag.train(columns, run=tmp_path / "run", **small)
     (answer,) = run.predict(["Mary lives in Zxqville"])
     assert [pair.split("/")[0] for pair in answer.text.split()] == [

@@ -373,7 +373,7 @@ SHORT = {
 PRESETS = [
     (name, preset)
     for name in recipes.names()
-    if name not in ("classify", "regress", "forecast")  # they name no data
+    if name not in ("classify", "forecast", "regress", "tag")  # they name no data
     for preset in recipes.get(name).presets
 ]
 FEWER: dict[str, dict[str, Any]] = {  # and whatever else makes a preset small
