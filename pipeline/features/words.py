@@ -24,6 +24,7 @@ from pipeline.features.base import Entrance, Feature, Tensor
 
 _BYTES = 256
 _LONGEST = 32  # bytes of a word to read: a hash of more could leave 32 bits
+_BYTE_WIDTH = 32  # numbers that stand for a byte
 _WINDOW = 5  # bytes that a filter sees, which are two letters or more in any alphabet
 _EXCERPT = 60  # letters of a sentence shown beside its prediction
 _MARKS = ".,;:!?"
@@ -167,7 +168,7 @@ def _bucket(letters: Tensor, buckets: int) -> Tensor:
 
 def _read(letters: Tensor, filters: int) -> Tensor:
     """Return the strongest answer of each filter along a word, `[batch, words, filters]`."""
-    characters = keras.layers.Embedding(_BYTES, filters // 2, name="characters")(letters)
+    characters = keras.layers.Embedding(_BYTES, _BYTE_WIDTH, name="characters")(letters)
     convolution = keras.layers.Conv2D(
         filters, (1, _WINDOW), padding="same", activation="relu", name="filters"
     )
