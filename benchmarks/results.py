@@ -86,6 +86,17 @@ ENTRIES = (
         "99 % within 3 minutes",
     ),
     Entry(
+        "glucose",
+        "glucose",
+        "below persistence, linear autoregression and a feed-forward network, 30 and 60 minutes "
+        "ahead (halfway and at the end)",
+    ),
+    Entry(
+        "sea_temperature",
+        "sea_temperature",
+        "below the forecast of the day before",
+    ),
+    Entry(
         "trajectory",
         "hawkeye",
         "half the error of the best of standing still, constant velocity, constant acceleration "

@@ -1,7 +1,7 @@
 """What the JSON files of a run hold. A file is read as one of these types, or not at all."""
 
 from collections.abc import Mapping
-from typing import Annotated, NotRequired, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
@@ -44,6 +44,20 @@ class Columns(TypedDict):
     classes: list[str]
     version: str
     fitted: Mapping[str, str | int | float | list[float] | None]
+
+
+class OfSeries(TypedDict):
+    """What `Columns.fitted` has of series.
+
+    Attributes:
+        unit: of the clock.
+        step: of the clock.
+        naive_error: of each target.
+    """
+
+    unit: Literal["number", "second", "month"]
+    step: Annotated[float, Meta(gt=0, le=_LARGEST)]
+    naive_error: list[Annotated[float, Meta(gt=0, le=_LARGEST)]]
 
 
 class Confusion(TypedDict):

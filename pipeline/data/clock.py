@@ -18,6 +18,7 @@ Unit = Literal["number", "second", "month"]
 _DAY = 86_400
 _SECONDS = {"week": 7 * _DAY, "day": _DAY, "hour": 3600, "minute": 60, "second": 1}
 _MONTHS_IN_YEAR = 12
+_TO_MINUTES = len("2024-01-31T18:30")
 _SHORTEST_MONTH = 28  # days
 
 
@@ -142,7 +143,8 @@ def written(time: Time, like: Any) -> str:
     if len(shown) <= len("2024-01-31") and not (time.hour or time.minute or time.second):
         text = time.date().isoformat()
         return text if "-" in shown else text.replace("-", "")
-    text = time.isoformat(sep="T" if "T" in shown else " ")
+    to_minutes = shown[_TO_MINUTES : _TO_MINUTES + 1] != ":" and not time.second
+    text = time.isoformat("T" if "T" in shown else " ", "minutes" if to_minutes else "auto")
     return text.replace("+00:00", "Z") if shown.endswith("Z") else text
 
 

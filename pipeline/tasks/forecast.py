@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from keras import ops
@@ -31,7 +31,7 @@ from pipeline.features.windows import Cut, Places, Windows
 from pipeline.marks import Marks, Mistake
 from pipeline.messages import say
 from pipeline.parts import subjects
-from pipeline.schema import Columns
+from pipeline.schema import Columns, OfSeries
 from pipeline.tasks.base import Answer, DataTask, Figures, Run
 from pipeline.tasks.inputs import known_columns
 
@@ -150,10 +150,10 @@ class Forecast(DataTask[ForecastConfig, Cut]):
 
     def predict(self, run: Run[ForecastConfig], subjects: Sequence[str]) -> list[Answer]:
         """Forecast after the end of each series in a file, or from the number of a test window."""
-        model, known = run.model(), known_columns(run)
+        model, known = _fitting(run), known_columns(run)
         answers = []
         for asked in _asked(run, subjects):
-            outputs = batches.outputs(model, _windows(run, asked))
+            outputs = batches.outputs(model, _cut(run, asked.timed, asked.ahead))
             answers.append(Answer("\n".join(_lines(asked, outputs, known["targets"]))))
         return answers
 
@@ -166,12 +166,12 @@ class Forecast(DataTask[ForecastConfig, Cut]):
                 f"{table.name} has no window to test on among its {len(table):,} rows: give "
                 f"{run.config.horizon} steps and more with {', '.join(timed.roles.targets)}."
             )
-        return windows.cut(timed, run.config, where, _naive_error(run))
+        return _cut(run, timed, where)
 
     def predictions(self, run: Run[ForecastConfig], table: Table) -> Table:
         """Forecast after the end of each series: a row for each step ahead."""
         asked = _ahead(run, table)
-        outputs = batches.outputs(run.model(), _windows(run, asked))
+        outputs = batches.outputs(_fitting(run), _cut(run, asked.timed, asked.ahead))
         steps = [*_steps(asked, run.config.horizon)]
         roles = asked.timed.roles
         columns = {
@@ -189,14 +189,16 @@ class Forecast(DataTask[ForecastConfig, Cut]):
         """Read a window step by step: what would be said if no more than a beginning were known."""
         (asked,) = _asked(run, [subject])
         one = asked._replace(ahead=Places(*(each[:1] for each in asked.ahead)))
-        inputs = {name: each.numpy() for name, each in _windows(run, one).inputs.items()}
-        roles, window = asked.timed.roles, run.config.window
+        inputs = {
+            name: each.numpy() for name, each in _cut(run, one.timed, one.ahead).inputs.items()
+        }
+        roles, steps = asked.timed.roles, run.config.window
         return Reading(
             model=model,
             name=asked.name,
             inputs=inputs,
             time="values",
-            steps=[str(step) for step in range(1 - window, 1)],
+            steps=[str(step) for step in range(1 - steps, 1)],
             noun="steps",
             running=_after_beginnings,
             explain=_explained(roles.targets[0], run.config.horizon),
@@ -286,22 +288,42 @@ def _known_roles(run: Run[ForecastConfig]) -> Roles:
     return Roles(known["input"], targets, tuple(past), tuple(future), config.series_id)
 
 
-def _timed(run: Run[ForecastConfig], table: Table) -> Timed:
-    """Make series of a table, as those of `run` are.
+def _fitted(run: Run[ForecastConfig]) -> OfSeries:
+    """Return what is known of the series of `run`.
 
     Raises:
-        PipelineError: they cannot be made, or `columns.json` is damaged.
+        PipelineError: it is not trained yet, or `columns.json` is damaged.
     """
-    fitted: Any = known_columns(run)["fitted"]
+    known = known_columns(run)
     try:
-        clock = Clock(fitted["unit"], fitted["step"])
-    except KeyError as error:
-        raise PipelineError(f"{run.path / 'columns.json'} is damaged: it has no {error}") from error
+        fitted = msgspec.convert(known["fitted"], OfSeries)
+    except msgspec.ValidationError as error:
+        raise PipelineError(f"{run.path / 'columns.json'} is damaged: {error}") from error
+    if len(fitted["naive_error"]) != len(known["targets"]):
+        raise PipelineError(f"{run.path / 'columns.json'} is damaged: its targets differ in number")
+    return fitted
+
+
+def _fitting(run: Run[ForecastConfig]) -> keras.Model:
+    """Return the model of `run`.
+
+    Raises:
+        PipelineError: there is none, or it is of other columns.
+    """
+    model, here = run.model(), len(_known_roles(run).values)
+    if model.input_shape[0][-1] != here:
+        raise PipelineError(
+            f"{run.path / 'columns.json'} is damaged: it has {here} columns, and the model knows "
+            f"{model.input_shape[0][-1]}"
+        )
+    return model
+
+
+def _timed(run: Run[ForecastConfig], table: Table) -> Timed:
+    """Make series of a table, as those of `run` are."""
+    fitted = _fitted(run)
+    clock = Clock(fitted["unit"], fitted["step"])
     return series.read(table, _known_roles(run), run.config.on_error, clock)
-
-
-def _naive_error(run: Run[ForecastConfig]) -> Array:
-    return np.array(known_columns(run)["fitted"]["naive_error"])
 
 
 def _ahead(run: Run[ForecastConfig], table: Table) -> Asked:
@@ -346,14 +368,13 @@ def _fault(timed: Timed, number: int, end: Array, horizon: int) -> Fault | None:
     return Fault(timed.table.places[row], reason)
 
 
-def _windows(run: Run[ForecastConfig], asked: Asked) -> Windows:
-    return windows.cut(asked.timed, run.config, asked.ahead, _naive_error(run))
+def _cut(run: Run[ForecastConfig], timed: Timed, where: Places) -> Windows:
+    """Cut windows as the model of `run` takes them."""
+    return windows.cut(timed, run.config, where, np.array(_fitted(run)["naive_error"]))
 
 
 def _asked(run: Run[ForecastConfig], given: Sequence[str]) -> list[Asked]:
     def read(typed: str) -> Asked:
-        if not Path(typed).exists() and ":" not in typed:
-            raise PipelineError(f"{typed!r} is not there: give {Forecast.accepts}")
         return _ahead(run, sources.read(typed, run.config.on_error))
 
     def test() -> list[tuple[Cut, int]]:

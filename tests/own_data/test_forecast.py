@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -263,6 +264,27 @@ def test_from_python_with_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert results["baselines"][name]["mae"] == pytest.approx(expected.mean(), rel=1e-4)
     (answer,) = run.predict(["1"])
     assert len(answer.text.splitlines()) == HORIZON
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"second"', '"fortnight"'),
+        ('"step": 3600.0', '"step": 0.0'),
+        ('"naive_error": [', '"naive_error": [1.0,'),
+        ('"mvar"', '"mvar", "more"'),
+    ],
+)
+def test_damaged_columns_are_named(
+    recurrent: Command, folder: Path, tmp_path: Path, old: str, new: str
+) -> None:
+    shutil.copytree(folder / "run", tmp_path / "run")
+    file = tmp_path / "run" / "columns.json"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+    outcome = recurrent("predict", tmp_path / "run", folder / "load.csv")
+    assert outcome.status == 1 and outcome.err.count("\n") == 1
+    assert "columns.json is damaged" in outcome.err
 
 
 def test_folds_move_the_origin(recurrent: Command, tmp_path: Path) -> None:
