@@ -151,7 +151,7 @@ def generate(
 
     Each token is shown once it is drawn.
     """
-    from pipeline.parts.generation import Generator, Sampling
+    from pipeline.tasks.shared.generation import Generator, Sampling
 
     sampling = Sampling(temperature, top_p, seed)
     opened = _open(run)
@@ -374,7 +374,7 @@ def _readable(text: str) -> str:
 
 def _generators() -> str:
     from pipeline import tasks
-    from pipeline.parts.generation import Generator
+    from pipeline.tasks.shared.generation import Generator
 
     return ", ".join(name for name in tasks.names() if isinstance(tasks.get(name), Generator))
 

@@ -11,7 +11,7 @@ from keras import ops
 
 from pipeline import batches
 from pipeline.examples import Compute
-from pipeline.parts import writing
+from pipeline.models import seq2seq
 
 Array = npt.NDArray[Any]
 Inputs = Mapping[str, Array]
@@ -280,12 +280,12 @@ def written(
         read: what each step of the input is, if it has steps.
     """
     (source,) = given
-    told = [*symbols, writing.BOUNDARY]
+    told = [*symbols, seq2seq.BOUNDARY]
     steps = [names[each] for each in told]
     return Reading(
         model=model,
         name=name,
-        inputs={**given, "previous": np.array([[writing.BOUNDARY, *symbols]], np.int32)},
+        inputs={**given, "previous": np.array([[seq2seq.BOUNDARY, *symbols]], np.int32)},
         time="previous",
         steps=steps,
         noun=f"{noun}s",

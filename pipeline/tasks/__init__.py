@@ -1,7 +1,8 @@
-"""The tasks, one module each: a module in this folder with a `task` in it is a task.
+"""The tasks, one module each: a module in this folder is a task, but for `base`.
 
-A task's module imports Keras and TensorFlow. Its settings are in `pipeline.config`, and its presets
-in `pipeline.recipes`, which are light.
+What several tasks share is in `pipeline.tasks.shared`. A task's module imports Keras and
+TensorFlow. Its settings are in `pipeline.config`, and its presets in `pipeline.recipes`, which are
+light.
 """
 
 from __future__ import annotations
@@ -18,13 +19,12 @@ if TYPE_CHECKING:
 
 
 OWN: dict[str, Task[Any, Any]] = {}  # those of the user: `pipeline.user_code`
-_SHARED = ("base", "inputs", "many_to_one")  # modules that are no tasks
 
 
 def names() -> list[str]:
     """Name every task."""
-    ours = (each.name for each in pkgutil.iter_modules(__path__) if each.name not in _SHARED)
-    return sorted([*ours, *OWN])
+    modules = (each for each in pkgutil.iter_modules(__path__) if not each.ispkg)
+    return sorted([*(each.name for each in modules if each.name != "base"), *OWN])
 
 
 def get(name: str) -> Task[Any, Any]:

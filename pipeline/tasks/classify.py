@@ -34,8 +34,8 @@ from pipeline.tasks.base import (
     Monitor,
     Run,
 )
-from pipeline.tasks.inputs import Asked, known_columns
-from pipeline.tasks.many_to_one import ManyToOne
+from pipeline.tasks.shared.inputs import Asked, known_columns
+from pipeline.tasks.shared.many_to_one import ManyToOne
 
 _SURE = 0.9  # a probability from which the next likely class is not worth a word
 

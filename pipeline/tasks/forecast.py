@@ -30,10 +30,10 @@ from pipeline.features import windows
 from pipeline.features.windows import Cut, Places, Windows
 from pipeline.marks import Marks, Mistake
 from pipeline.messages import say
-from pipeline.parts import subjects
 from pipeline.schema import Columns, OfSeries
 from pipeline.tasks.base import Answer, DataTask, Figures, Run
-from pipeline.tasks.inputs import known_columns
+from pipeline.tasks.shared import subjects
+from pipeline.tasks.shared.inputs import known_columns
 
 _BETTER: Directions = {
     **distribution.BETTER,

@@ -23,9 +23,9 @@ from pipeline.errors import PipelineError
 from pipeline.examples import Data, Examples
 from pipeline.explain.reading import Reading
 from pipeline.marks import Marks
-from pipeline.parts import problems, subjects
-from pipeline.parts.problems import NEAR, Choice, Problem
 from pipeline.tasks.base import Answer, Figures, Run, SampleTask
+from pipeline.tasks.shared import problems, subjects
+from pipeline.tasks.shared.problems import NEAR, Choice, Problem
 
 Array = npt.NDArray[Any]
 

@@ -32,8 +32,8 @@ from pipeline.tasks.base import (
     Monitor,
     Run,
 )
-from pipeline.tasks.inputs import Asked
-from pipeline.tasks.many_to_one import ManyToOne
+from pipeline.tasks.shared.inputs import Asked
+from pipeline.tasks.shared.many_to_one import ManyToOne
 
 _LIKELY = 0.5  # a probability from which a label is held to belong to an input
 

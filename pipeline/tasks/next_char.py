@@ -9,8 +9,8 @@ from typing import Any
 import numpy.typing as npt
 
 from pipeline.examples import Examples
-from pipeline.parts.language import Language
 from pipeline.tasks.base import Figures
+from pipeline.tasks.shared.language import Language
 
 
 class NextChar(Language):

@@ -10,8 +10,8 @@ from typing import Any
 import numpy.typing as npt
 
 from pipeline.examples import Examples
-from pipeline.parts.language import Language
 from pipeline.tasks.base import Figures
+from pipeline.tasks.shared.language import Language
 
 # A word with what is inside it, two dashes, any other mark, or the end of a line.
 _TOKEN = re.compile(r"\w+(?:['’-]\w+)*|--|[^\w\s]|\n")

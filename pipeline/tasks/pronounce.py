@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
 
-from pipeline import batches
-from pipeline.baselines import Baseline, Fit
+from pipeline import batches, metrics
+from pipeline.baselines import Baseline, Fit, g2p
 from pipeline.config.pronounce import PronounceConfig
 from pipeline.data import loading, pronunciations
 from pipeline.data.loading import Splits
@@ -24,8 +24,8 @@ from pipeline.examples import Compute, Data, Examples
 from pipeline.explain import reading
 from pipeline.explain.reading import Reading as StepByStep
 from pipeline.marks import Marks, Mistake
-from pipeline.parts import encoder_decoder, letter_by_letter, measures, writing
-from pipeline.parts.decoding import Hypothesis
+from pipeline.models import encoder_decoder, seq2seq
+from pipeline.models.decoding import Hypothesis
 from pipeline.tasks.base import Answer, Figures, Monitor, Run, SampleTask
 
 Reading = Callable[[Pronunciation], Pronunciation]
@@ -77,11 +77,11 @@ class Pronounce(SampleTask[PronounceConfig, PronounceData]):
 
     def loss(self, config: PronounceConfig, data: Data) -> keras.losses.Loss:
         """Cross-entropy: how little the model believed in each next phoneme."""
-        return writing.loss()
+        return seq2seq.loss()
 
     def metrics(self, config: PronounceConfig) -> Sequence[Any]:
         """Measure the fraction of pronunciations that a greedy search would find, with stress."""
-        return (measures.greedy_accuracy,)
+        return (metrics.greedy_accuracy,)
 
     def monitor(self, config: PronounceConfig) -> Monitor:
         """Take what a greedy search would find on the validation split."""
@@ -89,7 +89,7 @@ class Pronounce(SampleTask[PronounceConfig, PronounceData]):
 
     def answers(self, compute: Compute, examples: Examples) -> npt.NDArray[Any]:
         """Return the hypotheses of the search for each example, the most probable one first."""
-        return _as_objects(writing.search(compute, examples, width=_WIDTH, longest=_LONGEST))
+        return _as_objects(seq2seq.search(compute, examples, width=_WIDTH, longest=_LONGEST))
 
     def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
         """Measure wrong phonemes per phoneme and wrong words, first with stress dropped.
@@ -173,12 +173,12 @@ class Pronounce(SampleTask[PronounceConfig, PronounceData]):
 def n_grams(config: PronounceConfig, data: PronounceData, fit: Fit) -> npt.NDArray[Any]:
     """Runs of up to 7 letters, each with the phonemes that it stands for, counted and smoothed."""
     pairs, words = _pairs(data.train), _letters(data.test)
-    return _as_objects(letter_by_letter.by_joint_symbols(pairs, words, size=len(_symbols())))
+    return _as_objects(g2p.by_joint_symbols(pairs, words, size=len(_symbols())))
 
 
 def feed_forward(config: PronounceConfig, data: PronounceData, fit: Fit) -> npt.NDArray[Any]:
     """A network of two hidden layers that sees a letter and the five on either side."""
-    found = letter_by_letter.by_windows(
+    found = g2p.by_windows(
         _pairs(data.train),
         _letters(data.test),
         size=len(_symbols()),
@@ -194,7 +194,7 @@ def _letters(examples: Examples) -> list[list[int]]:
 
 
 def _pairs(examples: Examples) -> list[tuple[list[int], list[int]]]:
-    return list(zip(_letters(examples), writing.sequences(examples), strict=True))
+    return list(zip(_letters(examples), seq2seq.sequences(examples), strict=True))
 
 
 def _examples(words: Iterable[Word]) -> Examples:
@@ -209,7 +209,7 @@ def _examples(words: Iterable[Word]) -> Examples:
 
 def _paired(letters: Sequence[Sequence[int]], phonemes: Sequence[Sequence[int]]) -> Examples:
     """Make examples of ids, from 1 on for letters and from `writing.FIRST` on for phonemes."""
-    return writing.examples({"letters": writing.ragged(letters)}, phonemes)
+    return seq2seq.examples({"letters": seq2seq.ragged(letters)}, phonemes)
 
 
 def _ids(spelling: str) -> list[int]:

@@ -23,8 +23,8 @@ from pipeline.features.base import Encoded, Entrance
 from pipeline.marks import Marks, Mistake
 from pipeline.schema import Columns
 from pipeline.tasks.base import Answer, Figures, Run
-from pipeline.tasks.inputs import Asked
-from pipeline.tasks.many_to_one import ManyToOne
+from pipeline.tasks.shared.inputs import Asked
+from pipeline.tasks.shared.many_to_one import ManyToOne
 
 
 class Regress(ManyToOne[RegressConfig]):

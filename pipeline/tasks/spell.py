@@ -18,7 +18,7 @@ from rapidfuzz.distance import Levenshtein
 from sacrebleu.metrics.chrf import CHRF
 from sklearn.neighbors import NearestNeighbors
 
-from pipeline import batches, models
+from pipeline import batches, metrics, models
 from pipeline.baselines import Baseline, Fit
 from pipeline.config.spell import SpellConfig
 from pipeline.data import captions, loading, pictures
@@ -30,8 +30,8 @@ from pipeline.examples import Compute, Data, Examples
 from pipeline.explain import reading
 from pipeline.explain.reading import Reading
 from pipeline.marks import Marks, Mistake, Picture
-from pipeline.parts import measures, subjects, writing
-from pipeline.parts.decoding import Hypothesis
+from pipeline.models import seq2seq
+from pipeline.models.decoding import Hypothesis
 from pipeline.tasks.base import (
     ACCURACY,
     Answer,
@@ -40,6 +40,7 @@ from pipeline.tasks.base import (
     Run,
     SampleTask,
 )
+from pipeline.tasks.shared import subjects
 
 _SURE = 0.9  # a probability from which the next candidate is not worth a word
 
@@ -92,11 +93,11 @@ class Spell(SampleTask[SpellConfig, SpellData]):
 
     def loss(self, config: SpellConfig, data: Data) -> keras.losses.Loss:
         """Cross-entropy: how little the model believed in each letter; padding does not count."""
-        return writing.loss()
+        return seq2seq.loss()
 
     def metrics(self, config: SpellConfig) -> Sequence[Any]:
         """Measure the fraction of letters that are right, given those before."""
-        return (measures.accuracy,)
+        return (metrics.accuracy,)
 
     def monitor(self, config: SpellConfig) -> Monitor:
         """Take the letters of the validation split that are right."""
@@ -112,14 +113,14 @@ class Spell(SampleTask[SpellConfig, SpellData]):
         chrF (Popović, 2015, "chrF: character n-gram F-score for automatic MT evaluation") is the
         F-score of runs of up to 6 letters, in which recall counts more.
         """
-        references = list(map(_text, writing.sequences(examples)))
+        references = list(map(_text, seq2seq.sequences(examples)))
         exact = np.mean([given == right for given, right in zip(answers, references, strict=True)])
         chrf = CHRF().corpus_score(list(answers), [references]).score / 100
         return {"exact": float(exact), "chrf": chrf}
 
     def marks(self, config: SpellConfig, data: SpellData, answers: npt.NDArray[Any]) -> Marks:
         """Count the letters to replace, insert and delete."""
-        captions = list(map(_text, writing.sequences(data.test)))
+        captions = list(map(_text, seq2seq.sequences(data.test)))
         pictures = data.test.inputs["picture"]
 
         def read(place: int) -> Mistake:
@@ -206,21 +207,21 @@ def _searched(compute: Compute, examples: Examples) -> list[list[Hypothesis]]:
     def a_letter(spelling: Hypothesis) -> float:
         return spelling.score / (len(spelling.symbols) + 1)
 
-    found = writing.search(compute, examples, width=_WIDTH, longest=_LONGEST)
+    found = seq2seq.search(compute, examples, width=_WIDTH, longest=_LONGEST)
     return [sorted(each, key=a_letter, reverse=True) for each in found]
 
 
 def _symbols() -> int:
     """How many ids there are."""
-    return writing.FIRST + len(LETTERS)
+    return seq2seq.FIRST + len(LETTERS)
 
 
 def _ids(text: str) -> list[int]:
-    return [writing.FIRST + LETTERS.index(letter) for letter in text]
+    return [seq2seq.FIRST + LETTERS.index(letter) for letter in text]
 
 
 def _text(ids: Sequence[int]) -> str:
-    return "".join(LETTERS[each - writing.FIRST] for each in ids)
+    return "".join(LETTERS[each - seq2seq.FIRST] for each in ids)
 
 
 def _examples(split: Sequence[Captioned]) -> Examples:
@@ -231,7 +232,7 @@ def _examples(split: Sequence[Captioned]) -> Examples:
     """
     pictures = tf.constant(np.stack([each.picture for each in split]))
     spellings = [_ids(each.caption)[:_LONGEST] for each in split]
-    examples = writing.examples({"picture": pictures}, spellings)
+    examples = seq2seq.examples({"picture": pictures}, spellings)
     return replace(examples, lengths=np.ones(len(split), int))
 
 

@@ -25,10 +25,10 @@ from pipeline.examples import Compute, Examples
 from pipeline.explain.reading import Array, Explained, Reading, at_every_step, each_of
 from pipeline.features.base import Encoded, Feature
 from pipeline.marks import Choices, Marks, of_choices
-from pipeline.parts.measures import StepAccuracy, step_crossentropy
+from pipeline.metrics import StepAccuracy, step_crossentropy
 from pipeline.schema import Columns
 from pipeline.tasks.base import ACCURACY, LOSS, Answer, Figures, Monitor, Run
-from pipeline.tasks.inputs import Asked, InputTask, fitting, known_columns
+from pipeline.tasks.shared.inputs import Asked, InputTask, fitting, known_columns
 
 _EXPLAINED = 100  # steps of a sequence that are explained: each has a gradient of its own
 

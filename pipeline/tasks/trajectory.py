@@ -15,7 +15,8 @@ from keras import ops
 
 from exports import Motion
 from pipeline import batches, files, models
-from pipeline.baselines import Baseline, Fit
+from pipeline.baselines import Baseline, Fit, extrapolation
+from pipeline.baselines.extrapolation import Extrapolation, distances
 from pipeline.config.trajectory import TrajectoryConfig
 from pipeline.data import trajectories
 from pipeline.data.bouncing_ball import GRAVITY, RATE
@@ -31,10 +32,9 @@ from pipeline.explain.reading import (
 )
 from pipeline.explain.reading import Path as Followed
 from pipeline.marks import Marks, Mistake
-from pipeline.parts import extrapolation, subjects
-from pipeline.parts.extrapolation import Extrapolation, distances
-from pipeline.parts.measures import Distance
+from pipeline.metrics import Distance
 from pipeline.tasks.base import Answer, Figures, Run, SampleTask
+from pipeline.tasks.shared import subjects
 
 _SPEED = 5.0  # metres a second; over it, most speeds are near 1, and so is the way of a second
 _STANDING = 1e-6  # the square of a speed, below which a ball goes nowhere

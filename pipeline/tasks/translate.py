@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.neighbors import NearestNeighbors
 
-from pipeline import batches
+from pipeline import batches, metrics
 from pipeline.baselines import Baseline, Fit
 from pipeline.config.translate import TranslateConfig
 from pipeline.data import loading, translations
@@ -29,8 +29,8 @@ from pipeline.examples import Compute, Data, Examples
 from pipeline.explain import reading
 from pipeline.explain.reading import Reading
 from pipeline.marks import Marks, Mistake
-from pipeline.parts import encoder_decoder, measures, subjects, writing
-from pipeline.parts.decoding import Hypothesis
+from pipeline.models import encoder_decoder, seq2seq
+from pipeline.models.decoding import Hypothesis
 from pipeline.tasks.base import (
     ACCURACY,
     Answer,
@@ -39,6 +39,7 @@ from pipeline.tasks.base import (
     Run,
     SampleTask,
 )
+from pipeline.tasks.shared import subjects
 
 _SPECIAL = ("", "end", "<unknown>")  # padding, the boundary, and every word that is not known
 _UNKNOWN = _SPECIAL.index("<unknown>")
@@ -94,11 +95,11 @@ class Translate(SampleTask[TranslateConfig, TranslateData]):
 
     def loss(self, config: TranslateConfig, data: Data) -> keras.losses.Loss:
         """Cross-entropy: how little the model believed in each next word."""
-        return writing.loss()
+        return seq2seq.loss()
 
     def metrics(self, config: TranslateConfig) -> Sequence[Any]:
         """Measure the fraction of words that are right, given those before."""
-        return (measures.accuracy,)
+        return (metrics.accuracy,)
 
     def monitor(self, config: TranslateConfig) -> Monitor:
         """Take the words of the validation split that are right."""
@@ -117,7 +118,7 @@ class Translate(SampleTask[TranslateConfig, TranslateData]):
         given = [" ".join(map(str, ids)) for ids in answers]
         right = [
             " ".join("?" if each == _UNKNOWN else str(each) for each in ids)
-            for ids in writing.sequences(examples)
+            for ids in seq2seq.sequences(examples)
         ]
         return {"bleu": BLEU(tokenize="none").corpus_score(given, [right]).score / 100}
 
@@ -210,7 +211,7 @@ def nearest_sentence(config: TranslateConfig, data: TranslateData, fit: Fit) -> 
 
 def _pairs(examples: Examples) -> tuple[list[list[int]], list[list[int]]]:
     """The ids of the sentences, and those of their translations."""
-    return examples.inputs["words"].to_list(), writing.sequences(examples)
+    return examples.inputs["words"].to_list(), seq2seq.sequences(examples)
 
 
 def _occurrences(sentences: Sequence[Sequence[int]], data: TranslateData) -> Any:
@@ -246,13 +247,13 @@ def _examples(split: Sequence[Translated], vocabulary: Sequence[str]) -> Example
     def ids(words: Words) -> list[int]:
         return [places.get(word, _UNKNOWN) for word in words]
 
-    sentences = writing.ragged([ids(each.sentence) for each in split])
-    return writing.examples({"words": sentences}, [ids(each.translation) for each in split])
+    sentences = seq2seq.ragged([ids(each.sentence) for each in split])
+    return seq2seq.examples({"words": sentences}, [ids(each.translation) for each in split])
 
 
 def _search(compute: Compute, examples: Examples) -> list[list[Hypothesis]]:
     together = TranslateData.together
-    return writing.search(compute, examples, width=_WIDTH, longest=_LONGEST, together=together)
+    return seq2seq.search(compute, examples, width=_WIDTH, longest=_LONGEST, together=together)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.parts.alignment import align, phonemes
+from pipeline.baselines.alignment import align, phonemes
 
 SIZE = 9
 # Letter 1 is silent, letter 2 stands for either of two phonemes, letter 5 for two at once.

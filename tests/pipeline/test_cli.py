@@ -19,8 +19,8 @@ from sklearn.metrics import f1_score
 import custom_layers
 from pipeline import cli, doctor, export, serving
 from pipeline.config.classify import ClassifyConfig
-from pipeline.parts.generation import Sampling
 from pipeline.run import Run
+from pipeline.tasks.shared.generation import Sampling
 from tests.pipeline.small import Outcome, copy, options, truncate
 
 Command = Callable[..., Outcome]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from pipeline.parts.decoding import Hypothesis, beam_search
+from pipeline.models.decoding import Hypothesis, beam_search
 
 START, END, SYMBOLS, LONGEST = 0, 1, 5, 4
 Sequence = tuple[int, ...]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import entities
-from pipeline.parts.measures import StepAccuracy, step_crossentropy
+from pipeline.metrics import StepAccuracy, step_crossentropy
 
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 SENTENCES = st.lists(st.sampled_from(TAGS), min_size=1, max_size=8)

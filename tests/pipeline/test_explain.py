@@ -31,7 +31,7 @@ from pipeline.explain.reading import (
     choice,
     given,
 )
-from pipeline.parts import writing
+from pipeline.models import seq2seq
 from pipeline.run import Run
 from tests.clients.accessibility import faults
 from tests.pipeline.dictionaries import dictionary, made_up_lines
@@ -554,6 +554,6 @@ def untested(path: Path, settings: Any) -> Run[Any]:
     model = run.task.model(settings, run.task.data(run))
     if any(each.name == "previous" for each in model.inputs):
         bias = model.get_layer("probabilities").bias
-        bias.assign(bias + 2 * np.eye(bias.shape[0])[writing.BOUNDARY])  # it comes to an end
+        bias.assign(bias + 2 * np.eye(bias.shape[0])[seq2seq.BOUNDARY])  # it comes to an end
     run.commit(model, figures)
     return run

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.parts import extrapolation
+from pipeline.baselines import extrapolation
 
 AHEAD = (0.2, 0.5)
 STEP = 0.02

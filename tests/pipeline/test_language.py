@@ -23,10 +23,10 @@ from pipeline import config, recipes, tasks
 from pipeline.config.language import LanguageConfig
 from pipeline.data import loading
 from pipeline.errors import PipelineError
-from pipeline.parts import language
-from pipeline.parts.generation import Sampling, draw
-from pipeline.parts.language import Language, LanguageData, Vocabulary
 from pipeline.run import Run
+from pipeline.tasks.shared import language
+from pipeline.tasks.shared.generation import Sampling, draw
+from pipeline.tasks.shared.language import Language, LanguageData, Vocabulary
 from tests.pipeline.small import Outcome, trained, truncate
 
 Command = Callable[..., Outcome]

@@ -13,8 +13,8 @@ from pipeline.config.pronounce import PronounceConfig
 from pipeline.data import loading, pronunciations
 from pipeline.data.pronunciations import Word
 from pipeline.examples import Examples
-from pipeline.parts import writing
-from pipeline.parts.decoding import Hypothesis
+from pipeline.models import seq2seq
+from pipeline.models.decoding import Hypothesis
 from pipeline.run import Run
 from tests.pipeline.dictionaries import dictionary, real_lines
 from tests.pipeline.small import Outcome, trained
@@ -41,7 +41,7 @@ def words(spoken: Run[PronounceConfig]) -> list[Word]:
 
 def examples_of(letters: Sequence[Sequence[int]], phonemes: Sequence[Sequence[int]]) -> Examples:
     """Ids of letters that lead to ids of phonemes."""
-    return writing.examples({"letters": writing.ragged(letters)}, phonemes)
+    return seq2seq.examples({"letters": seq2seq.ragged(letters)}, phonemes)
 
 
 def scored(
@@ -165,7 +165,7 @@ def test_what_is_no_word_is_answered_in_one_line(
 def test_any_layer_reads_and_writes(
     spoken: Run[PronounceConfig], cell: str, bidirectional: bool
 ) -> None:
-    from pipeline.parts import encoder_decoder
+    from pipeline.models import encoder_decoder
 
     settings = config.merge(spoken.config, {"cell": cell, "bidirectional": bidirectional})
     model = encoder_decoder.build(

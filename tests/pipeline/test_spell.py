@@ -18,7 +18,7 @@ from pipeline.config.spell import SpellConfig
 from pipeline.data import pictures
 from pipeline.data.captions import LETTERS, Captioned
 from pipeline.errors import PipelineError
-from pipeline.parts import writing
+from pipeline.models import seq2seq
 from pipeline.run import Run
 from pipeline.tasks.spell import SpellData, all_at_once
 from tests.pipeline.photos import walls
@@ -127,7 +127,7 @@ def test_a_short_spelling_does_not_win_for_being_short(literate: Run[SpellConfig
         return following
 
     nothing = {"picture": np.zeros((1, 28, 28, 1), np.uint8)}
-    answers = literate.task.answers(compute, writing.examples(nothing, [ids("two")]))
+    answers = literate.task.answers(compute, seq2seq.examples(nothing, [ids("two")]))
     assert answers.tolist() == ["two"]
 
 
@@ -145,12 +145,12 @@ def test_the_baseline_sees_none_of_the_letters_before(
         return untrained
 
     black = {"picture": np.zeros((3, 28, 28, 1), np.uint8)}
-    few = replace(data, test=writing.examples(black, [ids("one")] * 3))
+    few = replace(data, test=seq2seq.examples(black, [ids("one")] * 3))
     assert len(all_at_once(literate.config, few, fit)) == 3
 
 
 def test_the_score_is_exact_spellings_and_runs_of_letters(literate: Run[SpellConfig]) -> None:
-    examples = writing.examples({}, [ids("seven"), ids("six")])
+    examples = seq2seq.examples({}, [ids("seven"), ids("six")])
     score = literate.task.score
     assert score(np.array(["seven", "six"], object), examples) == {"exact": 1.0, "chrf": 1.0}
     assert score(np.array(["", ""], object), examples) == {"exact": 0.0, "chrf": 0.0}

@@ -10,7 +10,7 @@ import pytest
 import exports
 from pipeline import config, recipes, tasks
 from pipeline.config.translate import TranslateConfig
-from pipeline.parts import writing
+from pipeline.models import seq2seq
 from pipeline.run import Run
 from tests.pipeline.served import served
 from tests.pipeline.small import Outcome, trained
@@ -34,7 +34,7 @@ def translated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run[Transla
 
 def scored(right: Sequence[Sequence[int]], given: Sequence[tuple[int, ...]]) -> float:
     """BLEU of translations as ids."""
-    examples = writing.examples({"words": writing.ragged(right)}, right)
+    examples = seq2seq.examples({"words": seq2seq.ragged(right)}, right)
     answers = np.fromiter(given, object, len(given))
     return tasks.get("translate").score(answers, examples)["bleu"]
 

@@ -23,9 +23,9 @@ from pipeline.examples import Examples
 from pipeline.explain.reading import Array, Explained, Reading
 from pipeline.features.base import Encoded, Feature
 from pipeline.messages import say
-from pipeline.parts import subjects
 from pipeline.schema import Columns
 from pipeline.tasks.base import Answer, DataTask, Run
+from pipeline.tasks.shared import subjects
 
 ConfigOf = TypeVar("ConfigOf", bound=SequenceConfig)
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pipeline import batches
 from pipeline.examples import Compute, Data, Examples
-from pipeline.parts.decoding import Hypothesis, Integers, Scores, beam_search
+from pipeline.models.decoding import Hypothesis, Integers, Scores, beam_search
 
 BOUNDARY = 1  # the symbol before the first one, and after the last one; 0 is padding
 FIRST = 2  # the first of the symbols between

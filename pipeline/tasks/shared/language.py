@@ -19,6 +19,7 @@ import tensorflow as tf
 from exports.runtime import Stream
 from pipeline import batches, models
 from pipeline.baselines import Baseline, Fit
+from pipeline.baselines.kneser_ney import KneserNey
 from pipeline.config.language import LanguageConfig
 from pipeline.data import loading, texts
 from pipeline.data.kept import kept
@@ -27,10 +28,9 @@ from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Data, Examples
 from pipeline.explain.reading import Reading, Text, at_every_step, coming
 from pipeline.marks import Marks, Mistake
-from pipeline.parts import stepping
-from pipeline.parts.counting import KneserNey
-from pipeline.parts.generation import Continuation, Generator, Sampling, draw
+from pipeline.models import stepping
 from pipeline.tasks.base import Answer, Run
+from pipeline.tasks.shared.generation import Continuation, Generator, Sampling, draw
 
 Ids = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.floating[Any]]

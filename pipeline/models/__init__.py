@@ -10,14 +10,14 @@ from custom_layers.layers import CellLayer
 from exports import files, keras_file
 from exports.errors import ExportError
 from pipeline import config as configs
+from pipeline import metrics
 from pipeline.config import Config
 from pipeline.distribution import DistributionLoss
 from pipeline.errors import PipelineError
 from pipeline.files import replacing
-from pipeline.parts import measures
 
 Tensor = Any
-KNOWN = {**measures.KNOWN, "pipeline>DistributionLoss": DistributionLoss}
+KNOWN = {**metrics.KNOWN, "pipeline>DistributionLoss": DistributionLoss}
 _FAR_BELOW = -1e9  # below any output of a recurrent layer, and finite
 
 

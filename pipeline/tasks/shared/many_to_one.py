@@ -11,7 +11,7 @@ from keras import ops
 from pipeline import models
 from pipeline.config.inputs import InputConfig
 from pipeline.features.base import Encoded, Entrance
-from pipeline.tasks.inputs import InputTask
+from pipeline.tasks.shared.inputs import InputTask
 
 ConfigOf = TypeVar("ConfigOf", bound=InputConfig)
 

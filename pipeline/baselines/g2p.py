@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from pipeline.parts import alignment
-from pipeline.parts.alignment import Ids, Pair
-from pipeline.parts.counting import KneserNey
-from pipeline.parts.decoding import Hypothesis, beam_search
+from pipeline.baselines import alignment
+from pipeline.baselines.alignment import Ids, Pair
+from pipeline.baselines.kneser_ney import KneserNey
+from pipeline.models.decoding import Hypothesis, beam_search
 
 _AROUND = 5  # letters on either side that the network sees
 _BOUNDARY = 1  # before and after a word of joint symbols; 0 is none

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pipeline.parts.counting import KneserNey
+from pipeline.baselines.kneser_ney import KneserNey
 
 Run = tuple[int, ...]
 Probability = Callable[[Run, int], float]
