@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,8 @@ def overview(table: Table) -> Sheet:
 def findings(table: Table, chosen: Chosen) -> Iterator[str]:
     """Describe inputs and labels: lengths, balance, repetitions."""
     (target,) = chosen.targets
-    kinds = {chosen.input: columns.PARSERS[chosen.kind], target: columns.to_class}
+    wanted: Kind = "labels" if chosen.kind == "words" else "class"
+    kinds = {chosen.input: columns.PARSERS[chosen.kind], target: columns.PARSERS[wanted]}
     rows = parsed(table, kinds, "skip")
     inputs, labels = rows.column(chosen.input), rows.column(target)
     lengths, unit = _lengths(chosen.kind, inputs)
@@ -36,16 +38,17 @@ def findings(table: Table, chosen: Chosen) -> Iterator[str]:
         f"{chosen.input}: {least:,.4g} to {longest:,.4g} {unit}, median {median:,.4g}; nine of ten "
         f"have at most {most:,.4g}"
     )
-    counts = Counter(labels).most_common()
+    single = chain.from_iterable(labels) if wanted == "labels" else labels
+    counts = Counter(single).most_common()
     shown = ", ".join(f"{name} {count:,}" for name, count in counts[:_LISTED])
     more = f", and {len(counts) - _LISTED} more" if len(counts) > _LISTED else ""
     yield f"{target}: {shown}{more}"
     for name, count in counts:
-        if count == 1:
+        if count == 1 and wanted == "class":
             yield f"{target}: {name!r} occurs once, and a class needs two examples"
     of: dict[Content, set[str]] = defaultdict(set)
     for value, label in zip(inputs, labels, strict=True):
-        of[splits.content(value)].add(label)
+        of[splits.content(value)].add(str(label))
     if repeated := len(inputs) - len(of):
         contradicted = sum(len(each) > 1 for each in of.values())
         yield f"rows that repeat the input of another, and are left out of training: {repeated:,}"
@@ -56,6 +59,8 @@ def _lengths(kind: Kind, inputs: Sequence[Any]) -> tuple[list[float], str]:
     """Measure inputs; say in which unit."""
     if kind == "text":
         return [len(text.split()) for text in inputs], "words"
+    if kind == "words":
+        return [len(words) for words in inputs], "words"
     if kind == "recording":
         return [len(each.samples) / each.rate for each in inputs], "seconds"
     return [len(each) for each in inputs], "steps"

@@ -39,11 +39,14 @@ def inspect(data: str, text: str | None, label: str | None) -> None:
     table = sources.read(data, "skip")
     click.echo(f"{table.name}: {len(table):,} rows")
     Console().print(inspection.overview(table).terminal())
-    chosen = columns.choose(table, text, [label] if label else [], "class")
+    has_steps = any(each.kind == "words" for each in columns.describe(table).values())
+    targets = [label] if label else []
+    chosen = columns.choose(table, text, targets, "labels" if has_steps else "class")
     for line in inspection.findings(table, chosen):
         click.echo(line)
     named = f"--text {chosen.input} " if chosen.kind == "text" else ""
-    say(f"next: recurrent train classify --data {data} {named}--label {chosen.targets[0]}")
+    task = "tag" if has_steps else "classify"
+    say(f"next: recurrent train {task} --data {data} {named}--label {chosen.targets[0]}")
 
 
 @click.command()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.columns import to_class, to_number
-from pipeline.data.table import Fault, OnError, Parse, Table, parsed, reject
+from pipeline.data.table import Fault, OnError, Parse, Split, Table, parsed, reject
 
 
 def names(listed: str) -> list[str]:
@@ -24,6 +24,8 @@ def grouped(
     stepwise: Sequence[str] = (),
 ) -> Table:
     """Put rows of one sequence together, in their order: a row a sequence.
+
+    Splits share none, even if they use the same name for one.
 
     Columns of numbers become one, of arrays `[steps, numbers]`, named after all of them. A column
     whose value never changes within a sequence is kept.
@@ -42,13 +44,13 @@ def grouped(
     numeric: dict[str, Parse] = dict.fromkeys(numbers, to_number)
     others = [name for name in table.columns if name not in (by, *numbers)]
     rows = parsed(table, {by: to_class, **numeric, **dict.fromkeys(others, _unchanged)}, on_error)
-    steps: dict[str, list[int]] = {}
+    steps: dict[tuple[Split | None, str], list[int]] = {}
     for row, name in enumerate(rows.column(by)):
-        steps.setdefault(name, []).append(row)
+        steps.setdefault((rows.splits[row] if rows.splits else None, name), []).append(row)
 
     def changes(name: str) -> Iterator[Fault]:
         values = rows.column(name)
-        for each, found in steps.items():
+        for (_, each), found in steps.items():
             for step in found:
                 if values[step] != values[found[0]]:
                     here, first = values[step], values[found[0]]

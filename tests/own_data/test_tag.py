@@ -276,6 +276,40 @@ def test_the_same_from_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert run.evaluate({"tokens": [["Mary"]], "tags": [["B-PER"]]})["accuracy"] in (0.0, 1.0)
 
 
+def test_sentences_are_inspected(recurrent: Command, tmp_path: Path) -> None:
+    made = sentences.sentences(30)
+    data = write(tmp_path / "ner.conll", [*made, made[0]])
+    outcome = recurrent("inspect", data)
+    assert outcome.status == 0, outcome.err
+    tags = [tag for each in [*made, made[0]] for tag in each.tags]
+    for said in (
+        "ner.conll: 31 rows",
+        "tokens: 4 to 6 words",
+        f"B-LOC {tags.count('B-LOC')}",
+        "left out of training: 1",
+    ):
+        assert said in outcome.out
+    assert f"recurrent train tag --data {data} --label tags" in outcome.err
+
+
+def test_nights_of_two_files_are_not_one_though_they_have_one_name(tmp_path: Path) -> None:
+    from pipeline.config.tag import TagConfig
+    from pipeline.data import labelled
+
+    files = [sentences.nights(tmp_path / f"{seed}.csv", 30, seed) for seed in (0, 1)]
+    config = TagConfig(
+        task="tag",
+        data=str(files[0]),
+        test=str(files[1]),
+        features="eeg,eog",
+        sequence_id="night",
+        label="stage",
+    )
+    loaded = labelled.load(config, ["stage"], "labels")
+    assert len(loaded.test.inputs) == 30
+    assert len(loaded.train.inputs) + len(loaded.validation.inputs) == 30
+
+
 GOOD = "".join(
     f"{token}\t{tag}\n" for each in sentences.sentences(2) for token, tag in zip(*each, strict=True)
 )
