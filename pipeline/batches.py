@@ -49,15 +49,17 @@ def shuffled(lengths: Integers, batch_size: int, *, seed: int, epoch: int) -> Pl
     return sorted((plan[place] for place in order), key=len, reverse=True)
 
 
-def in_order(lengths: Integers, replicas: int = 1, together: int = Data.together) -> Plan:
+def in_order(
+    lengths: Integers, replicas: int = 1, eval_batch_size: int = Data.eval_batch_size
+) -> Plan:
     """Plan one pass over all examples, by length, in batches that `replicas` devices can share."""
-    size = min(together, len(lengths)) // replicas * replicas
+    size = min(eval_batch_size, len(lengths)) // replicas * replicas
     return _pieces(_by_length(np.arange(len(lengths)), lengths), size)
 
 
-def one_after_the_other(count: int, together: int) -> Plan:
+def one_after_the_other(count: int, eval_batch_size: int) -> Plan:
     """Plan one pass over `count` examples in their own order, so many in a batch."""
-    return _pieces(np.arange(count), together)
+    return _pieces(np.arange(count), eval_batch_size)
 
 
 def steps(examples: Examples, batch_size: int) -> int:

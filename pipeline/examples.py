@@ -31,10 +31,10 @@ class Data:
     """The examples of a task, split. A task keeps what else it needs in a subclass.
 
     Attributes:
-        together: how many examples are tested at once.
+        eval_batch_size: how many examples are tested at once.
     """
 
-    together: ClassVar[int] = 128
+    eval_batch_size: ClassVar[int] = 128
 
     train: Examples
     validation: Examples

@@ -26,8 +26,8 @@ def write(run: Run[Any]) -> None:
         PipelineError: the run is damaged or cannot be written.
     """
     sections = [Section("Results", list(_results(run))), Section("Training", list(_curves(run)))]
-    if run.marks:
-        sections += _answers(run.marks)
+    if run.error_analysis:
+        sections += _answers(run.error_analysis)
     sections += [
         Section("Exports", list(_exports(run))),
         Section("How it was made", list(_origin(run))),
@@ -92,17 +92,17 @@ def _curves(run: Run[Any]) -> Iterator[Markup]:
     yield page.paragraph(f"Epoch {best} is the best one. Training took {seconds:,.0f} s.")
 
 
-def _answers(marks: Mapping[str, Any]) -> Iterator[Section]:
+def _answers(analysis: Mapping[str, Any]) -> Iterator[Section]:
     """Show how right single answers on the test split are."""
-    if "confusion" in marks:
-        yield Section("Confusion", [_confusion(**marks["confusion"])])
-        yield Section("Calibration", list(_calibration(marks["calibration"])))
+    if "confusion" in analysis:
+        yield Section("Confusion", [_confusion(**analysis["confusion"])])
+        yield Section("Calibration", list(_calibration(analysis["calibration"])))
         what = "accuracy"
     else:
-        yield Section("Errors", list(_errors(marks["unit"], **marks["errors"])))
-        what = f"mean error, {marks['unit']}"
-    yield Section("Length", list(_lengths(marks["lengths"], marks["steps"], what)))
-    yield Section("Worst mistakes", list(_worst(marks)))
+        yield Section("Errors", list(_errors(analysis["unit"], **analysis["errors"])))
+        what = f"mean error, {analysis['unit']}"
+    yield Section("Length", list(_lengths(analysis["lengths"], analysis["steps"], what)))
+    yield Section("Worst mistakes", list(_worst(analysis)))
 
 
 def _confusion(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Markup:
@@ -176,18 +176,18 @@ def _lengths(groups: Groups, steps: str, what: str) -> Iterator[Markup]:
     yield page.folded("Length in numbers", table)
 
 
-def _worst(marks: Mapping[str, Any]) -> Iterator[Markup]:
-    if not marks["worst"]:
+def _worst(analysis: Mapping[str, Any]) -> Iterator[Markup]:
+    if not analysis["worst"]:
         yield page.paragraph("No answer is wrong.")
         return
     rows = [
         [_example(each["example"]), each["truth"], each["answer"], f"{each['error']:.4g}"]
-        for each in marks["worst"]
+        for each in analysis["worst"]
     ]
-    caption = f"The worst {len(rows)} of {marks['wrong']:,} answers with an error"
-    if "confusion" in marks:
+    caption = f"The worst {len(rows)} of {analysis['wrong']:,} answers with an error"
+    if "confusion" in analysis:
         caption += "; probabilities in brackets"
-    heads = ["example", "right is", "the model says", f"error, {marks['unit']}"]
+    heads = ["example", "right is", "the model says", f"error, {analysis['unit']}"]
     yield page.table(caption, heads, rows)
 
 

@@ -189,21 +189,24 @@ class Run(Generic[C]):
         _reject_faulty(self.path / "results.json", results and schema.fault_of_results(results))
         return dict(results or {})
 
-    def keep_results(self, results: Mapping[str, Any], marks: Mapping[str, Any]) -> None:
-        """Write what `evaluate` found: the figures, and the `marks` of single answers."""
-        self._keep("marks.json", marks)
+    def keep_results(self, results: Mapping[str, Any], error_analysis: Mapping[str, Any]) -> None:
+        """Write what `evaluate` found: the figures, and the `error_analysis` of single answers."""
+        self._keep("marks.json", error_analysis)
         self._keep("results.json", results)
 
     @property
-    def marks(self) -> dict[str, Any]:
-        """How right single answers are, as `pipeline.marks.summary` has it, or nothing.
+    def error_analysis(self) -> dict[str, Any]:
+        """How right single answers are, as `pipeline.error_analysis.summary` has it, or nothing.
 
         Raises:
             PipelineError: the file is damaged.
         """
-        marks = self._kept("marks.json", schema.Marks)
-        _reject_faulty(self.path / "marks.json", marks and schema.fault_of_marks(marks))
-        return dict(marks or {})
+        error_analysis = self._kept("marks.json", schema.ErrorAnalysis)
+        _reject_faulty(
+            self.path / "marks.json",
+            error_analysis and schema.fault_of_error_analysis(error_analysis),
+        )
+        return dict(error_analysis or {})
 
     @property
     def environment(self) -> dict[str, Any]:

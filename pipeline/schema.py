@@ -109,7 +109,7 @@ class Wrong(TypedDict):
     error: Finite
 
 
-class Marks(TypedDict):
+class ErrorAnalysis(TypedDict):
     """`marks.json`: how right single answers are. They are labels, or numbers with an error."""
 
     unit: str
@@ -139,16 +139,16 @@ def fault_of_results(results: Results) -> str | None:
     return next((f"the baseline {name!r} lacks figures of the model" for name in other), None)
 
 
-def fault_of_marks(marks: Marks) -> str | None:
+def fault_of_error_analysis(analysis: ErrorAnalysis) -> str | None:
     """Say what in `marks.json` does not fit together, if anything."""
-    if "errors" in marks:
-        errors = marks["errors"]
-        fits = len(errors["edges"]) == len(errors["counts"]) + 1 and "confusion" not in marks
+    if "errors" in analysis:
+        errors = analysis["errors"]
+        fits = len(errors["edges"]) == len(errors["counts"]) + 1 and "confusion" not in analysis
         return None if fits else "its errors have not as many edges as counts need"
-    if "confusion" not in marks or "calibration" not in marks:
+    if "confusion" not in analysis or "calibration" not in analysis:
         return "it has neither errors nor a confusion with its calibration"
-    size = len(marks["confusion"]["labels"])
-    square = [len(row) for row in marks["confusion"]["counts"]] == [size] * size
+    size = len(analysis["confusion"]["labels"])
+    square = [len(row) for row in analysis["confusion"]["counts"]] == [size] * size
     return None if square else f"its confusion is not one of {size} labels"
 
 

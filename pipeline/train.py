@@ -10,12 +10,12 @@ from typing import Any
 import keras
 
 from pipeline import batches, compute, environment, events, report
-from pipeline import marks as marking
 from pipeline.baselines import Baseline
 from pipeline.checkpoints import Checkpoints
 from pipeline.config import Config
 from pipeline.data import sources
 from pipeline.data.waiting import spinner
+from pipeline.error_analysis import summary
 from pipeline.errors import Diverged, PipelineError
 from pipeline.examples import Data
 from pipeline.progress import TrainingBar, training_bar
@@ -94,8 +94,8 @@ def evaluate(run: Run[Any], baselines: Mapping[str, Baseline] | None = None) -> 
     """
     with run.owned():
         beaten = run.task.baselines(run) if baselines is None else baselines
-        results, marks = _evaluated(run, beaten)
-        run.keep_results(results, marks)
+        results, analysis = _evaluated(run, beaten)
+        run.keep_results(results, analysis)
         report.write(run)
     return results
 
@@ -128,7 +128,7 @@ def _evaluated(
     with spinner("Testing the model"):
         answers = task.answers(batches.compute(model), data.test)
         scores = task.score(answers, data.test)
-        marks = task.marks(config, data, answers)
+        analysis = task.error_analysis(config, data, answers)
     results = {
         "examples": {name: len(getattr(data, name)) for name in ("train", "validation", "test")},
         "parameters": model.count_params(),
@@ -145,7 +145,7 @@ def _evaluated(
         scores = task.score(baseline(config, data, fitting), data.test)
         seconds = _seconds(time.perf_counter() - started)
         results["baselines"][name] = {**scores, "seconds": seconds}
-    return results, marking.summary(marks) if marks else {}
+    return results, summary(analysis) if analysis else {}
 
 
 def fit(task: AnyTask, data: Data, model: keras.Model, config: Config) -> keras.Model:
@@ -189,7 +189,7 @@ def _epochs(
             f"in batches of {config.batch_size}"
         )
     steps = batches.steps(data.train, config.batch_size)
-    plan = batches.in_order(data.validation.lengths, replicas, data.together)
+    plan = batches.in_order(data.validation.lengths, replicas, data.eval_batch_size)
     validation = batches.dataset(data.validation, plan)
     found = list(ranks)
     with training_bar(title, steps=steps, epochs=config.epochs, done=len(found)) as bar:

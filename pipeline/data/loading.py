@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import tensorflow_datasets as tfds
 
 from pipeline.data import preparing
-from pipeline.data.kept import digest, kept
+from pipeline.data.cached import cached, digest
 from pipeline.data.splits import Content, fingerprint, in_test, in_validation
 from pipeline.errors import PipelineError
 
@@ -65,7 +65,7 @@ def load(name: str, sources: Mapping[str, Source[E]], limit: int | None = None) 
         raise PipelineError(f"the limit on the examples of a split must be 1 or more, not {limit}.")
     source, builder = sources[name], preparing.prepared(name)
     files = digest(Path(builder.data_dir))
-    whole = kept("splits", lambda: _split(name, source, builder), name, source.identity, files)
+    whole = cached("splits", lambda: _split(name, source, builder), name, source.identity, files)
     parts = (whole.train[:limit], whole.validation[:limit], whole.test[:limit])
     return Splits(name, whole.version, *parts)
 

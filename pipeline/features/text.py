@@ -16,7 +16,7 @@ from exports.text import TextEncoder, Tokens
 from pipeline import batches, models
 from pipeline.config.inputs import InputConfig
 from pipeline.data import columns
-from pipeline.data.kept import kept
+from pipeline.data.cached import cached
 from pipeline.errors import PipelineError
 from pipeline.examples import Examples
 from pipeline.explain.reading import Array, Explained, Reading, after_prefixes
@@ -101,7 +101,9 @@ class Text(Feature[InputConfig]):
         def vocabulary() -> Sequence[str]:
             return TextEncoder.from_texts(values, size, max_length=1, tokens=tokens).vocabulary
 
-        return cls(kept("vocabulary", vocabulary, values, size, tokens), config.max_length, tokens)
+        return cls(
+            cached("vocabulary", vocabulary, values, size, tokens), config.max_length, tokens
+        )
 
     @classmethod
     def restored(
@@ -128,7 +130,7 @@ class Text(Feature[InputConfig]):
         """Look up the words."""
         encoder = self.encoder
         known = encoder.vocabulary, encoder.max_length, encoder.tokens
-        ids = kept("ids", lambda: encoder.encode(values), values, known)
+        ids = cached("ids", lambda: encoder.encode(values), values, known)
         return batches.sequences(ids, targets)
 
     def enter(self, config: InputConfig, train: Examples, classes: int) -> Entrance:

@@ -117,43 +117,43 @@ def probabilities(logits: Tensor) -> Tensor:
     return keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
 
 
-def mean(sequences: Tensor, real: Tensor | None) -> Tensor:
-    """Mean over time of `[batch, time, features]` where `real` `[batch, time]`, else zero.
+def mean(sequences: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean over time of `[batch, time, features]` where `mask` `[batch, time]`, else zero.
 
-    Here and below, every step is real if `real` is None.
+    Here and below, every step counts if `mask` is None.
     """
-    if real is None:
+    if mask is None:
         return ops.mean(ops.cast(sequences, "float32"), axis=1)
-    weights = ops.cast(ops.expand_dims(real, -1), "float32")
+    weights = ops.cast(ops.expand_dims(mask, -1), "float32")
     total = ops.sum(ops.cast(sequences, "float32") * weights, axis=1)
     return total / ops.maximum(ops.sum(weights, axis=1), 1.0)
 
 
-def spread(sequences: Tensor, real: Tensor | None) -> Tensor:
-    """Standard deviation over time of `[batch, time, features]` where `real`, else zero."""
-    middle = ops.expand_dims(mean(sequences, real), 1)
-    return ops.sqrt(mean(ops.square(ops.cast(sequences, "float32") - middle), real))
+def spread(sequences: Tensor, mask: Tensor | None) -> Tensor:
+    """Standard deviation over time of `[batch, time, features]` where `mask`, else zero."""
+    middle = ops.expand_dims(mean(sequences, mask), 1)
+    return ops.sqrt(mean(ops.square(ops.cast(sequences, "float32") - middle), mask))
 
 
-def mean_and_spread(sequences: Tensor, real: Tensor | None) -> Tensor:
-    """Mean and standard deviation over time where `real`, `[batch, 2 * features]`."""
-    return ops.concatenate([mean(sequences, real), spread(sequences, real)], axis=-1)
+def mean_and_spread(sequences: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean and standard deviation over time where `mask`, `[batch, 2 * features]`."""
+    return ops.concatenate([mean(sequences, mask), spread(sequences, mask)], axis=-1)
 
 
-def scaled_sum(sequences: Tensor, real: Tensor) -> Tensor:
-    """Sum over time of `[batch, time, features]` where `real`, over the root of how many there are.
+def scaled_sum(sequences: Tensor, mask: Tensor) -> Tensor:
+    """Sum over time of `[batch, time, features]` where `mask`, over the root of how many there are.
 
     Numbers that are as often above zero as below so give as much at any length.
     """
-    weights = ops.cast(ops.expand_dims(real, -1), "float32")
+    weights = ops.cast(ops.expand_dims(mask, -1), "float32")
     total = ops.sum(ops.cast(sequences, "float32") * weights, axis=1)
     return total / ops.sqrt(ops.maximum(ops.sum(weights, axis=1), 1.0))
 
 
-def maximum(sequences: Tensor, real: Tensor | None) -> Tensor:
-    """Maximum over time of `[batch, time, features]` where `real` `[batch, time]`, else zero."""
-    if real is None:
+def maximum(sequences: Tensor, mask: Tensor | None) -> Tensor:
+    """Maximum over time of `[batch, time, features]` where `mask` `[batch, time]`, else zero."""
+    if mask is None:
         return ops.max(ops.cast(sequences, "float32"), axis=1)
-    weights = ops.cast(ops.expand_dims(real, -1), "float32")
-    shown = ops.where(ops.expand_dims(real, -1), ops.cast(sequences, "float32"), _FAR_BELOW)
+    weights = ops.cast(ops.expand_dims(mask, -1), "float32")
+    shown = ops.where(ops.expand_dims(mask, -1), ops.cast(sequences, "float32"), _FAR_BELOW)
     return ops.max(shown, axis=1) * ops.max(weights, axis=1)

@@ -46,14 +46,14 @@ def search(
     *,
     width: int,
     longest: int,
-    together: int = Data.together,
+    eval_batch_size: int = Data.eval_batch_size,
 ) -> list[list[Hypothesis]]:
     """Find the most probable sequences for each of `examples`: up to `width`, the best one first.
 
     The model is asked anew about each prefix, which it allows in any format, and about `together`
     examples at once.
     """
-    plan = batches.in_order(examples.lengths, together=together)
+    plan = batches.in_order(examples.lengths, eval_batch_size=eval_batch_size)
     found = [
         hypotheses
         for inputs, _ in batches.dataset(examples, plan)

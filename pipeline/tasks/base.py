@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.data.table import Table
+    from pipeline.error_analysis import ErrorAnalysis
     from pipeline.explain.reading import Reading
-    from pipeline.marks import Marks
     from pipeline.schema import Columns
 
 
@@ -163,7 +163,7 @@ class Task(ABC, Generic[C, D]):
     def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
         """Measure the answers about `examples`."""
 
-    def marks(self, config: C, data: D, answers: npt.NDArray[Any]) -> Marks | None:
+    def error_analysis(self, config: C, data: D, answers: npt.NDArray[Any]) -> ErrorAnalysis | None:
         """Say how right each of `answers` about the test split is, for the report: here, nothing.
 
         They may be taken apart, where one answer is about many things.

@@ -20,11 +20,11 @@ from pipeline.config.classify import ClassifyConfig
 from pipeline.data import columns
 from pipeline.data.labelled import Labelled
 from pipeline.data.table import Parse, Unusable
+from pipeline.error_analysis import Choices, ErrorAnalysis, of_choices
 from pipeline.errors import PipelineError
 from pipeline.examples import Data, Examples
 from pipeline.explain.reading import Array, Explained, choice
 from pipeline.features.base import Encoded, Entrance
-from pipeline.marks import Choices, Marks, of_choices
 from pipeline.schema import Columns
 from pipeline.tasks.base import (
     ACCURACY,
@@ -117,7 +117,9 @@ class Classify(ManyToOne[ClassifyConfig]):
         f1 = f1_score(targets, predicted, labels=labels, average="macro", zero_division=0)
         return {"accuracy": float((predicted == targets).mean()), "macro_f1": float(f1)}
 
-    def marks(self, config: ClassifyConfig, data: Encoded, answers: npt.NDArray[Any]) -> Marks:
+    def error_analysis(
+        self, config: ClassifyConfig, data: Encoded, answers: npt.NDArray[Any]
+    ) -> ErrorAnalysis:
         """Compare labels."""
         test, raw, feature = data.test, data.raw.test, data.feature
 

@@ -23,12 +23,12 @@ from pipeline.data.series import Roles, Timed
 from pipeline.data.table import Fault, Table, reject
 from pipeline.data.waiting import spinner
 from pipeline.distribution import DistributionLoss
+from pipeline.error_analysis import ErrorAnalysis, Mistake
 from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Examples
 from pipeline.explain.reading import Array, Explained, Reading, Vectors
 from pipeline.features import windows
 from pipeline.features.windows import Cut, Places, Windows
-from pipeline.marks import Marks, Mistake
 from pipeline.messages import say
 from pipeline.schema import Columns, OfSeries
 from pipeline.tasks.base import Answer, DataTask, Figures, Run
@@ -125,7 +125,9 @@ class Forecast(DataTask[ForecastConfig, Cut]):
             "mae_at_the_end": _mean(off[:, -1]),
         }
 
-    def marks(self, config: ForecastConfig, data: Cut, answers: npt.NDArray[Any]) -> Marks:
+    def error_analysis(
+        self, config: ForecastConfig, data: Cut, answers: npt.NDArray[Any]
+    ) -> ErrorAnalysis:
         """Measure the errors of the means, in standard deviations if there are several targets."""
         names, test = data.roles.targets, data.test
         targets = test.targets.numpy()
@@ -137,7 +139,7 @@ class Forecast(DataTask[ForecastConfig, Cut]):
             return Mistake(name, _listed(targets[place]), _listed(answers[place, ..., 0]))
 
         unit = names[0] if len(names) == 1 else "standard deviations"
-        return Marks(errors, unit, test.lengths, "steps", read)
+        return ErrorAnalysis(errors, unit, test.lengths, "steps", read)
 
     def baselines(self, run: Run[ForecastConfig]) -> Mapping[str, Baseline]:
         """Two that learn nothing, and two that do not read in order."""

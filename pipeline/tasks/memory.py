@@ -19,10 +19,10 @@ from pipeline.config.memory import MemoryConfig
 from pipeline.data import remembering
 from pipeline.data.loading import Splits
 from pipeline.data.remembering import Episode
+from pipeline.error_analysis import ErrorAnalysis
 from pipeline.errors import PipelineError
 from pipeline.examples import Data, Examples
 from pipeline.explain.reading import Reading
-from pipeline.marks import Marks
 from pipeline.tasks.base import Answer, Figures, Run, SampleTask
 from pipeline.tasks.shared import problems, subjects
 from pipeline.tasks.shared.problems import NEAR, Choice, Problem
@@ -110,10 +110,12 @@ class Memory(SampleTask[MemoryConfig, MemoryData]):
         explained = 1 - np.square(errors).mean() / targets.var()
         return {"accuracy": float((abs(errors) < NEAR).mean()), "r_squared": float(explained)}
 
-    def marks(self, config: MemoryConfig, data: MemoryData, answers: Array) -> Marks:
+    def error_analysis(
+        self, config: MemoryConfig, data: MemoryData, answers: Array
+    ) -> ErrorAnalysis:
         """Mark as the goal does; a sequence is shown as the problem does."""
         problem, test = _problem(config), data.episodes.test
-        return problem.goal.marks(
+        return problem.goal.error_analysis(
             answers,
             data.test.targets.numpy(),
             data.test.lengths,

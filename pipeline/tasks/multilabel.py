@@ -18,11 +18,11 @@ from pipeline.config.classify import ClassifyConfig
 from pipeline.data import columns
 from pipeline.data.labelled import Labelled
 from pipeline.data.table import Parse, Unusable
+from pipeline.error_analysis import ErrorAnalysis, Mistake
 from pipeline.errors import PipelineError
 from pipeline.examples import Data, Examples
 from pipeline.explain.reading import Array, Explained, likeliest
 from pipeline.features.base import Encoded, Entrance
-from pipeline.marks import Marks, Mistake
 from pipeline.schema import Columns
 from pipeline.tasks.base import (
     ACCURACY,
@@ -119,7 +119,9 @@ class Multilabel(ManyToOne[ClassifyConfig]):
             "macro_f1": float(f1_score(targets, predicted, average="macro", zero_division=0)),
         }
 
-    def marks(self, config: ClassifyConfig, data: Encoded, answers: npt.NDArray[Any]) -> Marks:
+    def error_analysis(
+        self, config: ClassifyConfig, data: Encoded, answers: npt.NDArray[Any]
+    ) -> ErrorAnalysis:
         """Count the labels that are wrong."""
         targets = data.test.targets.numpy() > 0
 
@@ -129,7 +131,7 @@ class Multilabel(ManyToOne[ClassifyConfig]):
             return Mistake(data.feature.shown(value), *shown)
 
         wrong = ((answers > _LIKELY) != targets).sum(-1)
-        return Marks(wrong, "wrong labels", data.test.lengths, data.feature.steps, read)
+        return ErrorAnalysis(wrong, "wrong labels", data.test.lengths, data.feature.steps, read)
 
     def baselines(self, run: Run[ClassifyConfig]) -> Mapping[str, Baseline]:
         """How frequent each label is, and a linear model that does not read in order."""

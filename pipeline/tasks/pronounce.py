@@ -19,11 +19,11 @@ from pipeline.config.pronounce import PronounceConfig
 from pipeline.data import loading, pronunciations
 from pipeline.data.loading import Splits
 from pipeline.data.pronunciations import LETTERS, PHONEMES, Pronunciation, Word, without_stress
+from pipeline.error_analysis import ErrorAnalysis, Mistake
 from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Data, Examples
 from pipeline.explain import reading
 from pipeline.explain.reading import Reading as StepByStep
-from pipeline.marks import Marks, Mistake
 from pipeline.models import encoder_decoder, seq2seq
 from pipeline.models.decoding import Hypothesis
 from pipeline.tasks.base import Answer, Figures, Monitor, Run, SampleTask
@@ -104,9 +104,9 @@ class Pronounce(SampleTask[PronounceConfig, PronounceData]):
             figures |= {f"{name}{suffix}": rate for name, rate in rates.items()}
         return figures
 
-    def marks(
+    def error_analysis(
         self, config: PronounceConfig, data: PronounceData, answers: npt.NDArray[Any]
-    ) -> Marks:
+    ) -> ErrorAnalysis:
         """Count the wrong phonemes of each word, stress dropped."""
         spoken = _spoken(answers, data.test, without_stress)
 
@@ -117,7 +117,7 @@ class Pronounce(SampleTask[PronounceConfig, PronounceData]):
 
         lengths = np.array([len(word.letters) for word in spoken])
         errors, _ = np.transpose([word.nearest for word in spoken])
-        return Marks(errors, "wrong phonemes", lengths, "letters", read)
+        return ErrorAnalysis(errors, "wrong phonemes", lengths, "letters", read)
 
     def baselines(self, run: Run[PronounceConfig]) -> Mapping[str, Baseline]:
         """Two that take a word letter by letter."""

@@ -16,11 +16,11 @@ from pipeline.data import columns, sequences
 from pipeline.data.labelled import Labelled
 from pipeline.data.table import Parse
 from pipeline.distribution import DistributionLoss
+from pipeline.error_analysis import ErrorAnalysis, Mistake
 from pipeline.errors import PipelineError
 from pipeline.examples import Examples
 from pipeline.explain.reading import Array, Explained
 from pipeline.features.base import Encoded, Entrance
-from pipeline.marks import Marks, Mistake
 from pipeline.schema import Columns
 from pipeline.tasks.base import Answer, Figures, Run
 from pipeline.tasks.shared.inputs import Asked
@@ -79,7 +79,9 @@ class Regress(ManyToOne[RegressConfig]):
         """Measure errors, and how often the numbers are between the quantiles."""
         return distribution.score(answers, examples.targets.numpy())
 
-    def marks(self, config: RegressConfig, data: Encoded, answers: npt.NDArray[Any]) -> Marks:
+    def error_analysis(
+        self, config: RegressConfig, data: Encoded, answers: npt.NDArray[Any]
+    ) -> ErrorAnalysis:
         """Measure the errors of the means, in standard deviations if there are several targets."""
         targets, names = data.test.targets.numpy(), data.raw.columns.targets
         scale = 1 if len(names) == 1 else distribution.deviation(data.counted.targets.numpy())
@@ -91,7 +93,7 @@ class Regress(ManyToOne[RegressConfig]):
             return Mistake(name, _listed(targets[place]), _listed(answers[place, :, 0]))
 
         unit = names[0] if len(names) == 1 else "standard deviations"
-        return Marks(errors, unit, data.test.lengths, data.feature.steps, read)
+        return ErrorAnalysis(errors, unit, data.test.lengths, data.feature.steps, read)
 
     def baselines(self, run: Run[RegressConfig]) -> Mapping[str, Baseline]:
         """The mean, and a linear model that does not read in order."""

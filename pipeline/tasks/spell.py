@@ -25,11 +25,11 @@ from pipeline.data import captions, loading, pictures
 from pipeline.data.captions import LETTERS, Captioned
 from pipeline.data.loading import Splits
 from pipeline.data.pictures import Pixels
+from pipeline.error_analysis import ErrorAnalysis, Mistake, Picture
 from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Data, Examples
 from pipeline.explain import reading
 from pipeline.explain.reading import Reading
-from pipeline.marks import Marks, Mistake, Picture
 from pipeline.models import seq2seq
 from pipeline.models.decoding import Hypothesis
 from pipeline.tasks.base import (
@@ -118,7 +118,9 @@ class Spell(SampleTask[SpellConfig, SpellData]):
         chrf = CHRF().corpus_score(list(answers), [references]).score / 100
         return {"exact": float(exact), "chrf": chrf}
 
-    def marks(self, config: SpellConfig, data: SpellData, answers: npt.NDArray[Any]) -> Marks:
+    def error_analysis(
+        self, config: SpellConfig, data: SpellData, answers: npt.NDArray[Any]
+    ) -> ErrorAnalysis:
         """Count the letters to replace, insert and delete."""
         captions = list(map(_text, seq2seq.sequences(data.test)))
         pictures = data.test.inputs["picture"]
@@ -130,7 +132,7 @@ class Spell(SampleTask[SpellConfig, SpellData]):
         pairs = zip(answers, captions, strict=True)
         errors = np.array([Levenshtein.distance(*pair) for pair in pairs])
         lengths = np.array(list(map(len, captions)))
-        return Marks(errors, "wrong letters", lengths, "letters", read)
+        return ErrorAnalysis(errors, "wrong letters", lengths, "letters", read)
 
     def baselines(self, run: Run[SpellConfig]) -> Mapping[str, Baseline]:
         """One that writes without memory, and one that repeats what it has seen."""

@@ -20,11 +20,11 @@ from pipeline.config.tag import TagConfig
 from pipeline.data import columns, labelled
 from pipeline.data.labelled import Labelled
 from pipeline.data.table import Parse, Table, Unusable
+from pipeline.error_analysis import Choices, ErrorAnalysis, of_choices
 from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Examples
 from pipeline.explain.reading import Array, Explained, Reading, at_every_step, each_of
 from pipeline.features.base import Encoded, Feature
-from pipeline.marks import Choices, Marks, of_choices
 from pipeline.metrics import StepAccuracy, step_crossentropy
 from pipeline.schema import Columns
 from pipeline.tasks.base import ACCURACY, LOSS, Answer, Figures, Monitor, Run
@@ -149,7 +149,9 @@ class Tag(InputTask[TagConfig]):
         f1 = f1_score(targets, predicted, average="macro", zero_division=0)
         return {**figures, "macro_f1": float(f1)}
 
-    def marks(self, config: TagConfig, data: Encoded, answers: npt.NDArray[Any]) -> Marks:
+    def error_analysis(
+        self, config: TagConfig, data: Encoded, answers: npt.NDArray[Any]
+    ) -> ErrorAnalysis:
         """Compare the label of each step."""
         test, raw, feature = data.test, data.raw.test, data.feature
         steps = [(place, step) for place, count in enumerate(test.lengths) for step in range(count)]

@@ -21,6 +21,7 @@ from pipeline.config.trajectory import TrajectoryConfig
 from pipeline.data import trajectories
 from pipeline.data.bouncing_ball import GRAVITY, RATE
 from pipeline.data.trajectories import AHEAD, Positions, Window
+from pipeline.error_analysis import ErrorAnalysis, Mistake
 from pipeline.errors import PipelineError
 from pipeline.examples import Data, Examples
 from pipeline.explain.reading import (
@@ -31,7 +32,6 @@ from pipeline.explain.reading import (
     after_prefixes_one_by_one,
 )
 from pipeline.explain.reading import Path as Followed
-from pipeline.marks import Marks, Mistake
 from pipeline.metrics import Distance
 from pipeline.tasks.base import Answer, Figures, Run, SampleTask
 from pipeline.tasks.shared import subjects
@@ -86,7 +86,9 @@ class Trajectory(SampleTask[TrajectoryConfig, Data]):
         off = distances(answers, examples.targets.numpy()).mean(0).tolist()
         return {f"metres_at_{moment}_s": each for moment, each in zip(AHEAD, off, strict=True)}
 
-    def marks(self, config: TrajectoryConfig, data: Data, answers: npt.NDArray[Any]) -> Marks:
+    def error_analysis(
+        self, config: TrajectoryConfig, data: Data, answers: npt.NDArray[Any]
+    ) -> ErrorAnalysis:
         """Measure how far the last answer about a window is off."""
         test, targets = data.test, data.test.targets.numpy()
 
@@ -96,7 +98,7 @@ class Trajectory(SampleTask[TrajectoryConfig, Data]):
             return Mistake(name, _position(targets[place, -1]), _position(answers[place, -1]))
 
         errors = distances(answers, targets)[:, -1]
-        return Marks(errors, f"metres at {AHEAD[-1]} s", test.lengths, "positions", read)
+        return ErrorAnalysis(errors, f"metres at {AHEAD[-1]} s", test.lengths, "positions", read)
 
     def baselines(self, run: Run[TrajectoryConfig]) -> Mapping[str, Baseline]:
         """What physics knows, and a network that knows nothing of time."""

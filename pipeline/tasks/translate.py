@@ -24,11 +24,11 @@ from pipeline.config.translate import TranslateConfig
 from pipeline.data import loading, translations
 from pipeline.data.loading import Splits
 from pipeline.data.translations import Translated, Words, words
+from pipeline.error_analysis import ErrorAnalysis, Mistake
 from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Data, Examples
 from pipeline.explain import reading
 from pipeline.explain.reading import Reading
-from pipeline.marks import Marks, Mistake
 from pipeline.models import encoder_decoder, seq2seq
 from pipeline.models.decoding import Hypothesis
 from pipeline.tasks.base import (
@@ -122,9 +122,9 @@ class Translate(SampleTask[TranslateConfig, TranslateData]):
         ]
         return {"bleu": BLEU(tokenize="none").corpus_score(given, [right]).score / 100}
 
-    def marks(
+    def error_analysis(
         self, config: TranslateConfig, data: TranslateData, answers: npt.NDArray[Any]
-    ) -> Marks:
+    ) -> ErrorAnalysis:
         """Count the words to replace, insert and delete."""
         test = data.sentences.test
         given = [[data.vocabulary[each] for each in ids] for ids in answers]
@@ -135,7 +135,7 @@ class Translate(SampleTask[TranslateConfig, TranslateData]):
         pairs = zip(given, test, strict=True)
         errors = np.array([Levenshtein.distance(words, each.translation) for words, each in pairs])
         lengths = np.array([len(each.sentence) for each in test])
-        return Marks(errors, "wrong words", lengths, "words", read)
+        return ErrorAnalysis(errors, "wrong words", lengths, "words", read)
 
     def baselines(self, run: Run[TranslateConfig]) -> Mapping[str, Baseline]:
         """One that leaves the words where they are, and one that repeats what it has seen."""
@@ -252,8 +252,13 @@ def _examples(split: Sequence[Translated], vocabulary: Sequence[str]) -> Example
 
 
 def _search(compute: Compute, examples: Examples) -> list[list[Hypothesis]]:
-    together = TranslateData.together
-    return seq2seq.search(compute, examples, width=_WIDTH, longest=_LONGEST, together=together)
+    return seq2seq.search(
+        compute,
+        examples,
+        width=_WIDTH,
+        longest=_LONGEST,
+        eval_batch_size=TranslateData.eval_batch_size,
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -104,7 +104,7 @@ def test_nothing_is_learnt_from_the_test_split(
     home, settings = SETTINGS[name]
     chosen = config.merge(recipes.get(task).presets[preset](), TINY, settings)
     runs = [Run.create(tmp_path / name, chosen) for name in ("true", "other")]
-    monkeypatch.setattr("pipeline.data.kept.kept", lambda what, make, *content: make())
+    monkeypatch.setattr("pipeline.data.cached.cached", lambda what, make, *content: make())
     sentences = {"train": told(60, 0), "validation": told(20, 1), "test": told(20, 2)}
     with served(sentences) if task == "translate" else nullcontext():
         whole = runs[0].task.data(runs[0])

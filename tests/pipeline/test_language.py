@@ -155,7 +155,7 @@ def test_the_vocabulary_is_made_of_the_training_texts_alone(
         return replace(load(*given, **options), validation=["☉" * 9999], test=["☽" * 9999])
 
     monkeypatch.setattr(loading, "load", with_strange_letters)
-    monkeypatch.setattr("pipeline.data.kept.kept", lambda what, make, *content: make())
+    monkeypatch.setattr("pipeline.data.cached.cached", lambda what, make, *content: make())
     run = Run.create(tmp_path / "run", small("next_char"))
     vocabulary = language_of(run).data(run).vocabulary
     assert "e" in vocabulary and "☉" not in vocabulary and "☽" not in vocabulary

@@ -12,9 +12,9 @@ import html5lib
 import numpy as np
 import pytest
 
-from pipeline import cli, config, marks, recipes
+from pipeline import cli, config, error_analysis, recipes
 from pipeline.cli import settings
-from pipeline.marks import Choices, Marks, Mistake, Picture
+from pipeline.error_analysis import Choices, ErrorAnalysis, Mistake, Picture
 from pipeline.run import Run
 from tests.clients.accessibility import faults
 from tests.pipeline.small import Outcome, trained
@@ -186,7 +186,7 @@ def test_what_comes_from_data_is_escaped(heard: Run[Any], tmp_path: Path) -> Non
     shutil.copytree(heard.path, tmp_path / "run")
     run = Run.open(tmp_path / "run")
     evil = "<script>alert('&')</script>"
-    spoilt = dict(run.marks)
+    spoilt = dict(run.error_analysis)
     spoilt["worst"] = [
         {"example": evil * 9, "truth": evil, "answer": evil, "error": 1.0},
         {"example": {"png": "", "text": f'">{evil}'}, "truth": "", "answer": "", "error": 1.0},
@@ -214,8 +214,8 @@ def test_a_run_that_is_only_trained_has_a_report(heard: Run[Any], tmp_path: Path
 def test_errors_are_counted_and_the_worst_come_first() -> None:
     errors = np.array([0, 2, 0, 5, 1])
     pixels = np.zeros((2, 2), np.uint8)
-    found = marks.summary(
-        Marks(
+    found = error_analysis.summary(
+        ErrorAnalysis(
             errors,
             "letters",
             np.array([3, 4, 3, 9, 4]),
@@ -239,7 +239,9 @@ def test_errors_are_counted_and_the_worst_come_first() -> None:
 
 def test_labels_that_are_all_right_leave_nothing_to_show() -> None:
     choices = Choices(["no", "yes"], np.array([0, 1]), np.array([[1.0, 0.0], [0.0, 1.0]]))
-    found = marks.summary(marks.of_choices(choices, np.array([5, 5]), "words", str))
+    found = error_analysis.summary(
+        error_analysis.of_choices(choices, np.array([5, 5]), "words", str)
+    )
     assert found["worst"] == [] and found["wrong"] == 0
     assert found["lengths"] == [{"shortest": 5, "longest": 5, "examples": 2, "mean": 1.0}]
     assert found["calibration"] == [{"answers": 2, "confidence": 1.0, "accuracy": 1.0}]

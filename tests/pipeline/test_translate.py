@@ -66,12 +66,12 @@ def test_mistakes_are_read_in_words(translated: Run[TranslateConfig]) -> None:
     for place, each in enumerate(sentences):
         answers[place] = tuple(numbers[word] for word in each.translation)
     answers[3] = (numbers["cat"], *answers[3][1:-1])
-    marks = translated.task.marks(translated.config, data, answers)
-    assert marks is not None
-    assert marks.errors.tolist() == [2 if place == 3 else 0 for place in range(50)]
+    error_analysis = translated.task.error_analysis(translated.config, data, answers)
+    assert error_analysis is not None
+    assert error_analysis.errors.tolist() == [2 if place == 3 else 0 for place in range(50)]
     right = " ".join(sentences[3].translation)
     answer = " ".join(["cat", *sentences[3].translation[1:-1]])
-    assert marks.read(3) == (" ".join(sentences[3].sentence), right, answer)
+    assert error_analysis.read(3) == (" ".join(sentences[3].sentence), right, answer)
 
 
 def test_an_unknown_word_is_never_right() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from pipeline.data import preparing
-from pipeline.data.kept import digest, kept
+from pipeline.data.cached import cached, digest
 from pipeline.data.sound import Recording
 from pipeline.data.sources.base import Source
 from pipeline.data.table import OnError, Split, Table
@@ -31,7 +31,7 @@ class Tfds(Source):
         """Prepare the data set where needed, and read its splits."""
         builder = preparing.prepared(data.removeprefix(_PREFIX))
         files = digest(Path(builder.data_dir))
-        return kept("table", lambda: _table(builder), data, files)
+        return cached("table", lambda: _table(builder), data, files)
 
 
 def _table(builder: tfds.core.DatasetBuilder) -> Table:

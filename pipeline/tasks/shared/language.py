@@ -22,12 +22,12 @@ from pipeline.baselines import Baseline, Fit
 from pipeline.baselines.kneser_ney import KneserNey
 from pipeline.config.language import LanguageConfig
 from pipeline.data import loading, texts
-from pipeline.data.kept import kept
+from pipeline.data.cached import cached
 from pipeline.data.waiting import spinner
+from pipeline.error_analysis import ErrorAnalysis, Mistake
 from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Data, Examples
 from pipeline.explain.reading import Reading, Text, at_every_step, coming
-from pipeline.marks import Marks, Mistake
 from pipeline.models import stepping
 from pipeline.tasks.base import Answer, Run
 from pipeline.tasks.shared.generation import Continuation, Generator, Sampling, draw
@@ -71,7 +71,7 @@ class Vocabulary:
 class LanguageData(Data):
     """Texts in windows, each token with the next one as target; those for testing are long."""
 
-    together: ClassVar[int] = 32
+    eval_batch_size: ClassVar[int] = 32
 
     vocabulary: Vocabulary
     source: str
@@ -126,10 +126,10 @@ class Language(Generator[LanguageConfig, LanguageData]):
 
         with spinner("Encoding the texts"):
             if run.vocabulary is None:
-                known = kept("tokens", counted, config.task, loaded.train, config.vocabulary_size)
+                known = cached("tokens", counted, config.task, loaded.train, config.vocabulary_size)
                 run.keep_vocabulary([_quoted(token) for token in known.tokens])
             vocabulary = _vocabulary(run)
-            ids = kept("ids", encoded, config.task, splits, vocabulary.tokens)
+            ids = cached("ids", encoded, config.task, splits, vocabulary.tokens)
         lengths = config.window, self.long_window, self.long_window
         train, validation, test = map(windows, ids, lengths)
         source = f"{loaded.name} {loaded.version}"
@@ -156,7 +156,7 @@ class Language(Generator[LanguageConfig, LanguageData]):
 
         The probabilities of all tokens are there for a few windows at a time.
         """
-        plan = batches.one_after_the_other(len(examples), LanguageData.together)
+        plan = batches.one_after_the_other(len(examples), LanguageData.eval_batch_size)
         found: list[Floats] = []
         for inputs, targets in batches.dataset(examples, plan):
             ids = targets.numpy()
@@ -164,7 +164,9 @@ class Language(Generator[LanguageConfig, LanguageData]):
             found.append(probabilities[ids != _PADDING])
         return np.log(np.maximum(np.concatenate(found), np.finfo(np.float32).tiny))
 
-    def marks(self, config: LanguageConfig, data: LanguageData, answers: Floats) -> Marks:
+    def error_analysis(
+        self, config: LanguageConfig, data: LanguageData, answers: Floats
+    ) -> ErrorAnalysis:
         """Measure the surprise of each token, beside how many the model has read before it."""
         ids, tokens = text(data.test), data.vocabulary.tokens
 
@@ -176,7 +178,7 @@ class Language(Generator[LanguageConfig, LanguageData]):
             return Mistake(before[-_CONTEXT:], _quoted(tokens[ids[place + 1]]), probability)
 
         read_before = np.concatenate([np.arange(1, length + 1) for length in data.test.lengths])
-        return Marks(-answers, "nats", read_before, "tokens before", read)
+        return ErrorAnalysis(-answers, "nats", read_before, "tokens before", read)
 
     def baselines(self, run: Run[LanguageConfig]) -> Mapping[str, Baseline]:
         """Two that see a few tokens: one counts, the other learns."""

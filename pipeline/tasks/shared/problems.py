@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from pipeline import batches
 from pipeline.data import handwritten, remembering
+from pipeline.error_analysis import Choices, ErrorAnalysis, Mistake, Picture, of_choices
 from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Examples
 from pipeline.explain import reading
 from pipeline.explain.reading import Explained
-from pipeline.marks import Choices, Marks, Mistake, Picture, of_choices
 
 Array = npt.NDArray[Any]
 Example = Callable[[int], str | Picture]
@@ -114,7 +114,9 @@ class Goal(ABC):
         """Return the one answer that is best if nothing is known but the `targets` of others."""
 
     @abstractmethod
-    def marks(self, answers: Array, targets: Array, lengths: Array, example: Example) -> Marks:
+    def error_analysis(
+        self, answers: Array, targets: Array, lengths: Array, example: Example
+    ) -> ErrorAnalysis:
         """Say how right each answer is; the report shows each sequence as `example` gives it."""
 
     @abstractmethod
@@ -153,7 +155,9 @@ class Choice(Goal):
         """Return how frequent each label is."""
         return np.bincount(targets, minlength=len(self.labels)) / len(targets)
 
-    def marks(self, answers: Array, targets: Array, lengths: Array, example: Example) -> Marks:
+    def error_analysis(
+        self, answers: Array, targets: Array, lengths: Array, example: Example
+    ) -> ErrorAnalysis:
         """Compare labels."""
         return of_choices(Choices(self.labels, targets, answers), lengths, "steps", example)
 
@@ -191,7 +195,9 @@ class Recall(Goal):
         counts = np.bincount(targets.ravel(), minlength=self.symbols)
         return np.tile(counts / targets.size, (self.steps, 1))
 
-    def marks(self, answers: Array, targets: Array, lengths: Array, example: Example) -> Marks:
+    def error_analysis(
+        self, answers: Array, targets: Array, lengths: Array, example: Example
+    ) -> ErrorAnalysis:
         """Count the symbols that are wrong."""
         wrong = (answers.argmax(-1) != targets).sum(-1)
         return _measured(self, wrong, "wrong symbols", answers, targets, lengths, example)
@@ -235,7 +241,9 @@ class Amount(Goal):
         """Return the mean."""
         return targets.mean(keepdims=True)
 
-    def marks(self, answers: Array, targets: Array, lengths: Array, example: Example) -> Marks:
+    def error_analysis(
+        self, answers: Array, targets: Array, lengths: Array, example: Example
+    ) -> ErrorAnalysis:
         """Measure how far the numbers are off."""
         off = abs(answers[:, 0] - targets)
         return _measured(self, off, "the number", answers, targets, lengths, example)
@@ -265,11 +273,11 @@ def _measured(
     targets: Array,
     lengths: Array,
     example: Example,
-) -> Marks:
+) -> ErrorAnalysis:
     def read(place: int) -> Mistake:
         return Mistake(example(place), goal.name(targets[place]), goal.text(answers[place]))
 
-    return Marks(errors, unit, lengths, "steps", read)
+    return ErrorAnalysis(errors, unit, lengths, "steps", read)
 
 
 def _dense(size: int, activation: str) -> keras.layers.Layer:

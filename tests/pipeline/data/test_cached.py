@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.cache import VARIABLE
-from pipeline.data.kept import digest, kept
+from pipeline.data.cached import cached, digest
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def lengths(made: list[Sequence[str]], texts: Sequence[str], what: str = "length
         made.append(texts)
         return [len(text) for text in texts]
 
-    return kept(what, make, texts)
+    return cached(what, make, texts)
 
 
 def test_it_is_made_once_for_one_content(made: list[Sequence[str]]) -> None:

@@ -20,7 +20,7 @@ _ROOM = 4_000_000_000  # bytes, beyond which the oldest go
 logging.getLogger("joblib").setLevel(logging.ERROR)
 
 
-def kept(what: str, make: Callable[[], T], *content: Any) -> T:
+def cached(what: str, make: Callable[[], T], *content: Any) -> T:
     """Return what `make` returns, without a call if it made that of the same `content` before.
 
     `what` names it. `content` is all that it depends on, but for our own code, which counts by

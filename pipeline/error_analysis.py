@@ -53,7 +53,7 @@ class Choices:
 
 
 @dataclass(frozen=True, eq=False)
-class Marks:
+class ErrorAnalysis:
     """How right each answer is.
 
     Attributes:
@@ -75,7 +75,7 @@ class Marks:
 
 def of_choices(
     choices: Choices, lengths: Array, steps: str, example: Callable[[int], str | Picture]
-) -> Marks:
+) -> ErrorAnalysis:
     """Mark answers that are labels: an answer is as wrong as the truth surprised the model."""
     labels, targets = choices.labels, choices.targets
     believed = np.take_along_axis(choices.probabilities, targets[:, None], axis=-1)[:, 0]
@@ -87,25 +87,25 @@ def of_choices(
         return Mistake(example(place), truth, answer)
 
     surprise = -np.log(np.maximum(believed, _TINY))
-    return Marks(surprise, "nats", lengths, steps, read, choices)
+    return ErrorAnalysis(surprise, "nats", lengths, steps, read, choices)
 
 
-def summary(marks: Marks) -> dict[str, Any]:
-    """Count what a report shows of `marks`, as what JSON knows."""
-    choices = marks.choices
-    found: dict[str, Any] = {"unit": marks.unit, "steps": marks.steps}
+def summary(analysis: ErrorAnalysis) -> dict[str, Any]:
+    """Count what a report shows of `analysis`, as what JSON knows."""
+    choices = analysis.choices
+    found: dict[str, Any] = {"unit": analysis.unit, "steps": analysis.steps}
     if choices is None:
-        found["errors"] = _distribution(marks.errors)
-        values, wrong = marks.errors, marks.errors > 0
+        found["errors"] = _distribution(analysis.errors)
+        values, wrong = analysis.errors, analysis.errors > 0
     else:
         found["confusion"] = _confusion(choices)
         found["calibration"] = _calibration(choices)
         values, wrong = choices.right, ~choices.right
-    found["lengths"] = _by_length(marks.lengths, values)
-    order = np.argsort(-marks.errors, kind="stable")
+    found["lengths"] = _by_length(analysis.lengths, values)
+    order = np.argsort(-analysis.errors, kind="stable")
     worst = order[wrong[order]]
     found["wrong"] = len(worst)
-    found["worst"] = [_mistake(marks, place) for place in worst[:_WORST].tolist()]
+    found["worst"] = [_mistake(analysis, place) for place in worst[:_WORST].tolist()]
     return found
 
 
@@ -159,13 +159,13 @@ def _by_length(lengths: Array, values: Array) -> list[dict[str, Any]]:
     ]
 
 
-def _mistake(marks: Marks, place: int) -> dict[str, Any]:
-    example, truth, answer = marks.read(place)
+def _mistake(analysis: ErrorAnalysis, place: int) -> dict[str, Any]:
+    example, truth, answer = analysis.read(place)
     if isinstance(example, Picture):
         shown: Any = {"png": _png(example.pixels), "text": example.text}
     else:
         shown = example
-    error = marks.errors[place].item()
+    error = analysis.errors[place].item()
     return {"example": shown, "truth": truth, "answer": answer, "error": error}
 
 
