@@ -67,7 +67,7 @@ def answered(use: Callable[[], object]) -> str:
 def read(path: Path) -> None:
     """Read all that a run says of itself."""
     run = Run.open(path)
-    for each in ("best", "results", "marks", "columns", "environment", "vocabulary"):
+    for each in ("best", "results", "error_analysis", "columns", "environment", "vocabulary"):
         getattr(run, each)
 
 
