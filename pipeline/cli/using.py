@@ -41,7 +41,12 @@ def inspect(data: str, text: str | None, label: str | None) -> None:
     Console().print(inspection.overview(table).terminal())
     has_steps = any(each.kind == "words" for each in columns.describe(table).values())
     targets = [label] if label else []
-    chosen = columns.choose(table, text, targets, "labels" if has_steps else "class")
+    try:
+        chosen = columns.choose(table, text, targets, "labels" if has_steps else "class")
+    except PipelineError as error:
+        say(str(error))
+        say("for series in time: recurrent train forecast --help")
+        return
     for line in inspection.findings(table, chosen):
         click.echo(line)
     named = f"--text {chosen.input} " if chosen.kind == "text" else ""

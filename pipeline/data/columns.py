@@ -294,7 +294,8 @@ def _input(table: Table, known: Mapping[str, Column], targets: Sequence[str]) ->
     if not sequences and not texts:
         raise PipelineError(
             f"{table.name} has no column of texts, recordings or vectors; its columns are "
-            f"{_listed(known)}. Name one with --text."
+            f"{_listed(known)}. Name one with --text; or, if each row is a step, the numbers with "
+            "--features and the sequence with --sequence-id."
         )
     return sequences[0] if sequences else max(texts, key=lambda name: known[name].words)
 

@@ -99,9 +99,14 @@ def sequences_of(
     Raises:
         PipelineError: a column is missing, or a row cannot be used.
     """
-    if not config.sequence_id:
-        return table
     numbers = sequences.names(config.features or "")
+    if not config.sequence_id:
+        if len(numbers) > 1:
+            raise PipelineError(
+                f"--features {config.features} are numbers of a step: say with --sequence-id which "
+                "sequence a row is a step of."
+            )
+        return table
     if not numbers and config.text not in stepwise:
         raise PipelineError("Name the columns of numbers: --features a,b,c beside --sequence-id.")
     return sequences.grouped(table, config.sequence_id, numbers, needed, config.on_error, stepwise)
