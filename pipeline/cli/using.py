@@ -45,7 +45,7 @@ def inspect(data: str, text: str | None, label: str | None) -> None:
         chosen = columns.choose(table, text, targets, "labels" if has_steps else "class")
     except PipelineError as error:
         say(str(error))
-        say("for series in time: recurrent train forecast --help")
+        say("numbers: recurrent train regress --help; series: recurrent train forecast --help")
         return
     for line in inspection.findings(table, chosen):
         click.echo(line)

@@ -120,6 +120,8 @@ def to_recording(value: Any) -> Recording:
     Raises:
         Unusable: it is none, damaged, or silent.
     """
+    if isinstance(value, Path) and not value.is_file():
+        raise Unusable(f"is {str(value)!r}, and there is no such file")
     recording = sound.load(value) if isinstance(value, Path) else value
     if not isinstance(recording, Recording):
         raise Unusable(f"is {type(value).__name__}, not a recording")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import exports
 from exports.runtime import Predictor
@@ -117,3 +118,30 @@ def test_what_no_number_can_be_learnt_from_is_one_line(
     )
     assert outcome.status == 1 and outcome.err.count("\n") == 1 and said in outcome.err
     assert not (tmp_path / "run").exists()
+
+
+def test_numbers_are_told_of_recordings_that_a_table_names(
+    recurrent: Command, tmp_path: Path
+) -> None:
+    """The pitch of a tone; the table stands beside the folder of the recordings."""
+    random = np.random.default_rng(0)
+    (tmp_path / "tones").mkdir()
+    with (tmp_path / "tones.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "pitch"])
+        for number in range(90):
+            pitch, time = random.uniform(200, 1000), np.arange(2000) / 8000
+            tone = 0.3 * np.sin(2 * np.pi * pitch * time) + random.normal(scale=0.01, size=2000)
+            soundfile.write(tmp_path / "tones" / f"{number}.flac", tone, 8000)
+            writer.writerow([f"tones/{number}.flac", f"{pitch:.1f}"])
+    run = tmp_path / "run"
+    options = [f"--data={tmp_path / 'tones.csv'}", f"--run={run}", *SMALL, "--epochs=12"]
+    outcome = recurrent("train", "regress", *options)
+    assert outcome.status == 0, outcome.err
+    assert "Recording: file (median 0.25 s at 8,000 Hz). Target: pitch." in outcome.err
+    assert recurrent("evaluate", run).status == 0
+    assert json.loads((run / "results.json").read_text())["model"]["r_squared"] > 0.5
+    (tmp_path / "tones" / "7.flac").unlink()
+    outcome = recurrent("evaluate", run, f"--data={tmp_path / 'tones.csv'}")
+    assert outcome.status == 1 and "row 9: file is '" in outcome.err
+    assert "7.flac', and there is no such file. Correct it" in outcome.err

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline import files
+from pipeline.data import sound
 from pipeline.data.table import Fault, OnError, Table, reject
 from pipeline.errors import PipelineError
 
@@ -63,7 +64,8 @@ class FileSource(Source):
         reject(faults, on_error)
         version = hashlib.sha256(content).hexdigest()
         places = [self.place(path, number) for number in numbers]
-        return Table(path.name, version, columns, places)
+        found = {name: _paths(path.parent, values) for name, values in columns.items()}
+        return Table(path.name, version, found, places)
 
     def place(self, path: Path, number: int) -> str:
         """Say where a row is."""
@@ -94,3 +96,13 @@ def decoded(path: Path, content: bytes) -> str:
             f"{path.name}, line {line}: byte {error.object[error.start]:#04x} is not UTF-8. Save "
             f"the file as UTF-8, for example: iconv -f latin1 -t utf-8 {path.name}"
         ) from error
+
+
+def _paths(folder: Path, values: Sequence[Any]) -> Sequence[Any]:
+    """Return the paths of sound files where values name some, beside the table in `folder`."""
+    named = {value for value in values if isinstance(value, str) and value.strip()}
+    if not named or not all(name.lower().endswith(sound.SUFFIXES) for name in named):
+        return values
+    return [
+        folder / value if isinstance(value, str) and value in named else None for value in values
+    ]
