@@ -189,7 +189,7 @@ VERBS = (
                 type=click.IntRange(min=1),
                 default=1,
                 show_default=True,
-                help="Train each cell so often, with --seed and the seeds after it.",
+                help="Number of seeds per cell, counted up from --seed.",
             ),
             _folder("Directory of the runs.  [default: one in runs/, named after the settings]"),
         ],

@@ -31,31 +31,31 @@ class Config(BaseModel):
     dropout: Annotated[float, Linear(0.0, 0.6)] = Field(
         default=0.0, ge=0, lt=1, description="Fraction of the features to drop."
     )
-    epochs: int = Field(
-        default=4, ge=1, le=1000, description="Times to go through the training data."
-    )
+    epochs: int = Field(default=4, ge=1, le=1000, description="Passes over the training data.")
     patience: int | None = Field(
         default=None,
         ge=1,
         le=1000,
-        description="Stop once so many epochs in a row were no better.  [default: never]",
+        description="Stop after so many epochs in a row without improvement.",
     )
     batch_size: Annotated[int, Choice((16, 32, 64, 128))] = Field(
-        default=32, ge=1, le=65536, description="Examples a step."
+        default=32, ge=1, le=65536, description="Examples per step."
     )
     learning_rate: Annotated[float, Logarithmic(3e-4, 3e-2)] = Field(
-        default=1e-3, gt=0, le=10, description="Of AdamW, at the first step."
+        default=1e-3, gt=0, le=10, description="Learning rate of AdamW at the first step."
     )
     weight_decay: Annotated[float, Logarithmic(1e-4, 0.3)] = Field(
-        default=0.0, ge=0, le=1, description="Of AdamW."
+        default=0.0, ge=0, le=1, description="Weight decay of AdamW."
     )
-    seed: int = Field(default=0, ge=0, lt=2**31, description="Of everything random.")
-    strategy: Literal["none", "mirrored"] = Field(default="none", description="One device, or all.")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Random seed.")
+    strategy: Literal["none", "mirrored"] = Field(
+        default="none", description="Train on one device, or on all (mirrored)."
+    )
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
-        default="float32", description="Of the computation; weights stay float32."
+        default="float32", description="Precision of the computation; weights stay float32."
     )
     limit: int | None = Field(
-        default=None, ge=16, description="Keep so many examples of each split."
+        default=None, ge=16, description="Examples to keep of each split.  [default: all]"
     )
 
     @property
