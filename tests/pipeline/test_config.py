@@ -117,7 +117,7 @@ def test_settings_of_an_older_version_are_understood() -> None:
 def test_yaml_and_changes_are_read_as_json_is(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     file.write_text(config_files.to_yaml(PRESET) + "learning_rate: 1e-2\n")
-    assert "# Examples a step.\nbatch_size: 32\n" in file.read_text()
+    assert "# Examples per step.\nbatch_size: 32\n" in file.read_text()
     changes = config_files.changes(
         ["batch-size=7", "learning_rate=3e-3", "bidirectional=false", "test="]
     )
