@@ -13,6 +13,10 @@ def parts_of_speech() -> TagConfig:
             "data": "tfds:turkish_treebank",
             "text": "tokens",
             "label": "tags",
+            "filters": 256,
+            "dropout": 0.6,
+            "epochs": 10,
+            "learning_rate": 5e-3,
         }
     )
 

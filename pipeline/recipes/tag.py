@@ -12,9 +12,10 @@ def tag() -> TagConfig:
     return TagConfig(
         task="tag",
         cell="lstm",
-        embedding_dim=64,
-        dropout=0.4,
-        word_dropout=0.3,
+        embedding_dim=32,
+        filters=128,
+        dropout=0.5,
+        word_dropout=0.5,
         epochs=30,
         patience=5,
         learning_rate=3e-3,

@@ -106,14 +106,15 @@ class Tag(InputTask[TagConfig]):
         return Tagged(examples.inputs, examples.targets, examples.lengths, known["classes"])
 
     def model(self, config: TagConfig, data: Encoded) -> keras.Model:
-        """Read the sequence; the output at each step decides."""
+        """Read the sequence; the output at each step and the step itself decide."""
         entrance = data.feature.enter(config, data.counted, len(data.classes))
         outputs = models.recurrent(config)(entrance.sequences, mask=entrance.mask)
-        outputs = keras.layers.Dropout(config.dropout)(outputs)
+        features = keras.layers.Concatenate()([outputs, entrance.sequences])
+        features = keras.layers.Dropout(config.dropout)(features)
         labels = keras.layers.Dense(
             len(data.classes), activation="softmax", dtype="float32", name="probabilities"
         )
-        return keras.Model(entrance.input, labels(outputs), name=config.task)
+        return keras.Model(entrance.input, labels(features), name=config.task)
 
     def loss(self, config: TagConfig, data: Encoded) -> Callable[[Any, Any], Any]:
         """Cross-entropy of the steps that are no padding."""
