@@ -27,7 +27,7 @@ from pipeline.run import Run
 
 SECONDS = 120  # of training that the model of texts may have
 TEXTS = {
-    "reviews (IMDb)": ("tfds:movie_reviews/imdb", 4),
+    "reviews (IMDb)": ("tfds:movie_reviews/imdb", 3),
     "sentences (Rotten Tomatoes)": ("tfds:movie_reviews/rotten_tomatoes", 20),
     "names of emoji, by language": ("languages", 10),
 }
