@@ -65,7 +65,7 @@ def test_a_file_is_refused(tmp_path: Path) -> None:
     ("settings", "complaint"),
     [
         ({"cell": "gruu"}, "no layer is called 'gruu'. There are .*gru.*lstm"),
-        ({"data": "imdb"}, "imdb is not data that can be read. Give a .csv"),
+        ({"data": "imdb"}, "imdb is not data that can be read. Give a .conll"),
     ],
 )
 def test_nothing_is_made_for_a_config_that_names_what_is_not_there(
