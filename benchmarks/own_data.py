@@ -2,7 +2,7 @@
 
 Texts: the model of `recurrent train classify`, a linear classifier of hashed words and bigrams (the
 model of fastText), and TF-IDF with logistic regression. Series: the recipes, beside the baselines
-of `forecast`. Nothing is chosen on a test split. It takes about ten minutes on two cores.
+of `forecast`. Nothing is chosen on a test split. It takes about four minutes on two cores.
 """
 
 import json
@@ -35,7 +35,7 @@ SERIES = ("glucose", "sea_temperature")
 STRENGTHS = (1e-6, 1e-5, 1e-4)  # of the penalty of the linear classifier
 PAGE = Path(__file__).parents[1] / "docs" / "own-data-figures.md"
 
-TEMPLATE = """# Figures on other people's data
+TEMPLATE = """# Figures on own data
 
 Made by `python -m benchmarks.own_data`. {machine}. Default settings, seed 0, test splits.
 

@@ -104,13 +104,13 @@ def choose(table: Table, input: str | None, targets: Sequence[str], wanted: Kind
         table.column(given)
     if input in targets:
         raise PipelineError(f"Column {input!r} cannot be both the input and what is learnt.")
-    known = describe(table)
+    known = {} if input and targets else describe(table)
     input = input or (_steps if wanted == "labels" else _input)(table, known, targets)
     found = tuple(targets) or (_target(table, known, wanted, without=input),)
     ignored = tuple(name for name in table.columns if name not in (input, *found))
-    kind: Kind = "words" if wanted == "labels" else "text"
-    if known[input].kind in _SEQUENCES:
-        kind = known[input].kind
+    kind: Kind = _described(table.column(input)[:_FEW]).kind
+    if kind not in _SEQUENCES:
+        kind = "words" if wanted == "labels" else "text"
     return Chosen(kind, input, found, ignored)
 
 
