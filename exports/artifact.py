@@ -200,12 +200,12 @@ class Artifact:
 
     def runs(self, formats: Sequence[str]) -> dict[str, Any]:
         """Return the model as a function of named arrays, by each of `formats` or small forms."""
-        from exports import runtime, saved_model
+        from exports import saved_model, sessions
 
         def read(name: str, path: Path) -> Any:
             if name == "saved_model":
                 return saved_model.read(path, expected=self.signature)
-            return runtime.read(path, signature=self.signature)
+            return sessions.read(path, signature=self.signature)
 
         paths = {**FORMATS, **SMALL}
         return {name: read(name, self.directory / paths[name]) for name in formats}

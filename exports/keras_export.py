@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from exports import runtime
+from exports import sessions
 from exports.errors import ExportError, reason
 from exports.parity import Run
 
@@ -22,4 +22,4 @@ def read(model: keras.Model) -> Run:
             model.export(str(path), format="onnx", verbose=False)
         except (NotImplementedError, RuntimeError, ValueError) as error:
             raise ExportError(f"keras.Model.export fails: {reason(error)}") from error
-        return runtime.read(path)
+        return sessions.read(path)

@@ -14,7 +14,7 @@ import tensorflow as tf
 import tf2onnx
 
 from custom_layers import engine
-from exports import onnx_recurrence, runtime, traced
+from exports import onnx_recurrence, sessions, traced
 from exports.errors import ExportError, reason
 from exports.onnx_writer import HANDLERS
 from exports.parity import Arrays, Run, distances, next_up
@@ -85,8 +85,8 @@ def sensitivity(path: Path) -> Run:
             weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
         with tempfile.TemporaryDirectory() as directory:
             onnx.save(graph, Path(directory, "moved.onnx"))
-            run_moved = runtime.read(Path(directory, "moved.onnx"))
-        outputs = runtime.read(path)(inputs)
+            run_moved = sessions.read(Path(directory, "moved.onnx"))
+        outputs = sessions.read(path)(inputs)
         moved = run_moved({name: next_up(values) for name, values in inputs.items()})
         return distances(outputs, moved)
 

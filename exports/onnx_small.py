@@ -14,7 +14,7 @@ import onnx
 from onnxruntime.quantization import quantize_dynamic
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from exports import artifact, parity, runtime
+from exports import artifact, parity, sessions
 from exports.directions import Directions, direction
 from exports.errors import ExportError
 from exports.parity import Arrays, Case, Run
@@ -120,7 +120,7 @@ def write(directory: Path, small: Small, cases: Sequence[Case]) -> dict[str, Any
             lowers a figure beyond the limit.
     """
     path = directory / artifact.ONNX
-    model, reference = onnx.load(path), runtime.read(path)
+    model, reference = onnx.load(path), sessions.read(path)
     answers = [reference(case.inputs) for case in cases]
     expected = dict(small.judge(reference))
     unchanged = dict.fromkeys(expected, 0.0)
@@ -128,7 +128,7 @@ def write(directory: Path, small: Small, cases: Sequence[Case]) -> dict[str, Any
     for name in small.forms:
         smaller, path = FORMS[name](model), directory / artifact.SMALL[name]
         path.write_bytes(smaller.SerializeToString())
-        run = runtime.read(path)
+        run = sessions.read(path)
         largest = difference(name, run, cases, answers)
         figures = dict(small.judge(run))
         drops = {

@@ -13,8 +13,8 @@ from exports import (
     onnx_graph,
     onnx_small,
     parity,
-    runtime,
     saved_model,
+    sessions,
     streaming,
     traced,
 )
@@ -132,7 +132,7 @@ def of_sound(exported: Artifact, run: Run, hearing: Hearing) -> Parity:
     """
     (name,) = (array.name for array in exported.signature.inputs)
     (answer,) = exported.runs(["onnx"]).values()
-    hear = runtime.read(exported.directory / artifact.SOUND)
+    hear = sessions.read(exported.directory / artifact.SOUND)
 
     def in_keras(sounds: Arrays) -> Arrays:
         return run({name: hearing.front.predict(sounds["samples"], verbose=0)})
@@ -247,7 +247,7 @@ def _runs(exported: Artifact, name: str, file: str, signature: Signature) -> dic
         path = exported.directory / artifact.SAVED_MODEL
         runs["saved_model"] = saved_model.read(path, name, signature)
     if "onnx" in exported.formats:
-        runs["onnx"] = runtime.read(exported.directory / file, signature=signature)
+        runs["onnx"] = sessions.read(exported.directory / file, signature=signature)
     return runs
 
 

@@ -9,7 +9,8 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from exports import parity
-from exports.runtime import Arrays, Prediction, Predictor
+from exports.runtime import Prediction, Predictor
+from exports.sessions import Arrays
 from exports.signature import Signature
 
 Given = TypeVar("Given")

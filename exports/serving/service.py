@@ -22,11 +22,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketClose, WebSocketDisconnect
 
 from exports.errors import ExportError
-from exports.runtime import Arrays, Prediction, Predictor, Stream
+from exports.runtime import Prediction, Predictor, Stream
 from exports.serving.batcher import Batcher, QueueFullError
 from exports.serving.joining import Given, Inputs, Joining, Texts, takes_padding
 from exports.serving.limits import Limits
 from exports.serving.metrics import Metrics
+from exports.sessions import Arrays
 
 _PATHS = ("/predict", "/health", "/metrics")
 _LATER = {"Retry-After": "1"}

@@ -6,7 +6,8 @@ import keras
 import tensorflow as tf
 
 from exports import streaming, traced
-from exports.runtime import Arrays, Stream
+from exports.runtime import Stream
+from exports.sessions import Arrays
 from exports.signature import Signature
 
 

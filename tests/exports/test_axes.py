@@ -9,7 +9,7 @@ import onnx
 import pytest
 from keras import layers
 
-from exports import ExportError, axes, export, onnx_graph, runtime
+from exports import ExportError, axes, export, onnx_graph, sessions
 from tests.exports.models import FEATURES, UNITS, classifier, randomized
 
 Range = tuple[int, int]
@@ -56,7 +56,7 @@ def test_a_mask_has_the_axis_of_its_sequence_in_any_range(
             assert (proved[0], proved[-1]) == (least, most)
     path = tmp_path / "model.onnx"
     onnx.save(onnx_graph.convert(model, signature), path)
-    in_onnx = runtime.read(path, signature=signature)
+    in_onnx = sessions.read(path, signature=signature)
     generator = np.random.default_rng(0)
     for _ in range(3):
         arrays: dict[str, Any] = {}

@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 import custom_layers
-from exports import axes, onnx_graph, parity, proof, runtime, streaming, traced
+from exports import axes, onnx_graph, parity, proof, sessions, streaming, traced
 from exports.signature import Signature
 from tests.custom_layers.table import CASES
 from tests.exports.models import randomized
@@ -306,13 +306,13 @@ def _check(seed: int, directory: Path) -> None:
     with traced.in_float32(model):
         graph = onnx_graph.convert(model, signature)
     onnx.save(graph, directory / "model.onnx")
-    runs = {"whole": runtime.read(directory / "model.onnx")}
+    runs = {"whole": sessions.read(directory / "model.onnx")}
     if drawn.is_streamed:
         states = streaming.states(model, signature)
         step = streaming.function(model, signature, states)
         known = signature.of_steps(states)
         onnx.save(onnx_graph.convert(model, known, {}, step), directory / "step.onnx")
-        run = runtime.read(directory / "step.onnx")
+        run = sessions.read(directory / "step.onnx")
         runs["chunks"] = functools.partial(_in_chunks, run, states)
     in_keras = tf.function(model, autograph=False)
     for inputs in drawn.cases():

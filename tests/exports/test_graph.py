@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import custom_layers
-from exports import ExportError, axes, export, onnx_graph, runtime
+from exports import ExportError, axes, export, onnx_graph, sessions
 from exports.signature import Signature
 from tests.exports import models
 from tests.exports.models import FEATURES, UNITS, Apply
@@ -181,7 +181,7 @@ def test_masked_gru_is_one_node_and_accurate(tmp_path: Path) -> None:
     exact = gru_in_float64(inputs, mask, model.get_weights())
     model(inputs)
     model.export(tmp_path / "keras.onnx", format="onnx", verbose=False)
-    theirs = runtime.read(tmp_path / "keras.onnx")({model.input.name: inputs})
+    theirs = sessions.read(tmp_path / "keras.onnx")({model.input.name: inputs})
     ours = export(model, tmp_path / "artifact", formats=["onnx"])
     operators = models.operators(onnx.load(ours.directory / "onnx/model.onnx"))
     assert operators["GRU"] == 1 and not models.LOOPS & set(operators)
@@ -223,5 +223,5 @@ def test_the_place_of_the_largest_number(tmp_path: Path) -> None:
     onnx.save(onnx_graph.convert(model, Signature.of(model)), path)
     numbers = np.array([-1.0, 1.0, 0.0, -0.0, 1e-40, 2e-40, -1e-40, 1e-37], "float32")
     values = np.random.default_rng(0).choice(numbers, (200, 6))
-    for got, want in zip(runtime.read(path)({"x": values}).values(), model(values), strict=True):
+    for got, want in zip(sessions.read(path)({"x": values}).values(), model(values), strict=True):
         np.testing.assert_allclose(got, want, atol=1e-37)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exports import Artifact, ExportError, export, onnx_text, runtime, saved_model
+from exports import Artifact, ExportError, export, onnx_text, saved_model, sessions
 from exports.parity import Run
 from exports.text import TextEncoder
 from tests.exports import models
@@ -50,7 +50,7 @@ def echoing(wordy: TextEncoder, tmp_path_factory: pytest.TempPathFactory) -> Art
 
 @pytest.fixture(scope="module")
 def onnx_ids(echoing: Artifact) -> Run:
-    return runtime.read(echoing.directory / "onnx/text.onnx")
+    return sessions.read(echoing.directory / "onnx/text.onnx")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def characters_in_both(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     artifact = export(echo(), tmp_path_factory.mktemp("letters") / "artifact", encoder=encoder)
     assert artifact.encoder.tokens == "characters"
     return [
-        runtime.read(artifact.directory / "onnx/text.onnx"),
+        sessions.read(artifact.directory / "onnx/text.onnx"),
         saved_model.read(artifact.directory / "saved_model", saved_model.TEXT),
     ]
 
@@ -147,7 +147,7 @@ def ids_in_utf8(echoing: Artifact, tmp_path_factory: pytest.TempPathFactory) -> 
     path = tmp_path_factory.mktemp("utf8") / "text.onnx"
     onnx.save(graph, path)
     try:
-        return runtime.read(path)
+        return sessions.read(path)
     except ExportError as error:
         pytest.skip(f"no such locale here: {error}")
 
@@ -164,7 +164,7 @@ def test_ids_where_all_letters_become_lower_case(
 
 @pytest.fixture(scope="module")
 def onnx_labels(exported: Artifact) -> Run:
-    return runtime.read(exported.directory / "onnx/text.onnx")
+    return sessions.read(exported.directory / "onnx/text.onnx")
 
 
 @few
@@ -202,8 +202,8 @@ def test_opset_with_strings_leaves_recurrent_layers_alone(
     x = models.make("lstm", activation="gelu" if scan else "tanh")(x)
     exported = export(models.randomized(keras.Model(tokens, x)), tmp_path / "a", encoder=wordy)
     given = ["good <br> bad", "", " ".join(FRAGMENTS)]
-    whole = runtime.read(exported.directory / "onnx/text.onnx")(strings(given))
-    alone = runtime.read(exported.directory / "onnx/model.onnx")(
+    whole = sessions.read(exported.directory / "onnx/text.onnx")(strings(given))
+    alone = sessions.read(exported.directory / "onnx/model.onnx")(
         {"text": wordy(tf.constant(given)).numpy()}
     )
     for name, values in alone.items():
@@ -215,7 +215,7 @@ def test_any_line_is_a_word(tmp_path: Path) -> None:
     vocabulary = ("", "[UNK]", *strange, "'", "good")
     encoder = TextEncoder(vocabulary, MAX_LENGTH)
     exported = export(echo(), tmp_path / "artifact", formats=["onnx"], encoder=encoder)
-    run = runtime.read(exported.directory / "onnx/text.onnx")
+    run = sessions.read(exported.directory / "onnx/text.onnx")
     expected = ids("good ' bad", vocabulary)
     assert run(strings([*strange, "good ' bad"]))["ids"][-1].tolist() == expected
 
@@ -225,7 +225,7 @@ def test_ids_have_the_type_that_the_model_takes(
     dtype: str, wordy: TextEncoder, tmp_path: Path
 ) -> None:
     exported = export(echo(dtype=dtype), tmp_path / "a", formats=["onnx"], encoder=wordy)
-    got = runtime.read(exported.directory / "onnx/text.onnx")(strings(["good bad"]))["ids"]
+    got = sessions.read(exported.directory / "onnx/text.onnx")(strings(["good bad"]))["ids"]
     assert got.dtype == dtype and got.tolist() == [[2, 3]]
 
 

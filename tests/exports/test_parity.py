@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
-from exports import ExportError, onnx_graph, parity, runtime, traced, verify
+from exports import ExportError, onnx_graph, parity, sessions, traced, verify
 from exports.parity import Case, compare
 from exports.signature import Array, Signature
 from tests.exports import models
@@ -246,7 +246,7 @@ def formats(request: pytest.FixtureRequest, tmp_path_factory: Any) -> tuple[Any,
             change(copy, request.param.upper())
             assert copy != graph
         onnx.save(copy, path)
-        return runtime.read(path)
+        return sessions.read(path)
 
     cases = parity.grid(signature, {"tokens": models.WORDS})
     return traced.run(model, signature), changed, cases

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import custom_layers
-from exports import ExportError, onnx_graph, runtime, traced
+from exports import ExportError, onnx_graph, sessions, traced
 from exports.signature import Signature
 from tests.custom_layers.table import CASES, REPRESENTATIVES
 from tests.exports import models
@@ -33,7 +33,7 @@ def convert(model: keras.Model, directory: Any) -> Converted:
     graph = onnx_graph.convert(model, signature)
     onnx.save(graph, directory / "model.onnx")
     return Converted(
-        model, graph, traced.run(model, signature), runtime.read(directory / "model.onnx")
+        model, graph, traced.run(model, signature), sessions.read(directory / "model.onnx")
     )
 
 

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 import exports
-from exports import Artifact, ExportError, runtime, saved_model
+from exports import Artifact, ExportError, saved_model, sessions
 
 PREDICT_WITHOUT_TENSORFLOW = """
 import sys
 from pathlib import Path
 import numpy as np
-from exports import runtime
+from exports import sessions
 from exports.errors import ExportError
 
-run = runtime.read(Path(sys.argv[1]))
+run = sessions.read(Path(sys.argv[1]))
 print(run({"tokens": np.ones((2, 3), "int32")})["label"].shape)
 for shape in (0, 3), (2, 0):
     try:
@@ -63,7 +63,7 @@ def test_damaged_onnx_file(damage: Callable[[Path], Any], copied: Any) -> None:
     path = copied() / "onnx/model.onnx"
     damage(path)
     with pytest.raises(ExportError, match=r"model.onnx cannot be loaded by ONNX Runtime"):
-        runtime.read(path)
+        sessions.read(path)
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)

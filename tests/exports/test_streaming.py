@@ -17,7 +17,7 @@ import pytest
 import tensorflow as tf
 
 import custom_layers
-from exports import Artifact, ExportError, export, parity, runtime, streaming, traced, verify
+from exports import Artifact, ExportError, export, parity, sessions, streaming, traced, verify
 from exports.runtime import Predictor
 from exports.signature import Signature
 from tests.exports.models import FEATURES, UNITS, randomized, sequences
@@ -280,7 +280,7 @@ def test_masked_steps_in_chunks_show_what_they_show_in_the_whole(kind: str, tmp_
     values[generator.random((3, 23)) < 0.5] = 0
     values[0, 4:9] = values[1, :7] = values[2, 12:] = 0
     expected = model.predict(values, verbose=0)
-    step = runtime.read(artifact.directory / "onnx/step.onnx")
+    step = sessions.read(artifact.directory / "onnx/step.onnx")
     for cuts in ([5, 7, 14], range(1, 23), []):
         shapes: dict[str, Any] = {each.name: (3, *each.shape[1:]) for each in artifact.states}
         carried = {name: np.zeros(shape, "float32") for name, shape in shapes.items()}
