@@ -208,7 +208,7 @@ def _examples(words: Iterable[Word]) -> Examples:
 
 
 def _paired(letters: Sequence[Sequence[int]], phonemes: Sequence[Sequence[int]]) -> Examples:
-    """Make examples of ids, from 1 on for letters and from `writing.FIRST` on for phonemes."""
+    """Make examples of ids, from 1 on for letters and from `seq2seq.FIRST` on for phonemes."""
     return seq2seq.examples({"letters": seq2seq.ragged(letters)}, phonemes)
 
 
