@@ -42,8 +42,8 @@ def _measure(name: str, batch: int, time: int, units: int, loop: bool) -> dict[s
     layer = getattr(importlib.import_module(module), kind)(units, return_sequences=True)
     layer.build(x.shape)
     if loop:
-        layer.walk = lambda recurrence, sequences, _: sequential.walk(
-            recurrence, sequences, layer.get_initial_state(batch)
+        layer.run_loop = lambda options, sequences, _: sequential.run_loop(
+            options, sequences, layer.get_initial_state(batch)
         )
     weights = [variable.value for variable in layer.trainable_variables]
 

@@ -22,7 +22,8 @@ from rich.progress import track
 import custom_layers
 from benchmarks import training
 from benchmarks.grid import LAYERS
-from benchmarks.timing import best_modes, machine, medians, table
+from benchmarks.tables import table
+from benchmarks.timing import best_modes, machine, medians
 
 BATCH, FEATURES = 64, 64
 TIME, UNITS = 200, (128, 512)

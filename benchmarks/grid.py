@@ -21,7 +21,8 @@ from rich.progress import track
 
 import custom_layers
 from benchmarks import picture
-from benchmarks.timing import best_modes, machine, medians, table
+from benchmarks.tables import table
+from benchmarks.timing import best_modes, machine, medians
 from custom_layers.layers import CellLayer
 
 BATCHES, TIMES, UNITS, FEATURES = (32, 1, 256), (200, 50, 1000), (128, 512, 32), 64

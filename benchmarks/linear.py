@@ -7,7 +7,8 @@ from typing import Any
 from rich.progress import track
 
 from benchmarks import footprint, picture
-from benchmarks.timing import machine, table
+from benchmarks.tables import table
+from benchmarks.timing import machine
 
 BATCH, UNITS = 1, 128
 LENGTHS = (1_000, 3_000, 10_000, 30_000, 100_000)

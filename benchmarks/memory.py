@@ -10,19 +10,21 @@ from typing import Any
 
 from benchmarks import picture
 from benchmarks.kept import SEEDS, Kept
-from benchmarks.timing import table
+from benchmarks.tables import table
 from pipeline import quiet, recipes
 from pipeline.config import Config
 
 GAPS = (5, 50, 150, 500)
+CHRONO = ", chrono"
 LAYERS: dict[str, dict[str, Any]] = {
     "RNN": {"cell": "rnn", "learning_rate": 1e-3},
     "IRNN": {"cell": "irnn", "learning_rate": 1e-3},
     "GRU": {"cell": "gru", "learning_rate": 3e-3},
     "LSTM": {"cell": "lstm", "learning_rate": 3e-3},
-    "GRU, chrono": {"cell": "gru", "initialisation": "chrono", "learning_rate": 0.02},
-    "LSTM, chrono": {"cell": "lstm", "initialisation": "chrono", "learning_rate": 0.02},
+    f"GRU{CHRONO}": {"cell": "gru", "learning_rate": 0.02},
+    f"LSTM{CHRONO}": {"cell": "lstm", "learning_rate": 0.02},
 }
+AROUND = 18  # words of a text beside those of the gap
 BUDGET: dict[str, Any] = {"units": 32, "limit": None, "batch_size": 32, "epochs": 3}
 TESTED = "RNN"  # the layer whose runs are tested beside the baselines, which know no layer
 FILE = Path(__file__).parents[1] / "docs" / "memory.json"
@@ -31,18 +33,19 @@ PAGE = """# How far back each layer remembers
 
 Made by `make memory`. {machines}.
 
-"i grew up in france ... i speak fluent ___": the task `memory`, data set `country`, with so many
+"i grew up in france ... i speak fluent ___": the recipe `memory`, data set `country`, with so many
 words between the country and the question; two other countries are named on the way. Accuracy on
-{tested} test texts of each gap, of the epoch that was best on the validation split. Ten languages
-are equally likely. The feed-forward network sees the mean of the words: three countries, and not
-which of them is the home.
+the test texts of each gap, of the epoch that was best on the validation split. Ten languages are
+equally likely. The feed-forward network sees the mean of the words: three countries, and not which
+of them is the home.
 
-Every point has the same budget: one layer of {units} units, {trained} training texts, {steps} steps
-of AdamW in batches of {batch_size}, dL/dstate clipped. That is little: a low figure says that the
-layer did not learn it in so many steps, and not that it cannot; the preset `country` takes a lower
-rate and more steps ([results](results.md)). Of {seeds} seeds, the mean and the extremes;
-those marked as carried over in memory.json have the digits of an earlier page. Rates,
-chosen in trials on training and validation texts with gaps of 50 to 500: {rates}.
+Every point has the same budget: one layer of {units} units, some 20,000 training texts, {epochs}
+epochs of AdamW in batches of {batch_size}, dL/dstate clipped. That is little: a low figure says
+that the layer did not learn it in so many steps, and not that it cannot; the preset `country` takes
+a lower rate and more steps ([results](results.md)). Of {seeds} seeds, the mean and the extremes.
+Those marked as carried over in memory.json were measured on texts that an earlier version drew
+alike, and whose words had other numbers. Rates, chosen in trials on training and validation texts
+with gaps of 50 to 500: {rates}.
 
 ![Accuracy against gap, a line for each layer](memory.svg)
 
@@ -71,14 +74,9 @@ def main() -> None:
 
 def page(kept: Kept) -> str:
     """Write the page of what is `kept`."""
-    from pipeline.data import remembering
-
     return PAGE.format(
         machines=kept.machines,
         seeds=len(SEEDS),
-        tested=remembering.SIZES["test"],
-        trained=remembering.SIZES["train"],
-        steps=-(-remembering.SIZES["train"] // BUDGET["batch_size"]) * BUDGET["epochs"],
         accuracy=table(list(_rows(kept))),
         rates="; ".join(f"{layer} {own['learning_rate']}" for layer, own in LAYERS.items()),
         **BUDGET,
@@ -91,8 +89,9 @@ def _name(layer: str, gap: int) -> str:
 
 def _config(layer: str, gap: int) -> Config:
     config: Config = recipes.get("memory").presets["country"]()
-    settings = {"initialisation": "default", "gap": gap, **BUDGET, **LAYERS[layer]}
-    return config.model_copy(update=settings)
+    chrono_steps = gap + AROUND if layer.endswith(CHRONO) else None
+    settings = {"data": f"tfds:country/gap_{gap}", "chrono_steps": chrono_steps}
+    return config.model_copy(update={**settings, **BUDGET, **LAYERS[layer]})
 
 
 def _accuracies(kept: Kept, layer: str, gap: int) -> list[float]:

@@ -28,7 +28,7 @@ import click
 import pytest
 
 from benchmarks.mutations import Mutant, mutants, sample
-from benchmarks.timing import table
+from benchmarks.tables import table
 
 ROOT = Path(__file__).parents[1]
 # What is mutated, and where its tests are.

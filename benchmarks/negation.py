@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.kept import SEEDS, settings
-from benchmarks.timing import table
+from benchmarks.tables import table
 from pipeline import cli, files, quiet, recipes
 from pipeline.data import labelled
 from pipeline.data.labelled import Labelled, Pairs

@@ -10,7 +10,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from rich.progress import track
 
 from benchmarks import latency, picture, training
-from benchmarks.timing import machine, table
+from benchmarks.tables import table
+from benchmarks.timing import machine
 
 PAGE = """# Benchmarks
 

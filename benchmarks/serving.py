@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.progress import track
 
-from benchmarks.timing import machine, table
+from benchmarks.tables import table
+from benchmarks.timing import machine
 
 WORDS, EMBEDDING, UNITS, LENGTH = 20_000, 64, 64, 400
 KINDS = {"headline": (2.3, 0.4), "review": (5.2, 0.6)}  # of a log-normal number of words
@@ -74,7 +75,7 @@ class Load(NamedTuple):
 
     kind: str
     connections: int
-    together: int
+    batched_rows: int
 
 
 def main() -> None:
@@ -161,7 +162,7 @@ def _median(load: Load, rows: list[dict[str, float]]) -> dict[str, Any]:
     return {
         "text": load.kind,
         "connections": load.connections,
-        "rows together": load.together,
+        "rows together": load.batched_rows,
         **medians,
         "errors": sum(int(row["errors"]) for row in rows),
     }
@@ -198,7 +199,7 @@ def _stop(directory: Path, load: Load) -> dict[str, Any]:
 def _serving(directory: Path, load: Load) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Serve while the block runs."""
     program = [sys.executable, "-m", "pipeline.cli", "serve", str(directory / "artifact")]
-    options = ["--port=0", f"--max-batch={load.together}"]
+    options = ["--port=0", f"--max-batch={load.batched_rows}"]
     with subprocess.Popen([*program, *options], stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr
         try:

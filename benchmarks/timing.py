@@ -39,16 +39,3 @@ def machine() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         **{name: version(name) for name in packages},
     }
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """Lay out rows of equal keys as a Markdown table, numbers with three digits."""
-
-    def text(value: Any) -> str:
-        if not isinstance(value, float):
-            return str(value)
-        return f"{value:.3g}" if value < 100 else f"{value:.0f}"
-
-    head = list(rows[0])
-    lines = [head, ["---"] * len(head), *([text(row[key]) for key in head] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

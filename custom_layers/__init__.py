@@ -2,7 +2,6 @@
 
 from custom_layers.cell import Cell, Gates, Product
 from custom_layers.cells.gated import GatedCell
-from custom_layers.compose import Bidirectional, Stack
 from custom_layers.initializers import Chrono
 from custom_layers.layers import (
     GRU,
@@ -37,6 +36,7 @@ from custom_layers.layers import (
 from custom_layers.linear_cell import LinearCell
 from custom_layers.recurrent import Recurrent
 from custom_layers.trace import Trace, Tracer, trace
+from custom_layers.wrappers import Bidirectional, Stack
 
 __all__ = [
     "GRU",

@@ -84,8 +84,8 @@ class Cell(Layer):
       `products` read are named in `projections`.
 
     Where not all gates see the state, `recurrent_gates` names the blocks of `recurrent_kernel`.
-    For `Chrono`, `keeping` names the gates that keep the state when open, and `overwriting` those
-    that replace it.
+    For `Chrono`, `forget_gates` names the gates that keep the state when open, and `input_gates`
+    those that replace it.
 
     Time, masks, dropout, gradients and export are `Recurrent`'s. A cell also works inside
     `keras.layers.RNN(cell)`.
@@ -107,8 +107,8 @@ class Cell(Layer):
     gates: ClassVar[tuple[str, ...]]
     recurrent_gates: ClassVar[tuple[str, ...]]
     state: ClassVar[tuple[str, ...]]
-    keeping: ClassVar[tuple[str, ...]] = ()
-    overwriting: ClassVar[tuple[str, ...]] = ()
+    forget_gates: ClassVar[tuple[str, ...]] = ()
+    input_gates: ClassVar[tuple[str, ...]] = ()
     projections: ClassVar[tuple[str, ...]] = ("kernel", "recurrent_kernel", "bias")
     step: ClassVar[Callable[..., Any]]
     State: ClassVar[Any]
@@ -217,13 +217,13 @@ class Cell(Layer):
 
     def _chrono_bias(self, shape: Sequence[int], dtype: Any) -> Tensor:
         """Give the gates that keep the state how long they do so; the same for all of a unit's."""
-        if not (self.keeping or self.overwriting):
+        if not (self.forget_gates or self.input_gates):
             raise ValueError(
                 f"{type(self).__name__} has no gate that decides how long its state is kept, "
                 "so Chrono is not for its bias."
             )
         log_time = self.bias_initializer((self.units,), dtype=dtype)
-        signs = [(gate in self.keeping) - (gate in self.overwriting) for gate in self.gates]
+        signs = [(gate in self.forget_gates) - (gate in self.input_gates) for gate in self.gates]
         blocks = [log_time * sign for sign in signs]
         unused = math.prod(shape) // self.units - len(blocks)  # the second bias of GRU
         blocks += [ops.zeros_like(log_time)] * unused

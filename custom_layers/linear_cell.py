@@ -18,12 +18,12 @@ class LinearCell(Cell):
     part of a complex memory, with `*` the complex product. `coefficients` returns a list of as many
     tensors for a and for b. Where the memory is the output, `emit` may be left out.
 
-    The gates that `recalled` names, the last ones, are read one step later: `x` has for them what
+    The gates that `delayed` names, the last ones, are read one step later: `x` has for them what
     was projected at the step before, and the last state holds it.
     """
 
     memory: ClassVar[tuple[str, ...]]
-    recalled: ClassVar[tuple[str, ...]] = ()
+    delayed: ClassVar[tuple[str, ...]] = ()
     coefficients: ClassVar[Callable[..., tuple[list[Tensor], list[Tensor]]]]
 
     def emit(self, x: Gates, memory: list[Tensor]) -> Tensor:
@@ -33,25 +33,25 @@ class LinearCell(Cell):
     @property
     def state_size(self) -> list[int]:
         """Width of each state."""
-        recalled = [len(self.recalled) * self.units] if self.recalled else []
-        return [self.units] * (len(self.state) - len(recalled)) + recalled
+        delayed = [len(self.delayed) * self.units] if self.delayed else []
+        return [self.units] * (len(self.state) - len(delayed)) + delayed
 
     def step(self, x: Gates, state: Any) -> Any:
         """Return the new state."""
-        recalled: dict[str, Tensor] = {}
-        if self.recalled:
+        delayed: dict[str, Tensor] = {}
+        if self.delayed:
             now, recent = self.cut(x.tensor)
             x = Gates(ops.concatenate([now, state[-1]], axis=-1), self.gates)
-            recalled = {self.state[-1]: recent}
+            delayed = {self.state[-1]: recent}
         decay, drive = self.coefficients(x)
         kept = times(decay, [getattr(state, name) for name in self.memory])
         memory = [ops.add(*pair) for pair in zip(kept, drive, strict=True)]
         named = dict(zip(self.memory, memory, strict=True))
-        return self.State(**{self.state[0]: self.emit(x, memory), **named, **recalled})
+        return self.State(**{self.state[0]: self.emit(x, memory), **named, **delayed})
 
     def cut(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Cut a projection into what is read now and what is read one step later."""
-        width = (len(self.gates) - len(self.recalled)) * self.units
+        width = (len(self.gates) - len(self.delayed)) * self.units
         return x[..., :width], x[..., width:]
 
 

@@ -162,7 +162,7 @@ class Recurrent(Layer):
             mask = None if mask is None else ops.flip(mask, axis=1)
             product = None if product is None else ops.flip(product, axis=1)
 
-        recurrence = engine.Recurrence(
+        loop = engine.LoopOptions(
             self.cell,
             mask=mask,
             noise=noise,
@@ -176,7 +176,7 @@ class Recurrent(Layer):
             product=product,
             use_cudnn=self.use_cudnn,
         )
-        outputs, state = self.walk(recurrence, sequences, initial_state)
+        outputs, state = self.run_loop(loop, sequences, initial_state)
         if self.stateful and self.states is not None:
             for variable, tensor in zip(self.states, state, strict=True):
                 variable.assign(tensor)
@@ -185,8 +185,8 @@ class Recurrent(Layer):
             output = self._visible(output, mask)
         return (output, *state) if self.return_state else output
 
-    def walk(
-        self, recurrence: engine.Recurrence, sequences: Tensor, state: list[Tensor] | None
+    def run_loop(
+        self, loop: engine.LoopOptions, sequences: Tensor, state: list[Tensor] | None
     ) -> tuple[Tensor | None, list[Tensor]]:
         """Return the first state after every step, if it is wanted, and the final states.
 
@@ -194,7 +194,7 @@ class Recurrent(Layer):
         """
         if state is None:
             state = self.get_initial_state(ops.shape(sequences)[0])
-        return engine.walk(recurrence, sequences, state)
+        return engine.run_loop(loop, sequences, state)
 
     def _initial_state(self, given: Any, known_batch: int | None) -> list[Tensor] | None:
         if given is None and self.stateful and self.states is not None:

@@ -9,12 +9,12 @@ from keras import ops
 
 from custom_layers import engine
 from custom_layers.cell import Cell, Gates, Tensor
-from custom_layers.engine import Recurrence, backend
+from custom_layers.engine import LoopOptions, backend
 from custom_layers.recurrent import Recurrent
 
 
 class Trace(NamedTuple):
-    """What one layer did, in the order in which it walked.
+    """The steps of one layer, in the order of its loop.
 
     Attributes:
         states: by name, the state after each step, `[batch, time, U]`.
@@ -65,7 +65,7 @@ class Tracer:
             raise ValueError(f"{model.name!r} has no recurrent layer of custom_layers to trace.")
         self._model, self._loss = model, loss or _sum
         self._watchers = [_Watcher(layer) for layer in layers]
-        self._walked = engine.as_graph(self._walk)
+        self._loop = engine.as_graph(self._run_loop)
         self._differentiated = engine.as_graph(self._differentiate)
 
     def __call__(self, inputs: Any) -> dict[str, Trace]:
@@ -74,7 +74,7 @@ class Tracer:
         with contextlib.ExitStack() as stack:
             for watcher in self._watchers:
                 stack.enter_context(_watching(watcher))
-            firsts, states = zip(*self._walked(inputs), strict=True)
+            firsts, states = zip(*self._loop(inputs), strict=True)
             probes = [ops.zeros_like(each) for layer_states in states for each in layer_states]
             seen, gradients = self._differentiated(inputs, probes)
         remaining = iter(gradients)
@@ -89,7 +89,7 @@ class Tracer:
             )
         return traces
 
-    def _walk(self, inputs: Any) -> list[Any]:
+    def _run_loop(self, inputs: Any) -> list[Any]:
         """Return first inputs and states of each layer, and its states after every step."""
         for watcher in self._watchers:
             watcher.probes = None
@@ -119,11 +119,11 @@ def _sum(outputs: Any) -> Tensor:
 @contextlib.contextmanager
 def _watching(watcher: "_Watcher") -> Iterator[None]:
     """Let the watcher's layer walk step by step under its eyes."""
-    watcher.layer.walk = watcher.walk  # type: ignore[method-assign]
+    watcher.layer.run_loop = watcher.run_loop  # type: ignore[method-assign]
     try:
         yield
     finally:
-        del watcher.layer.walk
+        del watcher.layer.run_loop
 
 
 class _Watcher:
@@ -133,7 +133,7 @@ class _Watcher:
         layer: the layer.
         cell: its cell.
         probes: for each state, what is added to it after each step, `[batch, time, U]`; or None.
-        recurrence: how the layer walks.
+        loop: how the layer walks.
         states: each state after each step, `[batch, time, U]`.
         heard: each result of an activation at each step, `[batch, time, U]`.
         real: where a step is read, `[batch, time]`.
@@ -146,18 +146,18 @@ class _Watcher:
         self.states: list[Tensor] = []
         self.heard: list[Tensor] = []
         self.real: Tensor = None
-        self.recurrence: Recurrence | None = None
+        self.loop: LoopOptions | None = None
         self.first: tuple[Tensor, list[Tensor]] | None = None
 
-    def walk(
-        self, recurrence: Recurrence, sequences: Tensor, state: list[Tensor] | None
+    def run_loop(
+        self, loop: LoopOptions, sequences: Tensor, state: list[Tensor] | None
     ) -> tuple[Tensor, list[Tensor]]:
-        """Walk as `Recurrent.walk` does."""
-        x = recurrence.projected(sequences)
+        """Run the loop as `Recurrent.run_loop` does."""
+        x = loop.projected(sequences)
         if state is None:
             state = self.layer.get_initial_state(ops.shape(sequences)[0])
-        self.recurrence, self.first = recurrence, (x[0], state)
-        mask = [] if recurrence.mask is None else [recurrence.mask]
+        self.loop, self.first = loop, (x[0], state)
+        mask = [] if loop.mask is None else [loop.mask]
         held = [ops.logical_not(each[..., None]) for each in mask] * len(state)
         steps = [x, *(ops.swapaxes(each, 0, 1) for each in (*held, *(self.probes or [])))]
         _, first = self._step(state, [each[0] for each in steps])
@@ -170,19 +170,19 @@ class _Watcher:
         )
         kept = [ops.swapaxes(backend.stack(each), 0, 1) for each in kept]
         self.states, self.heard = kept[: len(state)], kept[len(state) :]
-        self.real = recurrence.mask
+        self.real = loop.mask
         if self.real is None:
             self.real = ops.ones((x.shape[1], x.shape[0]), "bool")
         return self.states[0], final
 
     def _step(self, state: list[Tensor], now: list[Tensor]) -> tuple[list[Tensor], Any]:
         """Take a step; `now` is x, where each state is held if there is a mask, and the probes."""
-        assert self.recurrence is not None
+        assert self.loop is not None
         x, *others = now
-        held = None if self.recurrence.mask is None else others[: len(state)]
+        held = None if self.loop.mask is None else others[: len(state)]
         probes = [] if self.probes is None else others[-len(state) :]
         with _listening(self.cell) as results:
-            state = engine.step(self.recurrence, x, held, state)
+            state = engine.step(self.loop, x, held, state)
         if probes:
             state = [ops.add(*pair) for pair in zip(state, probes, strict=True)]
         return state, [*state, *results]
@@ -193,14 +193,14 @@ class _Watcher:
         It is the gate of which it reads the block of the inputs, if the other blocks that it reads
         are of gates known before.
         """
-        assert self.recurrence is not None
-        recurrence = self.recurrence
+        assert self.loop is not None
+        loop = self.loop
         names: list[str | None] = []
         for place in range(len(self.heard)):
 
             def run(arguments: list[Tensor], place: int = place) -> tuple[Tensor, Any]:
                 with _listening(self.cell) as results:
-                    engine.step(recurrence, arguments[0], None, state)
+                    engine.step(loop, arguments[0], None, state)
                 return ops.sum(results[place]), ()
 
             _, (d_x,) = engine.gradient(run, [x])

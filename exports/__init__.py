@@ -7,18 +7,18 @@ if TYPE_CHECKING:
     from exports.artifact import Artifact, load
     from exports.errors import ExportError
     from exports.exporter import export, read_keras
-    from exports.onnx_small import Small
+    from exports.onnx_precision import Precision
     from exports.parity import Parity
     from exports.proof import verify
-    from exports.signature import Hearing, Motion
+    from exports.signature import AudioFrontend, Forecast
 
 _HOMES = {
     "Artifact": "artifact",
     "ExportError": "errors",
-    "Hearing": "signature",
-    "Motion": "signature",
+    "Forecast": "signature",
+    "AudioFrontend": "signature",
     "Parity": "parity",
-    "Small": "onnx_small",
+    "Precision": "onnx_precision",
     "export": "exporter",
     "read_keras": "exporter",
     "load": "artifact",
@@ -27,11 +27,11 @@ _HOMES = {
 
 __all__ = [
     "Artifact",
+    "AudioFrontend",
     "ExportError",
-    "Hearing",
-    "Motion",
+    "Forecast",
     "Parity",
-    "Small",
+    "Precision",
     "export",
     "load",
     "read_keras",

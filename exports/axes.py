@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from exports import parity, traced
+from exports import parity, tracing
 from exports.errors import ExportError
 from exports.parity import Arrays, Run
 from exports.signature import Array, Lengths, Signature, axis_label
@@ -68,7 +68,7 @@ class _Trials:
         lengths: Mapping[str, Range],
     ) -> None:
         self.known, self.rows, self.limits = known, rows, limits
-        self.run, self.given = traced.run(model, known), traced.as_given(model, known)
+        self.run, self.given = tracing.run(model, known), tracing.as_given(model, known)
         self.places = {
             _called(array, place): (array, place)
             for array in known.inputs

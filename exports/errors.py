@@ -8,14 +8,18 @@ _FRAME = re.compile(
     r"Exception encountered when calling|Graph execution error|Detected at node|<stack traces"
     r"|Arguments received by|File \"|\[\[\{\{node|$"
 )
+_LONGEST = 1000  # characters of a message
 
 
 class PrintableError(Exception):
-    """An error for a user, in one line, whatever names that others chose are in it."""
+    """An error for a user, in one line, whatever names or values of others are in it."""
 
     def __str__(self) -> str:
-        """Return the message."""
-        return printable(super().__str__())
+        """Return the message, without the middle of a long one."""
+        message, half = super().__str__(), _LONGEST // 2
+        if len(message) > _LONGEST:
+            message = f"{message[:half]} ... {message[-half:]}"
+        return printable(message)
 
 
 class ExportError(PrintableError):

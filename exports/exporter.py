@@ -13,24 +13,24 @@ from exports import (
     axes,
     keras_file,
     latency,
+    metadata,
     onnx_graph,
-    onnx_small,
+    onnx_precision,
     onnx_sound,
     onnx_text,
-    origin,
     parity,
     proof,
     report,
     saved_model,
-    traced,
+    tracing,
     triton,
 )
 from exports import streaming as step_model
 from exports.artifact import FORMATS, Artifact, load
 from exports.errors import ExportError
-from exports.onnx_small import Small
+from exports.onnx_precision import Precision
 from exports.schema import Config, Sound, Streaming, Text
-from exports.signature import Hearing, Motion, Signature
+from exports.signature import AudioFrontend, Forecast, Signature
 from exports.text import TextEncoder
 
 _RECORDED = 8
@@ -43,16 +43,16 @@ _TYPES: dict[str, tuple[Any, str]] = {  # of arguments, for those who do not che
     "encoder": (TextEncoder | None, "a TextEncoder"),
     "labels": (Sequence | None, _STRINGS),
     "texts": (Sequence, _STRINGS),
-    "small": (Small | None, "a Small"),
-    "motion": (Motion | None, "a Motion"),
-    "hearing": (Hearing | None, "a Hearing"),
+    "small": (Precision | None, "a Precision"),
+    "forecast": (Forecast | None, "a Forecast"),
+    "audio_frontend": (AudioFrontend | None, "an AudioFrontend"),
     "card": (Mapping | None, "a mapping"),
     "config": (Mapping | None, "a mapping"),
 }
 
 
-@traced.in_full_precision()
-@traced.plain_errors()
+@tracing.in_full_precision()
+@tracing.plain_errors()
 def export(
     model: keras.Model,
     directory: str | os.PathLike[str],
@@ -65,9 +65,9 @@ def export(
     examples: Any = None,
     texts: Sequence[str] = (),
     streaming: bool | None = None,
-    small: Small | None = None,
-    motion: Motion | None = None,
-    hearing: Hearing | None = None,
+    small: Precision | None = None,
+    forecast: Forecast | None = None,
+    audio_frontend: AudioFrontend | None = None,
     card: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> Artifact:
@@ -91,8 +91,8 @@ def export(
         streaming: also write the step model, which takes a chunk of a sequence and the states to
             go on from; None: if a layer is stateful.
         small: smaller forms of the ONNX file, each held to a limit of its own.
-        motion: of a model of positions, what they mean; kept in `config.json`.
-        hearing: of a model that hears, how sound becomes its input: in `onnx/sound.onnx`.
+        forecast: of a model that forecasts series, its columns; kept in `config.json`.
+        audio_frontend: turns sound into the inputs of the model, in `onnx/sound.onnx`.
         card: what the model card and the metadata of the ONNX file say beside what is measured
             here, by heading: the task, the data and its version.
         config: settings of the run, kept in `config.json`.
@@ -115,8 +115,8 @@ def export(
         labels=labels,
         texts=texts,
         small=small,
-        motion=motion,
-        hearing=hearing,
+        forecast=forecast,
+        audio_frontend=audio_frontend,
         card=card,
         config=config,
     )
@@ -127,9 +127,9 @@ def export(
     if streaming is None:
         streaming = step_model.is_stateful(model)
     limits = proof.limits(model, Signature.of(model))
-    precision = traced.precision(model)
-    with traced.in_float32(model):
-        traced.reject_nonfinite_weights(model)
+    precision = tracing.precision(model)
+    with tracing.in_float32(model):
+        tracing.reject_nonfinite_weights(model)
         signature, run = axes.signature(model, limits, lengths or {})
         made = parity.grid(signature, limits)
         parity.reject_randomness(run, made[-1])
@@ -146,8 +146,8 @@ def export(
         limits=limits,
         streaming=Streaming(states) if states else None,
         text=None if encoder is None else _text(encoder),
-        hearing=None if hearing is None else Sound(hearing.rate),
-        motion=motion,
+        hearing=None if audio_frontend is None else Sound(audio_frontend.rate),
+        forecast=forecast,
         run=dict(config or {}),
     )
     with artifact.draft(directory) as draft:
@@ -159,22 +159,22 @@ def export(
         if encoder is not None:
             vocabulary = "".join(f"{word}\n" for word in encoder.vocabulary)
             (draft / artifact.VOCABULARY).write_text(vocabulary, encoding="utf-8", newline="\n")
-        with traced.in_float32(model):
+        with tracing.in_float32(model):
             if "saved_model" in formats:
                 saved_model.write(model, signature, draft / artifact.SAVED_MODEL, encoder, states)
             if "onnx" in formats:
-                _write_onnx(model, drafted, encoder, origin.metadata(labels, vocabulary, card))
+                _write_onnx(model, drafted, encoder, metadata.props(labels, vocabulary, card))
         runs = {"keras": run, **drafted.runs(formats)}
         real = proof.real_cases(signature, examples, texts, encoder)
         cases = [*real, *made]
-        with traced.in_float32(model):
+        with tracing.in_float32(model):
             proofs = proof.of_artifact(drafted, runs, cases, texts, model)
-        given = traced.as_given(model, signature)
+        given = tracing.as_given(model, signature)
         proofs["given"] = proof.of_given(given, precision, runs, cases)
-        if hearing is not None and "onnx" in formats:
-            onnx_sound.write(hearing, draft / artifact.SOUND)
-            proofs["sound"] = proof.of_sound(drafted, run, hearing)
-        smaller = None if small is None else onnx_small.write(draft, small, cases)
+        if audio_frontend is not None and "onnx" in formats:
+            onnx_sound.write(audio_frontend, draft / artifact.SOUND)
+            proofs["sound"] = proof.of_sound(drafted, run, audio_frontend)
+        smaller = None if small is None else onnx_precision.write(draft, small, cases)
         triton.write(draft, states)
         rows = signature.batch or _RECORDED
         request = {name: values[:rows] for name, values in cases[0].inputs.items()}
@@ -224,7 +224,7 @@ def _reject_labels(signature: Signature, labels: Sequence[str] | None) -> None:
         )
 
 
-def _reject_unknown(formats: Sequence[str], small: Small | None) -> None:
+def _reject_unknown(formats: Sequence[str], small: Precision | None) -> None:
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
         raise ExportError(f"Unknown formats {unknown}: choose among {', '.join(FORMATS)}.")

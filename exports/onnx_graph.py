@@ -14,7 +14,7 @@ import tensorflow as tf
 import tf2onnx
 
 from custom_layers import engine
-from exports import onnx_recurrence, sessions, traced
+from exports import onnx_recurrence, sessions, tracing
 from exports.errors import ExportError, reason
 from exports.onnx_writer import HANDLERS
 from exports.parity import Arrays, Run, distances, next_up
@@ -43,7 +43,7 @@ def convert(
         model: a Keras model.
         signature: of `call`.
         metadata: to be kept in the file.
-        call: what is made of the model, `traced.function(model, signature)` if None.
+        call: what is made of the model, `tracing.function(model, signature)` if None.
 
     Raises:
         ExportError: if something in the model has no ONNX form, or the result is not valid ONNX.
@@ -51,10 +51,10 @@ def convert(
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     # Tables that were made eagerly are None there, and the converter would warn of each.
     tf.compat.v1.get_default_graph().clear_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS)
-    call = call or traced.function(model, signature)
+    call = call or tracing.function(model, signature)
     # A list, because TensorFlow sorts the outputs of a mapping by name.
     function = tf.function(lambda *inputs: list(call(*inputs).values()), autograph=False)
-    specifications = traced.specifications(signature)
+    specifications = tracing.specifications(signature)
     try:
         with onnx_recurrence.marked(model) as calls, engine.portable():
             captures = function.get_concrete_function(*specifications).graph.captures
@@ -110,7 +110,7 @@ def _reject_unknown(graph: onnx.ModelProto, model: keras.Model) -> None:
     """Raise for the operators that the converter did not know and left as they were."""
     nodes = _nodes(graph.graph)
     unknown = {
-        f"{node.op_type} in {traced.place(node.name, model)}"
+        f"{node.op_type} in {tracing.place(node.name, model)}"
         for node in nodes
         if not onnx.defs.has(node.op_type, node.domain)
     }

@@ -73,7 +73,7 @@ class NativeNode(NamedTuple):
         """Shape of each state of a row in a direction."""
         return [(self.units,)] * (2 if self.operator == "LSTM" else 1)
 
-    def reads(self, recurrence: engine.Recurrence, sequences: Tensor, state: Any) -> Any:
+    def reads(self, loop: engine.LoopOptions, sequences: Tensor, state: Any) -> Any:
         """Return what the node reads: the sequences, and a state if there is one."""
         return sequences, state
 
@@ -231,7 +231,7 @@ def _same_equations(kind: type, other: type) -> bool:
     return all(getattr(other, name) is getattr(kind, name) for name in _EQUATIONS)
 
 
-def lacking(layer: custom_layers.Recurrent) -> str | None:
+def unsupported_reason(layer: custom_layers.Recurrent) -> str | None:
     """Say what ONNX lacks for a native node of `layer`, or None if nothing."""
     cell = layer.cell
     kind = _kind(cell)

@@ -1,7 +1,7 @@
 """Recurrent layers in ONNX: a native node where ONNX has one, else a Scan; a Loop is explained.
 
-While a model is traced for ONNX, each recurrent layer puts a marker in the graph where its loop
-would be; the converter then turns each marker into the form that its layer takes. A linear
+While a model is traced for ONNX, each recurrent layer puts a placeholder into the graph in place of
+its loop. The converter then turns each placeholder into the form that its layer takes. A linear
 recurrence is traced as the engine computes it, and a scan that a user wrote as a plain loop.
 """
 
@@ -15,9 +15,9 @@ import tensorflow as tf
 from keras.src.backend import core
 
 import custom_layers
-from exports import onnx_loop, traced
+from exports import onnx_loop, tracing
 from exports.names import BACKWARDS
-from exports.onnx_native import NativeNode, lacking, native_node, no_operator
+from exports.onnx_native import NativeNode, native_node, no_operator, unsupported_reason
 from exports.onnx_scan import ScanNode, with_axes
 from exports.onnx_writer import Writer, reverse
 
@@ -52,7 +52,7 @@ class Call(NamedTuple):
     Attributes:
         layer: its name.
         form: what it becomes.
-        has_mask: whether the marker has a mask beside the sequences.
+        has_mask: whether the placeholder has a mask beside the sequences.
         has_state: whether it has states to begin with.
         partner: the call that walks the same sequences the other way, if one node can do both.
     """
@@ -66,10 +66,10 @@ class Call(NamedTuple):
 
 @contextlib.contextmanager
 def marked(model: keras.Model) -> Iterator[list[Call]]:
-    """While open, the recurrent layers of `model` trace as markers, and scans as plain loops.
+    """While open, the recurrent layers of `model` trace as placeholders, and scans as plain loops.
 
     Yields:
-        What is traced meanwhile: the call that each marker stands for, in their order.
+        What is traced meanwhile: the call that each placeholder stands for, in their order.
     """
     calls: list[Call] = []
     layers = model._flatten_layers()
@@ -79,7 +79,7 @@ def marked(model: keras.Model) -> Iterator[list[Call]]:
         if isinstance(each, custom_layers.Bidirectional | keras.layers.Bidirectional)
     }
     with contextlib.ExitStack() as stack:
-        stack.enter_context(traced.replaced(core, "scan", onnx_loop.scan))
+        stack.enter_context(tracing.replaced(core, "scan", onnx_loop.scan))
         for layer in layers:
             partner = pairs.get(id(layer))
             if _has_loop_of_ours(layer):
@@ -111,13 +111,13 @@ def described(calls: list[Call], model: keras.Model) -> dict[str, str]:
 
 
 def handlers(calls: list[Call], opset: int) -> dict[str, Any]:
-    """Return tf2onnx's `custom_op_handlers` that turn the markers of `calls` into their forms."""
+    """Return tf2onnx's `custom_op_handlers` for the placeholders of `calls`."""
     ready = [call._replace(form=call.form.prepared(call.has_mask, opset)) for call in calls]
-    return {"PyFuncStateless": (functools.partial(_replace_marker, ready, {}), [])}
+    return {"PyFuncStateless": (functools.partial(_replace_placeholder, ready, {}), [])}
 
 
 def _as_it_is(layer: keras.layers.Layer) -> str:
-    """Say what a recurrent layer becomes that is traced without a marker, and why."""
+    """Say what a recurrent layer becomes that is traced without a placeholder, and why."""
     if isinstance(layer.cell, custom_layers.LinearCell):
         return _CHUNKS
     return f"Loop: {type(layer).__name__} has a loop of its own"
@@ -134,32 +134,32 @@ def _has_loop_of_ours(layer: keras.layers.Layer) -> bool:
     """Tell whether `layer` walks a cell by the loop of this library."""
     if not isinstance(layer, custom_layers.Recurrent):
         return False
-    return type(layer).walk is custom_layers.Recurrent.walk
+    return type(layer).run_loop is custom_layers.Recurrent.run_loop
 
 
 @contextlib.contextmanager
 def _marked(
     layer: custom_layers.Recurrent, name: str, partner: str | None, calls: list[Call]
 ) -> Iterator[None]:
-    """Let our `layer` trace as a marker."""
-    lacks = lacking(layer)
+    """Let our `layer` trace as a placeholder."""
+    lacks = unsupported_reason(layer)
     form = native_node(layer) if lacks is None else ScanNode.of(layer, lacks)
-    as_it_is = layer.walk
+    as_it_is = layer.run_loop
 
-    def walk(recurrence: Any, sequences: Tensor, state: list[Tensor] | None) -> Any:
-        if recurrence.is_plain and isinstance(layer.cell, custom_layers.LinearCell):
-            return as_it_is(recurrence, sequences, state)
+    def run_loop(loop: Any, sequences: Tensor, state: list[Tensor] | None) -> Any:
+        if loop.is_plain and isinstance(layer.cell, custom_layers.LinearCell):
+            return as_it_is(loop, sequences, state)
         sequences = tf.cast(sequences, layer.compute_dtype)
         steps = sequences.shape[:2]
-        sequences, state = form.reads(recurrence, sequences, state)
-        masks = [] if recurrence.mask is None else [recurrence.mask]
+        sequences, state = form.reads(loop, sequences, state)
+        masks = [] if loop.mask is None else [loop.mask]
         call = Call(name, form, has_mask=bool(masks), has_state=state is not None)
         calls.append(call._replace(partner=_partner(calls, partner, call)))
-        return _marker(
+        return _placeholder(
             len(calls) - 1, steps, form.state_shapes, [sequences, *masks, *(state or [])]
         )
 
-    with traced.replaced(layer, "walk", walk):
+    with tracing.replaced(layer, "run_loop", run_loop):
         yield
 
 
@@ -174,18 +174,18 @@ def _partner(calls: list[Call], layer: str | None, call: Call) -> int | None:
 def _replaced(
     layer: Any, ours: custom_layers.Recurrent, partner: str | None, calls: list[Call]
 ) -> Iterator[None]:
-    """Let a `layer` of Keras trace as a marker, by way of `ours`, with its weights."""
+    """Let a `layer` of Keras trace as a placeholder, by way of `ours`, with its weights."""
 
     def inner_loop(sequences: Tensor, initial_state: Any, mask: Any, training: bool = False) -> Any:
         flat = keras.tree.flatten(initial_state)
-        given = None if traced.are_zeros(flat) else flat
+        given = None if tracing.are_zeros(flat) else flat
         output, *final = ours(sequences, initial_state=given, mask=mask)
         output = _with_zeros(layer, output, mask)
         return output, output, keras.tree.pack_sequence_as(initial_state, final)
 
     with (
         _marked(ours, layer.name, partner, calls),
-        traced.replaced(layer, "inner_loop", inner_loop),
+        tracing.replaced(layer, "inner_loop", inner_loop),
     ):
         yield
 
@@ -213,7 +213,7 @@ def _twin(layer: Any) -> custom_layers.Recurrent | None:
 
 @contextlib.contextmanager
 def _scanned(layer: Any, calls: list[Call]) -> Iterator[None]:
-    """Let a `layer` of Keras trace as the marker of a Scan of its cell's step.
+    """Let a `layer` of Keras trace as the placeholder of a Scan of its cell's step.
 
     The output of the last step is a state beside those of the cell: Keras shows it, or at first
     zero, where a step is masked.
@@ -239,12 +239,12 @@ def _scanned(layer: Any, calls: list[Call]) -> Iterator[None]:
             read = [tf.reverse(each, [1]) for each in read]
         calls.append(Call(layer.name, form, has_mask=mask is not None, has_state=True))
         number, steps = len(calls) - 1, sequences.shape[:2]
-        outputs, final = _marker(number, steps, form.state_shapes, [*read, *states])
+        outputs, final = _placeholder(number, steps, form.state_shapes, [*read, *states])
         output = outputs if layer.return_sequences else outputs[:, -1]
         output = _with_zeros(layer, output, mask)
         return output, output, keras.tree.pack_sequence_as(initial_state, final[1:])
 
-    with traced.replaced(layer, "inner_loop", inner_loop):
+    with tracing.replaced(layer, "inner_loop", inner_loop):
         yield
 
 
@@ -264,10 +264,10 @@ def _with_zeros(layer: Any, output: Tensor, mask: Tensor | None) -> Tensor:
     return tf.where(with_axes(shown, len(output.shape)), output, tf.zeros_like(output))
 
 
-def _marker(
+def _placeholder(
     number: int, steps: Any, shapes: list[tuple[int | None, ...]], inputs: list[Tensor]
 ) -> tuple[Tensor, list[Tensor]]:
-    """Put the marker in the graph, as `Recurrent.walk` would put the loop.
+    """Put the placeholder in the graph, as `Recurrent.run_loop` would put the loop.
 
     Its outputs keep what is known of the sequences' `steps`, the sizes of batch and time.
     """
@@ -279,31 +279,31 @@ def _marker(
     return outputs, [tf.ensure_shape(each, [steps[0], *shape]) for each, shape in states]
 
 
-def _replace_marker(
-    calls: list[Call], met: dict[int, Any], graph: Any, marker: Any, name: str, _: list[Any]
+def _replace_placeholder(
+    calls: list[Call], met: dict[int, Any], graph: Any, placeholder: Any, name: str, _: list[Any]
 ) -> None:
-    """Replace a marker by what it stands for: what tf2onnx calls for each of them.
+    """Replace a placeholder by what it stands for: what tf2onnx calls for each of them.
 
-    Of two partners, the marker that is met last is replaced together with the other.
+    Of two partners, the placeholder that is met last is replaced together with the other.
     """
-    number = int(marker.get_attr_str("token"))
-    met[number] = marker
+    number = int(placeholder.get_attr_str("token"))
+    met[number] = placeholder
     before, has_mask = calls[number].partner, calls[number].has_mask
     after = [other for other, call in enumerate(calls) if call.partner == number]
     numbers = [number, *after] if before is None else [before, number]
     if not set(numbers) <= met.keys():
         return
-    markers = [met[each] for each in numbers]
+    placeholders = [met[each] for each in numbers]
     forms = [calls[each].form for each in numbers]
     form = functools.reduce(lambda one, other: one.joined(other) or one, forms)
     write = Writer(graph, name.rpartition("/")[0])
-    sequences, *masks = markers[0].input[: 1 + has_mask]
-    states = [list(each.input[1 + has_mask :]) for each in markers]
+    sequences, *masks = placeholders[0].input[: 1 + has_mask]
+    states = [list(each.input[1 + has_mask :]) for each in placeholders]
     results = form.write(write, sequences, masks[0] if has_mask else None, states)
-    for each, written in zip(markers, results, strict=True):
+    for each, written in zip(placeholders, results, strict=True):
         replaced = list(each.output)
         graph.remove_node(each.name)
-        if each is not markers[0]:
+        if each is not placeholders[0]:
             written[0] = reverse(write, written[0], 1)  # as the backward layer's loop gives them
         for old, new in zip(replaced, written, strict=True):
             graph.replace_all_inputs(old, new)

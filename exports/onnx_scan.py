@@ -39,11 +39,11 @@ class ScanNode(NamedTuple):
     def of(cls, layer: custom_layers.Recurrent, reason: str) -> "ScanNode":
         """Return the Scan over the finished input projections of one of our layers."""
         cell = layer.cell
-        recurrence = engine.Recurrence(cell, zoneout=layer.zoneout)
+        loop = engine.LoopOptions(cell, zoneout=layer.zoneout)
         return cls(
             f"{layer.name}{BACKWARDS * layer.go_backwards}",
             reason,
-            lambda state, x: engine.step(recurrence, x, None, state),
+            lambda state, x: engine.step(loop, x, None, state),
             [tf.TensorSpec([None, size]) for size in cell.state_size],
             tf.TensorSpec([None, len(cell.gates) * cell.units]),
         )
@@ -56,11 +56,11 @@ class ScanNode(NamedTuple):
         """Shape of each state of a row."""
         return [tuple(state.shape[1:]) for state in self.states]
 
-    def reads(self, recurrence: engine.Recurrence, sequences: Tensor, state: Any) -> Any:
+    def reads(self, loop: engine.LoopOptions, sequences: Tensor, state: Any) -> Any:
         """Return what the Scan reads: the projections of all steps, and a state to begin with."""
         if state is None:
-            state = recurrence.cell.get_initial_state(ops.shape(sequences)[0])
-        return ops.swapaxes(recurrence.projected(sequences), 0, 1), state
+            state = loop.cell.get_initial_state(ops.shape(sequences)[0])
+        return ops.swapaxes(loop.projected(sequences), 0, 1), state
 
     def prepared(self, masked: bool, opset: int) -> "ScanNode":
         """Convert one step: states, x and mask to new states and output."""

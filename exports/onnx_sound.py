@@ -4,16 +4,16 @@ from pathlib import Path
 from typing import Any
 
 from exports import onnx_graph
-from exports.signature import Array, Hearing, Signature
+from exports.signature import Array, AudioFrontend, Signature
 
 
-def write(hearing: Hearing, path: Path) -> None:
+def write(audio_frontend: AudioFrontend, path: Path) -> None:
     """Write an ONNX file that turns `samples` into what is `heard`.
 
     Raises:
         ExportError: if something in it has no ONNX form.
     """
-    front = hearing.front
+    front = audio_frontend.front
     shape = (None, *front.outputs[0].shape[1:])
     axes = ("batch", "frames", *(f"axis_{axis}" for axis in range(2, len(shape))))
     signature = Signature(

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -116,7 +116,8 @@ _AMPLIFICATION = (
 )
 
 # Batch and time of the generated cases, none of which conversion has seen.
-_SHAPES = ((1, 1), (1, 37), (3, 1), (5, 17), (2, 301), (7, 64))
+_SHAPES = ((1, 1), (1, 37), (3, 1), (5, 17))
+_LONG_SHAPES = ((2, 301), (7, 64))  # with all paddings in a batch, as many steps take long
 _WIDEST = 8  # of axes from the third on
 _NUMBERS = 2**17  # of an input, at most
 
@@ -124,7 +125,8 @@ _NUMBERS = 2**17  # of an input, at most
 def grid(signature: Signature, limits: Mapping[str, int], seed: int = 0) -> list[Case]:
     """Generate inputs: each shape of the grid, full and with each kind of padding.
 
-    Axes that have a name of their own are shorter or longer than the first.
+    Axes that have a name of their own are shorter or longer than the first. Where the batch is
+    free, rows with each padding share a batch in the long shapes.
 
     Args:
         signature: of the model.
@@ -133,20 +135,31 @@ def grid(signature: Signature, limits: Mapping[str, int], seed: int = 0) -> list
     """
     generator = np.random.default_rng(seed)
     cases = []
-    for (batch, time), (name, pad) in itertools.product(_SHAPES, _PADDINGS.items()):
+    for (batch, time), paddings in _shapes_and_paddings(signature):
         sizes = _sizes(generator, signature, batch, min(time, _most_steps(signature, batch)))
-        rows = sizes["batch"]
-        keeps = {
-            steps: pad(generator, (rows, steps if isinstance(steps, int) else sizes[steps]))
+        shapes = {
+            steps: (sizes["batch"], steps if isinstance(steps, int) else sizes[steps])
             for steps in _steps_of(signature)
         }
+        keeps = {
+            steps: np.concatenate([_PADDINGS[name](generator, shape) for name in paddings])
+            for steps, shape in shapes.items()
+        }
+        sizes["batch"] *= len(paddings)
         inputs = {
             spec.name: _padded(values(generator, spec, sizes, limits), spec, keeps)
             for spec in signature.inputs
         }
-        shown = " x ".join(str(size) for size in sizes.values()) or str(rows)
-        cases.append(Case(f"{shown}, {name}", inputs))
+        shown = " x ".join(map(str, sizes.values()))
+        cases.append(Case(f"{shown}, {' and '.join(paddings)}", inputs))
     return cases
+
+
+def _shapes_and_paddings(signature: Signature) -> Iterator[tuple[tuple[int, int], Sequence[str]]]:
+    """Give batch and time of each case, and which paddings its rows have, so many rows each."""
+    alone = [[name] for name in _PADDINGS]
+    yield from itertools.product(_SHAPES, alone)
+    yield from itertools.product(_LONG_SHAPES, alone if signature.batch else [[*_PADDINGS]])
 
 
 def _most_steps(signature: Signature, batch: int) -> int:

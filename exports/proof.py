@@ -11,21 +11,21 @@ import numpy as np
 from exports import (
     artifact,
     onnx_graph,
-    onnx_small,
+    onnx_precision,
     parity,
     saved_model,
     sessions,
     streaming,
-    traced,
+    tracing,
 )
 from exports.artifact import Artifact, load
 from exports.errors import ExportError
 from exports.parity import Arrays, Case, Parity, Run
-from exports.signature import Hearing, Signature
+from exports.signature import AudioFrontend, Signature
 from exports.text import TextEncoder
 
 _BATCH = 64
-_EVERY = 6  # of the shorter cases, which Keras runs operator by operator: one of each shape
+_SHORT = slice(0, 15, 6)  # of the cases by length, which Keras runs operator by operator
 _HARD_TEXTS = (
     *("", " ", "!?", "Don't   STOP<br />now", "день and 日本語", "ΑΘΗΝΑ", "🙂", "a\tb\nc"),
     *("ÉCOLE", "a<b<BR>c>"),
@@ -87,7 +87,7 @@ def of_given(given: Run, precision: str, runs: Mapping[str, Run], cases: Sequenc
         (case for case in cases if not case.real),
         key=lambda case: max(values.size // len(values) for values in case.inputs.values()),
     )
-    taken = short[: len(short) // 2 : _EVERY]
+    taken = short[_SHORT]
     against = {f"{name}, against the model in {precision}": run for name, run in runs.items()}
     tolerance = parity.Tolerance.of(precision)
     return parity.compare(
@@ -95,7 +95,7 @@ def of_given(given: Run, precision: str, runs: Mapping[str, Run], cases: Sequenc
     )
 
 
-@traced.in_full_precision()
+@tracing.in_full_precision()
 def verify(directory: str | os.PathLike[str]) -> dict[str, Parity]:
     """Check an exported model again, wherever it is now.
 
@@ -117,31 +117,31 @@ def verify(directory: str | os.PathLike[str]) -> dict[str, Parity]:
     for name, form in measured.forms.items() if measured else ():
         if name in exported.small:
             (run,) = exported.runs([name]).values()
-            onnx_small.verify(name, run, case, answers, form["difference"])
+            onnx_precision.verify(name, run, case, answers, form["difference"])
     anew = parity.grid(signature, exported.limits, seed=1)
     return {"recorded": recorded, **of_artifact(exported, runs, anew)}
 
 
-def of_sound(exported: Artifact, run: Run, hearing: Hearing) -> Parity:
+def of_sound(exported: Artifact, run: Run, audio_frontend: AudioFrontend) -> Parity:
     """Show that what ONNX hears in sounds gives the answers that what Keras hears gives.
 
     Args:
         exported: the files.
         run: the model in Keras.
-        hearing: how sound becomes its input.
+        audio_frontend: turns sound into the inputs of the model.
     """
     (name,) = (array.name for array in exported.signature.inputs)
     (answer,) = exported.runs(["onnx"]).values()
     hear = sessions.read(exported.directory / artifact.SOUND)
 
     def in_keras(sounds: Arrays) -> Arrays:
-        return run({name: hearing.front.predict(sounds["samples"], verbose=0)})
+        return run({name: audio_frontend.front.predict(sounds["samples"], verbose=0)})
 
     def in_onnx(sounds: Arrays) -> Arrays:
         return answer({name: hear(sounds)["heard"]})
 
     runs = {"keras": in_keras, "onnx of sound": in_onnx}
-    return parity.compare(runs, list(_sounds(hearing.rate)))
+    return parity.compare(runs, list(_sounds(audio_frontend.rate)))
 
 
 def _sounds(rate: int) -> Iterator[Case]:
@@ -156,7 +156,7 @@ def _sounds(rate: int) -> Iterator[Case]:
 def _sensitivity(exported: Artifact, model: keras.Model | None) -> Run | None:
     """Return how far the model moves by a rounding: in Keras if it is at hand, else in ONNX."""
     if model is not None:
-        return traced.sensitivity(model, exported.signature)
+        return tracing.sensitivity(model, exported.signature)
     if "onnx" in exported.formats:
         return onnx_graph.sensitivity(exported.directory / artifact.ONNX)
     return None

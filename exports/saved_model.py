@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from custom_layers import engine
-from exports import streaming, traced
+from exports import streaming, tracing
 from exports.errors import ExportError, reason
 from exports.parity import Arrays, Run
 from exports.signature import STRING, Array, Signature, State
@@ -33,14 +33,14 @@ def write(
         ExportError: if the model uses a variable or a table that none of its layers holds.
         OSError: if the files cannot be written.
     """
-    call = traced.function(model, signature)
+    call = tracing.function(model, signature)
     module = tf.Module()
     module.variables_of_model = [variable.value for variable in model.variables]
     layers = model._flatten_layers()
     module.tables = [layer.lookup_table for layer in layers if hasattr(layer, "lookup_table")]
     serve = tf.function(call, autograph=False)
     with engine.portable():
-        signatures = {SERVE: serve.get_concrete_function(*traced.specifications(signature))}
+        signatures = {SERVE: serve.get_concrete_function(*tracing.specifications(signature))}
         if encoder is not None:
             module.vectorizer = encoder.vectorizer
             text = tf.TensorSpec([None], tf.string, "text")
@@ -48,7 +48,7 @@ def write(
             signatures[TEXT] = serve_text.get_concrete_function(text)
         if states:
             step = tf.function(streaming.function(model, signature, states), autograph=False)
-            given = traced.specifications(signature.of_steps(states))
+            given = tracing.specifications(signature.of_steps(states))
             signatures[STEP] = step.get_concrete_function(*given)
     try:
         with _without_notices():

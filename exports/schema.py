@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from msgspec import Meta
 
-from exports.signature import Array, Lengths, Motion, Natural, Positive, Signature, State
+from exports.signature import Array, Forecast, Lengths, Natural, Positive, Signature, State
 
 Format = Annotated[str, Meta(pattern="^(saved_model|onnx)$")]
-Form = Annotated[str, Meta(pattern="^(float16|int8)$")]
+Variant = Annotated[str, Meta(pattern="^(float16|int8)$")]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Config:
         streaming: of a model that can be given chunks.
         text: of a model that takes raw text.
         hearing: of a model that takes sound.
-        motion: of a model of positions.
+        forecast: of a model that forecasts series.
         run: the settings that the model was trained with.
     """
 
@@ -57,12 +57,12 @@ class Config:
     inputs: Annotated[tuple[Array, ...], Meta(min_length=1)]
     outputs: Annotated[tuple[Array, ...], Meta(min_length=1)]
     lengths: Mapping[str, Lengths] = field(default_factory=dict)
-    small: Sequence[Form] = ()
+    small: Sequence[Variant] = ()
     limits: Mapping[str, Positive] = field(default_factory=dict)
     streaming: Streaming | None = None
     text: Text | None = None
     hearing: Sound | None = None
-    motion: Motion | None = None
+    forecast: Forecast | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,6 +82,21 @@ class Config:
             raise ValueError(f"the limit of {min(unknown)!r} is that of no input")
         if self.text and len(self.inputs) > 1:
             raise ValueError("text becomes the ids of one input, and there are more")
+        if self.forecast:
+            self._check_forecast(self.forecast)
+
+    def _check_forecast(self, forecast: Forecast) -> None:
+        columns = len((*forecast.targets, *forecast.past, *forecast.future))
+        expected = {"values": columns, "known": columns}
+        if forecast.future:
+            expected["future"] = len(forecast.future)
+        found = {each.name: each.shape[-1] for each in self.inputs}
+        ahead = [each.shape[2:] for each in self.outputs]
+        if found != expected or ahead != [(len(forecast.targets), 4)]:
+            raise ValueError(
+                f"a forecast has inputs with these numbers of columns, {expected}, and four "
+                f"numbers for each target, and the model has {found} and {ahead}"
+            )
 
     @property
     def signature(self) -> Signature:
@@ -123,7 +138,7 @@ class SmallForm(TypedDict):
 
 
 @dataclass(frozen=True)
-class Small:
+class Precision:
     """The small forms of the ONNX file beside it."""
 
     max_drop: float
@@ -144,5 +159,5 @@ class Report:
 
     sizes: Mapping[str, Natural]
     operators: Mapping[str, Natural] | None
-    small: Small | None
+    small: Precision | None
     latency: Latencies

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 import custom_layers
-from exports import traced
+from exports import tracing
 from exports.errors import ExportError
 from exports.parity import ABSOLUTE, RELATIVE, Arrays, Case, Run
 from exports.signature import Signature, State
@@ -51,7 +51,7 @@ def states(model: keras.Model, signature: Signature) -> tuple[State, ...]:
             f"The input {fixed[0].name!r} has {fixed[0].shape[1]} steps, and a chunk may have any "
             "number: give keras.Input((None, ...))."
         )
-    call, found = traced.function(model, signature), list[State]()
+    call, found = tracing.function(model, signature), list[State]()
 
     def begin(zeros: dict[str, Tensor]) -> dict[str, Tensor]:
         for name, tensor in zeros.items():
@@ -63,7 +63,7 @@ def states(model: keras.Model, signature: Signature) -> tuple[State, ...]:
         with _carried(model, begin):
             return call(*inputs)
 
-    tf.function(look, autograph=False).get_concrete_function(*traced.specifications(signature))
+    tf.function(look, autograph=False).get_concrete_function(*tracing.specifications(signature))
     if not found:
         raise ExportError(f"{model.name!r} has no recurrent layer whose state could be carried.")
     names = [state.name for state in found]
@@ -76,7 +76,7 @@ def function(
     model: keras.Model, signature: Signature, states: Sequence[State]
 ) -> Callable[..., dict[str, Tensor]]:
     """Return the step model as a function from inputs and states, in order, to what it gives."""
-    call = traced.function(model, signature)
+    call = tracing.function(model, signature)
 
     def step(*arrays: Tensor) -> dict[str, Tensor]:
         inputs, given = arrays[: len(signature.inputs)], arrays[len(signature.inputs) :]
@@ -122,7 +122,7 @@ def call_by_call(model: keras.Model, signature: Signature) -> Run:
 
     Each call has the steps and rows that the model is made for. Its states come back afterwards.
     """
-    call = traced.as_given(model, signature, stateful=True)
+    call = tracing.as_given(model, signature, stateful=True)
     layers = [each for each in model._flatten_layers() if getattr(each, "stateful", False)]
     states = [state for layer in layers for state in layer.states]
 
@@ -163,7 +163,7 @@ def needs_all_steps(
         len(cases) // 2
     ].inputs
     known = signature.of_steps(states)
-    whole = _watched(model, signature, traced.function(model, signature))
+    whole = _watched(model, signature, tracing.function(model, signature))
     step = _watched(model, known, function(model, signature, states))
     streamed = signature.streamed[0].name
     expected, chunks, lengths = whole(inputs)[1], list[dict[str, list[np.ndarray]]](), list[int]()
@@ -177,7 +177,7 @@ def needs_all_steps(
     try:
         in_chunks(run, signature, states)(inputs)
     except tf.errors.OpError as error:
-        return traced.failing_place(error, model)[1]
+        return tracing.failing_place(error, model)[1]
     for name, outputs in expected.items():
         for number, output in enumerate(outputs):
             parts = [chunk[name][number] for chunk in chunks]
@@ -234,13 +234,13 @@ def _watched(
         with contextlib.ExitStack() as stack:
             for layer in _outside_of_loops(model):
                 watch = functools.partial(_watch, layer, layer.call, seen)
-                stack.enter_context(traced.replaced(layer, "call", watch))
+                stack.enter_context(tracing.replaced(layer, "call", watch))
             outputs = call(*inputs)
         names[:] = seen
         return outputs, list(seen.values())
 
     compiled = tf.function(
-        watched, input_signature=traced.specifications(signature), autograph=False
+        watched, input_signature=tracing.specifications(signature), autograph=False
     )
 
     def run(arrays: Arrays) -> tuple[Arrays, dict[str, list[np.ndarray]]]:
@@ -292,17 +292,17 @@ def _carrying(
     layer: custom_layers.Recurrent, begin: Begin, end: dict[str, Tensor]
 ) -> Iterator[None]:
     names = [f"{layer.name}.{state}" for state in layer.cell.state]
-    before = layer.walk
+    before = layer.run_loop
 
-    def walk(recurrence: Any, sequences: Tensor, state: Any) -> Any:
+    def run_loop(loop: Any, sequences: Tensor, state: Any) -> Any:
         _reject_unstreamable(layer, state is not None, names, end)
         zeros = layer.get_initial_state(tf.shape(sequences)[0])
         given = begin(dict(zip(names, zeros, strict=True)))
-        outputs, final = before(recurrence, sequences, list(given.values()))
+        outputs, final = before(loop, sequences, list(given.values()))
         end.update(zip(names, final, strict=True))
         return outputs, final
 
-    with traced.replaced(layer, "walk", walk):
+    with tracing.replaced(layer, "run_loop", run_loop):
         yield
 
 
@@ -321,7 +321,7 @@ def _carrying_in_keras(layer: Any, begin: Begin, end: dict[str, Tensor]) -> Iter
         known = next((_KERAS_STATES[kind] for kind in _KERAS_STATES if isinstance(layer, kind)), ())
         own = known or [f"state_{number}" for number in range(len(zeros))]
         names = [f"{layer.name}.{name}" for name in own]
-        _reject_unstreamable(layer, not traced.are_zeros(zeros), names, end)
+        _reject_unstreamable(layer, not tracing.are_zeros(zeros), names, end)
         repeats = mask is not None and not layer.zero_output_for_mask
         beside = {}
         if repeats:
@@ -343,7 +343,7 @@ def _carrying_in_keras(layer: Any, begin: Begin, end: dict[str, Tensor]) -> Iter
             end.update(dict.fromkeys(beside, last))
         return last, outputs, final
 
-    with traced.replaced(layer, "inner_loop", inner_loop):
+    with tracing.replaced(layer, "inner_loop", inner_loop):
         yield
 
 

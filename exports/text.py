@@ -85,7 +85,9 @@ class TextEncoder:
     ) -> "TextEncoder":
         """Make an encoder whose vocabulary is the `size` most frequent entries of `texts`."""
         vectorizer = _vectorizer(tokens, max_tokens=size)
-        vectorizer.adapt(tf.data.Dataset.from_tensor_slices(list(texts)).batch(_BATCH))
+        strings = tf.TensorSpec([], tf.string)
+        dataset = tf.data.Dataset.from_generator(lambda: iter(texts), output_signature=strings)
+        vectorizer.adapt(dataset.batch(_BATCH))
         words = [str(word) for word in vectorizer.get_vocabulary()]
         return cls(words, max_length, tokens=tokens)
 

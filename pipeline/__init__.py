@@ -11,10 +11,13 @@ if TYPE_CHECKING:
     from pipeline.api import Learner
     from pipeline.user_code import task as task
 
+    caption: Learner
     classify: Learner
     forecast: Learner
+    language: Learner
     regress: Learner
     tag: Learner
+    transduce: Learner
 
 
 def __getattr__(name: str) -> Any:

@@ -20,7 +20,7 @@ from pipeline import train as training
 from pipeline.data.cache import cache_directory
 from pipeline.errors import PipelineError
 from pipeline.run import Run, default_path
-from pipeline.tasks.base import Answer, Figures
+from pipeline.tasks.base import Metrics, Prediction
 
 
 @final
@@ -35,14 +35,14 @@ class Trained:
         """The run directory."""
         return self.run.path
 
-    def predict(self, inputs: Sequence[str]) -> list[Answer]:
+    def predict(self, inputs: Sequence[str]) -> list[Prediction]:
         """Predict from each input."""
         return self.run.task.predict(self.run, inputs)
 
-    def evaluate(self, data: Any = None) -> Figures:
+    def evaluate(self, data: Any = None) -> Metrics:
         """Measure the model on the test split, or on other data."""
         if data is None:
-            figures: Figures = training.evaluate(self.run, {})["model"]
+            figures: Metrics = training.evaluate(self.run, {})["model"]
             return figures
         return training.evaluate_on(self.run, _named(data))
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from pipeline.examples import Compute, Data, Examples, Integers
+from pipeline.examples import Compute, Data, Examples, InMemoryRagged, Integers, Ragged
 
 Plan = list[Integers]
 
@@ -18,21 +18,22 @@ _POOL = 50  # batches that are sorted by length together
 def sequences(rows: Sequence[Integers], targets: Any) -> Examples:
     """Make examples of integer sequences. One without any step becomes one step of padding, 0."""
     rows = [row if len(row) else np.zeros(1, np.int32) for row in rows]
-    lengths = np.array([len(row) for row in rows])
-    inputs = tf.RaggedTensor.from_row_lengths(np.concatenate(rows).astype(np.int32), lengths)
-    return Examples(inputs, tf.convert_to_tensor(targets), lengths)
+    return frames([np.asarray(row, np.int32) for row in rows], targets)
 
 
 def frames(rows: Sequence[npt.NDArray[Any]], targets: Any) -> Examples:
     """Make examples of sequences of vectors, `[steps, features]`, or of numbers, `[steps]`.
 
-    Each has one step or more. Targets may be a `tf.RaggedTensor`, with one for each step.
+    Each has one step or more. Targets may be `Ragged`, with one for each step.
     """
-    lengths = np.array([len(row) for row in rows])
-    inputs = tf.RaggedTensor.from_row_lengths(np.concatenate(rows), lengths)
-    if not isinstance(targets, tf.RaggedTensor):
+    return examples(InMemoryRagged(np.concatenate(rows), [len(row) for row in rows]), targets)
+
+
+def examples(inputs: Ragged, targets: Any) -> Examples:
+    """Make examples of sequences that are put together already."""
+    if not isinstance(targets, Ragged):
         targets = tf.convert_to_tensor(targets)
-    return Examples(inputs, targets, lengths)
+    return Examples(inputs, targets, inputs.lengths)
 
 
 def shuffled(lengths: Integers, batch_size: int, *, seed: int, epoch: int) -> Plan:
@@ -70,10 +71,23 @@ def steps(examples: Examples, batch_size: int) -> int:
 def dataset(examples: Examples, plan: Plan) -> tf.data.Dataset:
     """The batches of `plan`: pairs of inputs and targets, padded with zeros to the longest."""
     rows = tf.RaggedTensor.from_row_lengths(np.concatenate(plan), [len(batch) for batch in plan])
+    taken = (examples.inputs, examples.targets)
+    specs = tf.nest.map_structure(_spec, taken)
+    flat_specs = tf.nest.flatten(specs)
+    kept = [
+        each if isinstance(each, Ragged) else np.asarray(each) for each in tf.nest.flatten(taken)
+    ]
+
+    def gather(indices: Integers) -> list[npt.NDArray[Any]]:
+        return [
+            each.padded(indices) if isinstance(each, Ragged) else each[indices] for each in kept
+        ]
 
     def batch(indices: Any) -> tuple[Any, Any]:
-        taken = (examples.inputs, examples.targets)
-        return tf.nest.map_structure(lambda values: _padded(values, indices), taken)
+        arrays = tf.numpy_function(gather, [indices], [spec.dtype for spec in flat_specs])
+        for array, spec in zip(arrays, flat_specs, strict=True):
+            array.set_shape(spec.shape)
+        return tf.nest.pack_sequence_as(specs, arrays)
 
     batches = tf.data.Dataset.from_tensor_slices(rows)
     return batches.map(batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
@@ -109,9 +123,10 @@ def at_each_step(function: Compute, examples: Examples) -> list[npt.NDArray[Any]
     return [made[place] for place in range(len(examples))]
 
 
-def _padded(values: Any, indices: Any) -> Any:
-    taken = tf.gather(values, indices)
-    return taken.to_tensor() if isinstance(taken, tf.RaggedTensor) else taken
+def _spec(values: Any) -> tf.TensorSpec:
+    """Describe a batch of `values`."""
+    dtype = values.like.dtype if isinstance(values, Ragged) else values.dtype
+    return tf.TensorSpec([None, *values.shape[1:]], dtype)
 
 
 def _by_length(indices: Integers, lengths: Integers) -> Integers:

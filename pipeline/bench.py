@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 import exports
-from exports import keras_export, latency, traced
+from exports import keras_export, latency, tracing
 from pipeline import batches, exported
 from pipeline.errors import PipelineError
 from pipeline.examples import Examples
@@ -35,7 +35,7 @@ def bench(run: Run[Any], rounds: Mapping[int, Iterable[Any]]) -> dict[str, Any]:
     inputs = {name: _middling(run.task.data(run).test, max(rounds))}
     try:
         artifact = exported.load(run.exports)
-        sides = {"keras": traced.run(model, artifact.signature)}
+        sides = {"keras": tracing.run(model, artifact.signature)}
         sides |= artifact.runs([*artifact.formats, *artifact.small])
     except exports.ExportError as error:
         raise PipelineError(str(error)) from error

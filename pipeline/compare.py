@@ -10,10 +10,10 @@ from typing import Any
 
 from exports.directions import Better, Directions, direction
 from pipeline import config as configs
-from pipeline import files, pictures, tables, tasks, train
+from pipeline import files, plots, tables, tasks, train
 from pipeline.config import Config
 from pipeline.errors import Diverged, PipelineError
-from pipeline.pictures import Panel
+from pipeline.plots import Panel
 from pipeline.run import Run
 from pipeline.tables import Sheet
 
@@ -182,7 +182,7 @@ def _write(path: Path, rows: Sequence[Row], sheet: Sheet, better: Directions) ->
     found = {"better": better, "rows": [asdict(row) for row in rows]}
     files.write(path / "comparison.json", json.dumps(found, indent=2) + "\n")
     files.write(path / "comparison.md", sheet.markdown())
-    pictures.draw(_curves(rows), _finals(rows, better), path / "comparison")
+    plots.draw(_curves(rows), _finals(rows, better), path / "comparison")
 
 
 def _curves(rows: Sequence[Row]) -> list[Panel]:

@@ -24,6 +24,17 @@ _TINY = 1e-12  # a variance that numbers that never change are held to have
 NAMES = ("mean", *(f"quantile {quantile}" for quantile in QUANTILES))
 
 
+def told(numbers: Array) -> str:
+    """Write a number, `[4]`, for a reader: its mean, and the interval that holds eight of ten."""
+    mean, low, _, high = numbers
+    return f"{mean:.4g} ({low:.4g} to {high:.4g})"
+
+
+def each_told(names: Sequence[str], numbers: Array) -> list[str]:
+    """Write several numbers, `[names, 4]`, each behind its name."""
+    return [f"{name} {told(each)}" for name, each in zip(names, numbers, strict=True)]
+
+
 def head(features: Tensor, mean: Array, deviation: Array, dropout: float) -> Tensor:
     """Predict numbers with these means and standard deviations in the training data.
 

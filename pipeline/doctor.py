@@ -20,7 +20,7 @@ _ROOM = 1024**3
 class Finding(NamedTuple):
     """What was looked at, what was seen, and what to do about it if that is bad."""
 
-    subject: str
+    item: str
     seen: str
     remedy: str = ""
 
@@ -60,7 +60,7 @@ def _devices() -> Finding:
 
 def _export() -> Finding:
     """Export a small model, which has every format compute and compares them."""
-    subject = "layers and export"
+    item = "layers and export"
     try:
         import keras
 
@@ -72,8 +72,8 @@ def _export() -> Finding:
         with tempfile.TemporaryDirectory() as folder:
             exports.export(model, Path(folder) / "model")
     except Exception as error:  # whatever is broken is what we are here to tell
-        return Finding(subject, f"{type(error).__name__}: {error}".splitlines()[0], "make install")
-    return Finding(subject, "SavedModel and ONNX agree with Keras")
+        return Finding(item, f"{type(error).__name__}: {error}".splitlines()[0], "make install")
+    return Finding(item, "SavedModel and ONNX agree with Keras")
 
 
 def _data() -> Iterator[Finding]:
@@ -90,13 +90,13 @@ def _data() -> Iterator[Finding]:
         yield Finding("sample reviews", "not here, and no pip to fetch them", "python -m ensurepip")
 
 
-def _folder(subject: str, folder: Path, remedy: str) -> Finding:
+def _folder(item: str, folder: Path, remedy: str) -> Finding:
     """Write to `folder`, or to the one that it is to be made in, and see how much room it has."""
     existing = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
     try:
         with tempfile.TemporaryFile(dir=existing):
             free = shutil.disk_usage(existing).free
     except OSError as error:
-        return Finding(subject, f"{folder} cannot be written: {error.strerror}", remedy)
+        return Finding(item, f"{folder} cannot be written: {error.strerror}", remedy)
     room = f"{folder}, {free / 1024**3:.1f} GiB free"
-    return Finding(subject, room, f"free some space, or {remedy}" if free < _ROOM else "")
+    return Finding(item, room, f"free some space, or {remedy}" if free < _ROOM else "")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import NamedTuple
 
-_TAG = re.compile("O|[BI]-.+")
+OUTSIDE = "O"
+_TAG = re.compile(f"{OUTSIDE}|[BI]-.+")
 
 
 class Entity(NamedTuple):
@@ -20,7 +21,7 @@ class Entity(NamedTuple):
 def are_known(tags: Iterable[str]) -> bool:
     """Say whether `tags` are those of entities, and none of something else."""
     given = {*tags}
-    return given > {"O"} and all(map(_TAG.fullmatch, given))
+    return given > {OUTSIDE} and all(map(_TAG.fullmatch, given))
 
 
 def entities(tags: Sequence[str]) -> Iterator[Entity]:
@@ -30,13 +31,43 @@ def entities(tags: Sequence[str]) -> Iterator[Entity]:
     tags that is not well-formed has entities, too.
     """
     start, kind = 0, ""
-    for place, tag in enumerate([*tags, "O"]):
+    for place, tag in enumerate([*tags, OUTSIDE]):
         _, _, now = tag.partition("-")
-        goes_on = tag.startswith("I-") and now == kind
-        if kind and not goes_on:
+        continues = tag.startswith("I-") and now == kind
+        if kind and not continues:
             yield Entity(start, place, kind)
-        if not goes_on:
+        if not continues:
             start, kind = place, now
+
+
+class Difference(NamedTuple):
+    """An entity of the truth that was not found as it is, or one that was found and is not there.
+
+    Attributes:
+        error: what is wrong.
+        true: the right one, if there is one.
+        found: what was found, if something was.
+    """
+
+    error: str
+    true: Entity | None
+    found: Entity | None
+
+
+def differences(truth: Sequence[str], found: Sequence[str]) -> Iterator[Difference]:
+    """Give what is wrong with the entities of a sentence."""
+    true, claimed = [*entities(truth)], [*entities(found)]
+    for each in true:
+        near = next((other for other in claimed if _overlap(each, other)), None)
+        if near is None:
+            yield Difference("not found", each, None)
+        elif each != near:
+            span = "" if each[:2] == near[:2] else "span"
+            kind = "" if each.kind == near.kind else "kind"
+            yield Difference(f"another {' and '.join(filter(None, (span, kind)))}", each, near)
+    for each in claimed:
+        if not any(_overlap(each, other) for other in true):
+            yield Difference("not there", None, each)
 
 
 def score(truth: Sequence[Sequence[str]], found: Sequence[Sequence[str]]) -> dict[str, float]:
@@ -44,14 +75,37 @@ def score(truth: Sequence[Sequence[str]], found: Sequence[Sequence[str]]) -> dic
 
     An entity is right if its span and its kind are.
     """
-    right = known = claimed = 0
-    for tags, others in zip(truth, found, strict=True):
-        true, predicted = {*entities(tags)}, {*entities(others)}
-        right += len(true & predicted)
-        known += len(true)
-        claimed += len(predicted)
+    return _figures(_all(truth), _all(found))
+
+
+def by_kind(
+    truth: Sequence[Sequence[str]], found: Sequence[Sequence[str]]
+) -> dict[str, dict[str, float]]:
+    """Measure the entities of each kind, and count the `true` ones and those that are `found`."""
+    true, claimed = _all(truth), _all(found)
+    measured = {}
+    for kind in sorted({each.kind for _, each in true | claimed}):
+        ours, theirs = (
+            {each for each in known if each[1].kind == kind} for known in (true, claimed)
+        )
+        counts = {"true": len(ours), "found": len(theirs)}
+        measured[kind] = {**_figures(ours, theirs), **counts}
+    return measured
+
+
+def _all(sentences: Sequence[Sequence[str]]) -> set[tuple[int, Entity]]:
+    """Return all entities, each with the number of its sentence."""
+    return {(place, each) for place, tags in enumerate(sentences) for each in entities(tags)}
+
+
+def _figures(true: Set[tuple[int, Entity]], claimed: Set[tuple[int, Entity]]) -> dict[str, float]:
+    right = len(true & claimed)
     return {
-        "precision": right / claimed if claimed else 0.0,
-        "recall": right / known if known else 0.0,
-        "f1": 2 * right / (known + claimed) if known + claimed else 0.0,
+        "precision": right / len(claimed) if claimed else 0.0,
+        "recall": right / len(true) if true else 0.0,
+        "f1": 2 * right / (len(true) + len(claimed)) if true or claimed else 0.0,
     }
+
+
+def _overlap(one: Entity, other: Entity) -> bool:
+    return one.start < other.end and other.start < one.end

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from pipeline import compute, files
 from pipeline.run import Run
-from pipeline.tasks.base import Figures
+from pipeline.tasks.base import Metrics
 
 
 def write(run: Run[Any]) -> None:
@@ -26,7 +26,7 @@ def write(run: Run[Any]) -> None:
             _write(path, {**metrics, "learning_rate": float(rate(metrics["epoch"]))})
 
 
-def _write(path: Path, metrics: Figures) -> None:
+def _write(path: Path, metrics: Metrics) -> None:
     scalars = [
         tf.compat.v1.Summary.Value(tag=name, simple_value=value)
         for name, value in metrics.items()

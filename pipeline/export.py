@@ -8,14 +8,14 @@ import keras
 
 import exports
 from exports import parity
-from exports.onnx_small import Judge
+from exports.onnx_precision import Evaluate
 from pipeline import config as configs
 from pipeline import recipes, report
 from pipeline.data.waiting import spinner
 from pipeline.errors import PipelineError
 from pipeline.messages import say
 from pipeline.run import Run
-from pipeline.tasks.base import Figures
+from pipeline.tasks.base import Metrics
 
 
 def export(
@@ -111,29 +111,29 @@ def verify(directory: Path) -> dict[str, exports.Parity]:
 
 def _small(
     run: Run[Any], model: keras.Model, forms: Sequence[str], max_drop: float
-) -> exports.Small:
-    return exports.Small(forms, _judge(run, model), max_drop, run.task.better)
+) -> exports.Precision:
+    return exports.Precision(forms, _evaluate(run, model), max_drop, run.task.better)
 
 
-def _judge(run: Run[Any], model: keras.Model) -> Judge:
+def _evaluate(run: Run[Any], model: keras.Model) -> Evaluate:
     """Return what scores a format on the test split."""
     test = run.task.data(run).test
     names = [tensor.name for tensor in model.inputs]
 
-    def judge(compute: parity.Run) -> Figures:
+    def evaluate(compute: parity.Run) -> Metrics:
         def first_output(inputs: Any) -> Any:
             named = inputs if isinstance(inputs, dict) else dict(zip(names, [inputs], strict=True))
             given = {name: values.numpy() for name, values in named.items()}
             return next(iter(compute(given).values()))
 
-        return run.task.score(run.task.answers(first_output, test), test)
+        return run.task.score(run.task.predictions(first_output, test), test)
 
-    return judge
+    return evaluate
 
 
 def _card(run: Run[Any]) -> dict[str, str]:
     """What the model card says beside what the exporter measures."""
-    summary = recipes.get(recipes.of(run.config)).summary
+    summary = recipes.get(run.config.recipe_name).summary
     card = {"task": summary, "data set": configs.data(run.config)}
     if run.results:
         for name, figures in {"test": run.results["model"], **run.results["baselines"]}.items():

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data import columns, splits
+from pipeline.data import columns, series, splits
 from pipeline.data.columns import Chosen, Kind
+from pipeline.data.series import Roles
 from pipeline.data.splits import Content
 from pipeline.data.table import Table, parsed
 from pipeline.tables import Sheet
@@ -53,6 +54,29 @@ def findings(table: Table, chosen: Chosen) -> Iterator[str]:
         contradicted = sum(len(each) > 1 for each in of.values())
         yield f"rows that repeat the input of another, and are left out of training: {repeated:,}"
         yield f"inputs with several labels: {contradicted:,}"
+
+
+def findings_in_time(table: Table, time: str) -> Iterator[str]:
+    """Describe series: their steps, and the numbers in them.
+
+    Raises:
+        PipelineError: the times are not at equal steps.
+    """
+    known = columns.describe(table)
+    numbers = [name for name, each in known.items() if each.numeric and name != time]
+    timed = series.read(table, Roles(time, tuple(numbers)), "skip")
+    (one,) = timed.series
+    steps, missing = len(one.rows), sum(row is None for row in one.rows)
+    yield (
+        f"{time}: {steps:,} steps of {timed.clock.described}, of which {missing:,} are missing; a "
+        f"season is {timed.clock.season:,} steps"
+    )
+    for name, values in zip(numbers, one.values.T, strict=True):
+        unknown = int(np.isnan(values).sum())
+        yield (
+            f"{name}: {np.nanmin(values):.4g} to {np.nanmax(values):.4g}, mean "
+            f"{np.nanmean(values):.4g}; missing at {unknown:,} of {steps:,} steps"
+        )
 
 
 def _lengths(kind: Kind, inputs: Sequence[Any]) -> tuple[list[float], str]:

@@ -9,12 +9,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import msgspec
+
 from exports import ownership
 from pipeline import config as configs
 from pipeline import files, recipes, schema, tasks, user_code
 from pipeline.config import C, Config
+from pipeline.error_analysis.findings import ErrorAnalysis, Finding
 from pipeline.errors import PipelineError
-from pipeline.tasks.base import Figures, Task
+from pipeline.tasks.base import Metrics, Task
 
 if TYPE_CHECKING:
     import keras
@@ -36,7 +39,7 @@ class Run(Generic[C]):
     model.keras       the model after its best epoch
     environment.json  what it was trained with
     results.json      figures on the test split, beside those of the baselines
-    marks.json        how right single answers on the test split are
+    findings.json     what is found about single predictions for the test split
     report.html       all of it for a reader
     tensorboard/      curves for TensorBoard, if they were asked for
     exports/          the model for others
@@ -128,7 +131,7 @@ class Run(Generic[C]):
         """What is learnt."""
         return tasks.get(self.config.kind)
 
-    def rank(self, metrics: Figures) -> float:
+    def rank(self, metrics: Metrics) -> float:
         """Say how good an epoch was; the highest rank is the best."""
         return self.task.monitor(self.config).rank(metrics)
 
@@ -189,24 +192,21 @@ class Run(Generic[C]):
         _reject_faulty(self.path / "results.json", results and schema.fault_of_results(results))
         return dict(results or {})
 
-    def keep_results(self, results: Mapping[str, Any], error_analysis: Mapping[str, Any]) -> None:
-        """Write what `evaluate` found: the figures, and the `error_analysis` of single answers."""
-        self._keep("marks.json", error_analysis)
+    def keep_results(self, results: Mapping[str, Any], findings: Sequence[Finding]) -> None:
+        """Write what `evaluate` found: the figures, and what a reader is shown of predictions."""
+        self._keep("findings.json", msgspec.to_builtins(ErrorAnalysis(findings)))
         self._keep("results.json", results)
+        (self.path / "marks.json").unlink(missing_ok=True)  # of an older version
 
     @property
-    def error_analysis(self) -> dict[str, Any]:
-        """How right single answers are, as `pipeline.error_analysis.summary` has it, or nothing.
+    def findings(self) -> Sequence[Finding] | None:
+        """What a reader is shown of predictions; None if this version has tested none.
 
         Raises:
             PipelineError: the file is damaged.
         """
-        error_analysis = self._kept("marks.json", schema.ErrorAnalysis)
-        _reject_faulty(
-            self.path / "marks.json",
-            error_analysis and schema.fault_of_error_analysis(error_analysis),
-        )
-        return dict(error_analysis or {})
+        found = self._kept("findings.json", ErrorAnalysis)
+        return found.findings if found else None
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -285,7 +285,7 @@ class Run(Generic[C]):
 
     # Models
 
-    def commit(self, model: keras.Model, figures: Figures) -> None:
+    def commit(self, model: keras.Model, figures: Metrics) -> None:
         """Keep an epoch: its model if it is the best one, the checkpoint, and then its figures."""
         from pipeline import models
 
@@ -356,7 +356,7 @@ class Run(Generic[C]):
 def default_path(config: Config) -> Path:
     """Name the directory for a run of `config`; the same config has the same one."""
     digest = configs.digest(configs.to_json(config))
-    return Path("runs") / f"{recipes.of(config)}-{config.cell}-{config.units}-{digest}"
+    return Path("runs") / f"{config.recipe_name}-{config.cell}-{config.units}-{digest}"
 
 
 def _code(path: Path) -> list[Path]:

@@ -5,12 +5,11 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
-from exports.signature import Natural, Positive
+from exports.signature import Natural
 
 _LARGEST = 1.7976931348623157e308
 Finite = Annotated[float, Meta(ge=-_LARGEST, le=_LARGEST)]
 Whole = Annotated[int, Meta(ge=-(2**53), le=2**53)]
-Share = Annotated[float, Meta(ge=0, le=1)]
 
 Epoch = dict[str, Whole | Finite]
 Scores = dict[str, float]
@@ -30,7 +29,7 @@ class Columns(TypedDict):
     """`columns.json`: which columns of a table are read, and what is known of their values.
 
     Attributes:
-        kind: of the input, one of `pipeline.features.KINDS`, or "series".
+        kind: of the input, one of `pipeline.features.KINDS`, or "series", "pairs" or "images".
         input: name of its column; of series, that of their time stamps.
         targets: names of the columns of the targets.
         classes: of the targets, if they are some.
@@ -43,7 +42,7 @@ class Columns(TypedDict):
     targets: list[str]
     classes: list[str]
     version: str
-    fitted: Mapping[str, str | int | float | list[float] | None]
+    fitted: Mapping[str, str | bool | int | float | list[float | str] | None]
 
 
 class OfSeries(TypedDict):
@@ -58,68 +57,6 @@ class OfSeries(TypedDict):
     unit: Literal["number", "second", "month"]
     step: Annotated[float, Meta(gt=0, le=_LARGEST)]
     naive_error: list[Annotated[float, Meta(gt=0, le=_LARGEST)]]
-
-
-class Confusion(TypedDict):
-    """How often each label, a row, was taken for each."""
-
-    labels: Annotated[list[str], Meta(min_length=1)]
-    counts: list[list[Natural]]
-
-
-class Sure(TypedDict):
-    """Answers that the model is as sure of."""
-
-    answers: Positive
-    confidence: Share
-    accuracy: Share
-
-
-class Errors(TypedDict):
-    """How many answers are how wrong."""
-
-    counts: Annotated[list[Natural], Meta(min_length=1)]
-    edges: list[Finite]
-    mean: Finite
-    quantiles: dict[str, Finite]
-
-
-class OfLength(TypedDict):
-    """Examples of like length."""
-
-    shortest: Natural
-    longest: Natural
-    examples: Positive
-    mean: Finite
-
-
-class Image(TypedDict):
-    """A PNG file in base64, and what stands for it."""
-
-    png: Annotated[str, Meta(pattern="^[A-Za-z0-9+/=]*$")]
-    text: str
-
-
-class Wrong(TypedDict):
-    """A mistake."""
-
-    example: str | Image
-    truth: str
-    answer: str
-    error: Finite
-
-
-class ErrorAnalysis(TypedDict):
-    """`marks.json`: how right single answers are. They are labels, or numbers with an error."""
-
-    unit: str
-    steps: str
-    confusion: NotRequired[Confusion]
-    calibration: NotRequired[Annotated[list[Sure], Meta(min_length=1)]]
-    errors: NotRequired[Errors]
-    lengths: Annotated[list[OfLength], Meta(min_length=1)]
-    wrong: Natural
-    worst: list[Wrong]
 
 
 class Trial(TypedDict):
@@ -137,19 +74,6 @@ def fault_of_results(results: Results) -> str | None:
         return "its model has no seconds"
     other = (name for name, each in results["baselines"].items() if not each.keys() >= scores)
     return next((f"the baseline {name!r} lacks figures of the model" for name in other), None)
-
-
-def fault_of_error_analysis(analysis: ErrorAnalysis) -> str | None:
-    """Say what in `marks.json` does not fit together, if anything."""
-    if "errors" in analysis:
-        errors = analysis["errors"]
-        fits = len(errors["edges"]) == len(errors["counts"]) + 1 and "confusion" not in analysis
-        return None if fits else "its errors have not as many edges as counts need"
-    if "confusion" not in analysis or "calibration" not in analysis:
-        return "it has neither errors nor a confusion with its calibration"
-    size = len(analysis["confusion"]["labels"])
-    square = [len(row) for row in analysis["confusion"]["counts"]] == [size] * size
-    return None if square else f"its confusion is not one of {size} labels"
 
 
 def fault_of_epochs(epochs: list[Epoch], most: int) -> str | None:

@@ -22,7 +22,7 @@ def score(run: Run[Any], data: str, path: Path) -> None:
     """
     task = run.task
     if not isinstance(task, DataTask):
-        raise PipelineError(f"{run.config.task} takes no files yet: give each SUBJECT by itself.")
+        raise PipelineError(f"{run.config.task} takes no files yet: give each INPUT by itself.")
     scored = task.scored(run, sources.read(data, run.config.on_error))
     columns = {name: values for name, values in scored.items() if _is_plain(values)}
     with files.replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:

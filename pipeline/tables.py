@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from exports.artifact import Artifact
-from exports.schema import Small
-from pipeline.pages import page
+from exports.schema import Precision
+from pipeline.pages.page import blocks
 
 _PLACES = ("p50", "p99")
 
@@ -48,7 +48,7 @@ class Sheet:
 
     def on_page(self, caption: str) -> Markup:
         """Write it in HTML."""
-        return page.table(caption, self.columns, self.rows)
+        return blocks.table(caption, self.columns, self.rows)
 
     def _with_best(self, style: str, plain: Callable[[str], str]) -> list[list[str]]:
         return [
@@ -101,7 +101,7 @@ def parity(artifact: Artifact) -> Sheet:
     return Sheet(("against keras", "largest difference", "labels that agree"), rows)
 
 
-def small(measured: Small) -> Sheet:
+def small(measured: Precision) -> Sheet:
     """Show what each small form of an artifact costs."""
     scores = list(measured.forms["float32"]["figures"])
     rows = [

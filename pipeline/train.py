@@ -15,12 +15,12 @@ from pipeline.checkpoints import Checkpoints
 from pipeline.config import Config
 from pipeline.data import sources
 from pipeline.data.waiting import spinner
-from pipeline.error_analysis import summary
+from pipeline.error_analysis.findings import Finding
 from pipeline.errors import Diverged, PipelineError
 from pipeline.examples import Data
 from pipeline.progress import TrainingBar, training_bar
 from pipeline.run import Run
-from pipeline.tasks.base import DataTask, Figures, Task
+from pipeline.tasks.base import DataTask, Metrics, Task
 
 AnyTask = Task[Any, Any]
 
@@ -55,7 +55,7 @@ def epochs(
     *,
     tensorboard: bool = False,
     checkpoint_minutes: float = math.inf,
-) -> Generator[Figures]:
+) -> Generator[Metrics]:
     """Train as `train` does, and give the figures of each epoch once it is kept.
 
     `title` stands beside the progress bar.
@@ -94,13 +94,13 @@ def evaluate(run: Run[Any], baselines: Mapping[str, Baseline] | None = None) -> 
     """
     with run.owned():
         beaten = run.task.baselines(run) if baselines is None else baselines
-        results, analysis = _evaluated(run, beaten)
-        run.keep_results(results, analysis)
+        results, findings = _evaluated(run, beaten)
+        run.keep_results(results, findings)
         report.write(run)
     return results
 
 
-def evaluate_on(run: Run[Any], data: str) -> Figures:
+def evaluate_on(run: Run[Any], data: str) -> Metrics:
     """Measure the model of `run` on other data, with the columns of its own.
 
     Raises:
@@ -113,22 +113,22 @@ def evaluate_on(run: Run[Any], data: str) -> Figures:
     table = task.rows(run, sources.read(data, run.config.on_error))
     examples = task.examples(run, table)
     with spinner("Testing the model"):
-        return task.score(task.answers(batches.compute(model), examples), examples)
+        return task.score(task.predictions(task.compute(model), examples), examples)
 
 
 def _evaluated(
     run: Run[Any], baselines: Mapping[str, Baseline]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the figures of the model and of `baselines`, and how right single answers are."""
+) -> tuple[dict[str, Any], Sequence[Finding]]:
+    """Return the figures of the model and of `baselines`, and how right single predictions are."""
     task, config, model = run.task, run.config, run.model()
     data = task.data(run)
     compute.be_reproducible(config.seed)
 
     fitting = functools.partial(fit, task, data)
     with spinner("Testing the model"):
-        answers = task.answers(batches.compute(model), data.test)
-        scores = task.score(answers, data.test)
-        analysis = task.error_analysis(config, data, answers)
+        predictions = task.predictions(task.compute(model), data.test)
+        scores = task.score(predictions, data.test)
+        findings = task.error_analysis(run, data, predictions)
     results = {
         "examples": {name: len(getattr(data, name)) for name in ("train", "validation", "test")},
         "parameters": model.count_params(),
@@ -145,7 +145,7 @@ def _evaluated(
         scores = task.score(baseline(config, data, fitting), data.test)
         seconds = _seconds(time.perf_counter() - started)
         results["baselines"][name] = {**scores, "seconds": seconds}
-    return results, summary(analysis) if analysis else {}
+    return results, findings
 
 
 def fit(task: AnyTask, data: Data, model: keras.Model, config: Config) -> keras.Model:
@@ -176,7 +176,7 @@ def _epochs(
     ranks: Sequence[float] = (),
     inside: Callable[[int], Path | None] = lambda epoch: None,
     checkpoint_minutes: float = math.inf,
-) -> Iterator[Figures]:
+) -> Iterator[Metrics]:
     """Train `model` epoch by epoch, and give the figures after each.
 
     `ranks` are those of the epochs that are done, `inside` names the file of the checkpoints inside
@@ -210,7 +210,7 @@ def _epoch(
     validation: Any,
     bar: TrainingBar,
     checkpoints: Checkpoints,
-) -> Figures:
+) -> Metrics:
     """Go once through the training data; what happens depends on the weights and `epoch` alone.
 
     Among the figures are the seconds, and the share of them in which it waited for batches.

@@ -58,9 +58,9 @@ def _in_full_precision(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     if backend != "tensorflow":
         yield
         return
-    from exports import traced
+    from exports import tracing
 
-    with traced.in_full_precision():
+    with tracing.in_full_precision():
         yield
 
 

@@ -119,7 +119,7 @@ class LEMCell(GatedCell):
 
     gates = ("a", "c", "z", "y")
     state = ("y", "z")
-    overwriting = ("a", "c")
+    input_gates = ("a", "c")
 
     def __init__(
         self,

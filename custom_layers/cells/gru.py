@@ -33,7 +33,7 @@ class GRUCell(GatedCell):
 
     gates = ("z", "r", "h")
     state = ("h",)
-    keeping = ("z",)
+    forget_gates = ("z",)
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class LayerNormGRUCell(GatedCell):
 
     gates = ("z", "r", "h")
     state = ("h",)
-    keeping = ("z",)
+    forget_gates = ("z",)
     projections = ("kernel", "recurrent_kernel", "bias", "kernel_scale")
 
     def build(self, input_shape: Sequence[int | None]) -> None:
@@ -150,7 +150,7 @@ class LiGRUCell(GatedCell):
 
     gates = ("z", "h")
     state = ("h",)
-    keeping = ("z",)
+    forget_gates = ("z",)
     projections = ("kernel", "recurrent_kernel", "bias", "kernel_scale")
 
     def __init__(self, units: int, activation: Any = "relu", **options: Any) -> None:

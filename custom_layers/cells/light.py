@@ -27,7 +27,7 @@ class MGUCell(GatedCell):
 
     gates = ("f", "h")
     state = ("h",)
-    overwriting = ("f",)
+    input_gates = ("f",)
 
     def products(self) -> dict[str, Product]:
         """Return W_h cut where the gate comes between."""
@@ -62,7 +62,7 @@ class UGRNNCell(GatedCell):
 
     gates = ("z", "h")
     state = ("h",)
-    keeping = ("z",)
+    forget_gates = ("z",)
 
     def step(self, x: Gates, h: Gates, state: Any) -> Any:
         """Return h_t."""
@@ -93,7 +93,7 @@ class MinimalRNNCell(GatedCell):
     gates = ("g", "u")
     recurrent_gates = ("u",)
     state = ("h",)
-    keeping = ("u",)
+    forget_gates = ("u",)
     projections = ("kernel", "recurrent_kernel", "bias", "latent_kernel")
 
     @property
@@ -143,7 +143,7 @@ class STARCell(GatedCell):
     gates = ("g", "k")
     recurrent_gates = ("k",)
     state = ("h",)
-    overwriting = ("k",)
+    input_gates = ("k",)
 
     def step(self, x: Gates, h: Gates, state: Any) -> Any:
         """Return h_t."""
@@ -173,7 +173,7 @@ class FastGRNNCell(GatedCell):
     gates = ("z", "h")
     recurrent_gates = ("p",)
     state = ("h",)
-    keeping = ("z",)
+    forget_gates = ("z",)
 
     @property
     def kernel_width(self) -> int:

@@ -29,7 +29,7 @@ class MinGRUCell(LinearCell, GatedCell):
     gates = ("z", "h")
     state = ("h",)
     memory = ("h",)
-    overwriting = ("z",)
+    input_gates = ("z",)
 
     def __init__(self, units: int, activation: Any = "linear", **options: Any) -> None:
         super().__init__(units, activation, **options)
@@ -57,7 +57,7 @@ class MinLSTMCell(LinearCell, GatedCell):
     gates = ("i", "f", "h")
     state = ("h",)
     memory = ("h",)
-    keeping = ("f",)
+    forget_gates = ("f",)
 
     def __init__(self, units: int, activation: Any = "linear", **options: Any) -> None:
         super().__init__(units, activation, **options)
@@ -92,8 +92,8 @@ class QRNNCell(LinearCell, GatedCell):
     gates = ("z", "f", "o", "previous_z", "previous_f", "previous_o")
     state = ("h", "c", "p")
     memory = ("c",)
-    recalled = ("previous_z", "previous_f", "previous_o")
-    keeping = ("f",)
+    delayed = ("previous_z", "previous_f", "previous_o")
+    forget_gates = ("f",)
 
     def coefficients(self, x: Gates) -> tuple[list[Tensor], list[Tensor]]:
         """Return f_t and (1 - f_t) * z_t."""
@@ -125,7 +125,7 @@ class SRUCell(LinearCell, GatedCell):
     gates = ("f", "r", "c", "s")
     state = ("h", "c")
     memory = ("c",)
-    keeping = ("f",)
+    forget_gates = ("f",)
 
     def coefficients(self, x: Gates) -> tuple[list[Tensor], list[Tensor]]:
         """Return f_t and (1 - f_t) * W_c x_t."""

@@ -30,8 +30,8 @@ class LSTMCell(ForgetGateCell):
 
     gates = ("i", "f", "c", "o")
     state = ("h", "c")
-    keeping = ("f",)
-    overwriting = ("i",)
+    forget_gates = ("f",)
+    input_gates = ("i",)
 
     def step(self, x: Gates, h: Gates, state: Any) -> Any:
         """Return h_t and c_t."""
@@ -63,8 +63,8 @@ class PeepholeLSTMCell(ForgetGateCell):
 
     gates = ("i", "f", "c", "o")
     state = ("h", "c")
-    keeping = ("f",)
-    overwriting = ("i",)
+    forget_gates = ("f",)
+    input_gates = ("i",)
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Create the weights, the peepholes among them."""
@@ -100,7 +100,7 @@ class CoupledLSTMCell(ForgetGateCell):
 
     gates = ("f", "c", "o")
     state = ("h", "c")
-    keeping = ("f",)
+    forget_gates = ("f",)
 
     def step(self, x: Gates, h: Gates, state: Any) -> Any:
         """Return h_t and c_t."""
@@ -133,8 +133,8 @@ class LayerNormLSTMCell(ForgetGateCell):
 
     gates = ("i", "f", "c", "o")
     state = ("h", "c")
-    keeping = ("f",)
-    overwriting = ("i",)
+    forget_gates = ("f",)
+    input_gates = ("i",)
     projections = ("kernel", "recurrent_kernel", "bias", "kernel_scale")
 
     def build(self, input_shape: Sequence[int | None]) -> None:
@@ -187,8 +187,8 @@ class ProjectionLSTMCell(ForgetGateCell):
 
     gates = ("i", "f", "c", "o")
     state = ("h", "c")
-    keeping = ("f",)
-    overwriting = ("i",)
+    forget_gates = ("f",)
+    input_gates = ("i",)
     projections = ("kernel", "recurrent_kernel", "bias", "projection_kernel")
 
     def __init__(
@@ -260,8 +260,8 @@ class MultiplicativeLSTMCell(ForgetGateCell):
 
     gates = ("m", "i", "f", "c", "o")
     state = ("h", "c")
-    keeping = ("f",)
-    overwriting = ("i",)
+    forget_gates = ("f",)
+    input_gates = ("i",)
 
     def products(self) -> dict[str, Product]:
         """Return W_hm, and W_m which follows the product with the inputs."""
@@ -301,7 +301,7 @@ class JANETCell(ForgetGateCell):
 
     gates = ("f", "c")
     state = ("h",)
-    keeping = ("f",)
+    forget_gates = ("f",)
 
     def __init__(
         self,

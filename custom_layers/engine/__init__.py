@@ -1,19 +1,19 @@
-"""How time is walked: a loop with back-propagation through time, all at once, or natively."""
+"""Run a cell over time: in a loop with back-propagation through time, as a scan, or natively."""
 
 from custom_layers.cell import Cell, Tensor
 from custom_layers.engine import backend, linear, sequential
 from custom_layers.engine.backend import portable
-from custom_layers.engine.recurrence import Recurrence, without_padding
+from custom_layers.engine.loop import LoopOptions, without_padding
 from custom_layers.linear_cell import LinearCell
 
 __all__ = [
-    "Recurrence",
+    "LoopOptions",
     "as_graph",
     "gradient",
     "native",
     "portable",
+    "run_loop",
     "step",
-    "walk",
     "without_padding",
 ]
 
@@ -32,13 +32,13 @@ def native(cell: Cell) -> bool:
     return cudnn.computes(cell)
 
 
-def walk(
-    recurrence: Recurrence, inputs: Tensor, state: list[Tensor]
+def run_loop(
+    loop: LoopOptions, inputs: Tensor, state: list[Tensor]
 ) -> tuple[Tensor | None, list[Tensor]]:
     """Apply a cell at every time step, in order.
 
     Args:
-        recurrence: the cell, and how it is to be walked.
+        loop: the cell, and the options of its loop over time.
         inputs: `[batch, time, features]`.
         state: initial states, each `[batch, units]`.
 
@@ -46,10 +46,10 @@ def walk(
         The first state after every step, `[batch, time, units]`, or None if not wanted, and the
         list of final states.
     """
-    if recurrence.use_cudnn and recurrence.is_plain and native(recurrence.cell):
+    if loop.use_cudnn and loop.is_plain and native(loop.cell):
         from custom_layers.engine import cudnn
 
-        return cudnn.walk(recurrence, inputs, state)
-    if recurrence.is_plain and isinstance(recurrence.cell, LinearCell):
-        return linear.walk(recurrence, inputs, state)
-    return sequential.walk(recurrence, inputs, state)
+        return cudnn.run_loop(loop, inputs, state)
+    if loop.is_plain and isinstance(loop.cell, LinearCell):
+        return linear.run_loop(loop, inputs, state)
+    return sequential.run_loop(loop, inputs, state)

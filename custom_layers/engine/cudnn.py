@@ -8,8 +8,8 @@ from keras import activations
 from custom_layers.cell import Cell, Tensor
 from custom_layers.cells import GRUCell, LSTMCell, RNNCell
 from custom_layers.engine import backend
+from custom_layers.engine.loop import LoopOptions
 from custom_layers.engine.packing import packing
-from custom_layers.engine.recurrence import Recurrence
 
 
 def mode(cell: Cell) -> str | None:
@@ -34,16 +34,14 @@ def computes(cell: Cell) -> bool:
     )
 
 
-def walk(
-    recurrence: Recurrence, inputs: Tensor, state: list[Tensor]
-) -> tuple[Tensor, list[Tensor]]:
-    """Apply a cell at every time step by one cuDNN call; arguments as in `engine.walk`.
+def run_loop(loop: LoopOptions, inputs: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """Apply a cell at every time step by one cuDNN call; arguments as in `engine.run_loop`.
 
     cuDNN wants right-padded rows of at least one step. Masks of any form meet that: the real steps
     are packed to the front, and a row without any runs one step whose result is dropped. What is
     padded is multiplied by zero for the gradient, and so must not be NaN.
     """
-    cell, mask = recurrence.cell, recurrence.mask
+    cell, mask = loop.cell, loop.mask
     batch, time = tf.unstack(tf.shape(inputs)[:2])
     lengths = tf.fill([batch], time)
     if mask is not None:

@@ -1,7 +1,7 @@
 """Linear recurrences without a loop over time: chunks side by side, two short loops for a long one.
 
 c_t = a_t * c_{t-1} + b_t is the same map at every step, and maps compose: over a chunk of steps it
-is c -> A c + B with A the product of the a_t. So chunks of about sqrt(time) steps are walked side
+is c -> A c + B with A the product of the a_t. So chunks of about sqrt(time) steps run side
 by side to find their A and B, then the chunks one after the other to find where each begins, and
 then side by side again. Every number is one that a plain loop might meet, so nothing overflows that
 would not there, and a product of many decays that underflows to zero is the right answer.
@@ -15,28 +15,28 @@ from keras import ops
 from custom_layers.cell import Gates, Tensor
 from custom_layers.engine import backend
 from custom_layers.engine.backend import Gradient
-from custom_layers.engine.recurrence import Recurrence
+from custom_layers.engine.loop import LoopOptions
 from custom_layers.linear_cell import LinearCell, times
 
 Complex = list[Tensor]
 
 
-def walk(
-    recurrence: Recurrence, inputs: Tensor, state: list[Tensor]
+def run_loop(
+    loop: LoopOptions, inputs: Tensor, state: list[Tensor]
 ) -> tuple[Tensor | None, list[Tensor]]:
-    """Apply a `LinearCell` at every time step at once; arguments as in `engine.walk`."""
-    cell: LinearCell = recurrence.cell
+    """Apply a `LinearCell` at every time step at once; arguments as in `engine.run_loop`."""
+    cell: LinearCell = loop.cell
     real = None
-    if recurrence.mask is not None:
-        real = ops.expand_dims(ops.swapaxes(recurrence.mask, 0, 1), -1)
+    if loop.mask is not None:
+        real = ops.expand_dims(ops.swapaxes(loop.mask, 0, 1), -1)
     initial = dict(zip(cell.state, state, strict=True))
-    x = recurrence.projected(inputs)
-    walked = {}
-    if cell.recalled:
+    x = loop.projected(inputs)
+    scanned = {}
+    if cell.delayed:
         now, recent = cell.cut(x)
         recent = _held(recent, real, state[-1])
         x = ops.concatenate([now, _before(recent, state[-1])], axis=-1)
-        walked[cell.state[-1]] = recent
+        scanned[cell.state[-1]] = recent
     x = Gates(x, cell.gates)
     decay, drive = cell.coefficients(x)
     if real is not None:
@@ -44,12 +44,12 @@ def walk(
         decay = [ops.where(real, *pair) for pair in zip(decay, one, strict=True)]
         drive = [ops.where(real, each, ops.zeros_like(each)) for each in drive]
     memory = solve(decay, drive, [initial[name] for name in cell.memory])
-    walked.update(zip(cell.memory, memory, strict=True))
+    scanned.update(zip(cell.memory, memory, strict=True))
     if cell.state[0] not in cell.memory:
-        walked[cell.state[0]] = _held(cell.emit(x, memory), real, state[0])
-    outputs = ops.swapaxes(walked[cell.state[0]], 0, 1)
-    final = [walked[name][-1] for name in cell.state]
-    return (outputs if recurrence.return_sequences else None), final
+        scanned[cell.state[0]] = _held(cell.emit(x, memory), real, state[0])
+    outputs = ops.swapaxes(scanned[cell.state[0]], 0, 1)
+    final = [scanned[name][-1] for name in cell.state]
+    return (outputs if loop.return_sequences else None), final
 
 
 def _held(values: Tensor, real: Tensor | None, initial: Tensor) -> Tensor:
@@ -105,19 +105,19 @@ def _solve(decay: Complex, drive: Complex, initial: Complex, reverse: bool = Fal
     def advance(value: Complex, now: list[Tensor]) -> Complex:
         return [ops.add(*pair) for pair in zip(times(now[:parts], value), now[parts:], strict=True)]
 
-    def compose(carry: list[Tensor], now: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    def combine(carry: list[Tensor], now: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         return [*times(now[:parts], carry[:parts]), *advance(carry[parts:], now)], []
 
     def cross(value: Complex, now: list[Tensor]) -> tuple[Complex, Complex]:
         return advance(value, now), value
 
-    def walk(value: Complex, now: list[Tensor]) -> tuple[Complex, Complex]:
+    def collect(value: Complex, now: list[Tensor]) -> tuple[Complex, Complex]:
         value = advance(value, now)
         return value, value
 
     same = [ops.full_like(each[0], fill) for each, fill in zip(decay, one, strict=True)]
     nothing = [ops.zeros_like(each[0]) for each in drive]
-    maps, _ = backend.scan(compose, [*same, *nothing], sequences, [], length=chunk, reverse=reverse)
+    maps, _ = backend.scan(combine, [*same, *nothing], sequences, [], length=chunk, reverse=reverse)
     _, beginnings = backend.scan(
         cross,
         initial,
@@ -127,7 +127,7 @@ def _solve(decay: Complex, drive: Complex, initial: Complex, reverse: bool = Fal
         reverse=reverse,
     )
     starts = [backend.stack(each) for each in beginnings]
-    _, values = backend.scan(walk, starts, sequences, nothing, length=chunk, reverse=reverse)
+    _, values = backend.scan(collect, starts, sequences, nothing, length=chunk, reverse=reverse)
     return [_one_after_the_other(backend.stack(each), steps) for each in values]
 
 

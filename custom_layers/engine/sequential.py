@@ -10,73 +10,73 @@ from keras import ops
 
 from custom_layers.cell import Dot, Product, Tensor, plain_dot
 from custom_layers.engine import backend
-from custom_layers.engine.backend import Gradient, Linearized, Now, Shared
-from custom_layers.engine.recurrence import Recurrence
+from custom_layers.engine.backend import Gradient, Linearized, LoopConstants, StepInputs
+from custom_layers.engine.loop import LoopOptions
 
 
-def walk(
-    recurrence: Recurrence, inputs: Tensor, state: list[Tensor]
+def run_loop(
+    loop: LoopOptions, inputs: Tensor, state: list[Tensor]
 ) -> tuple[Tensor | None, list[Tensor]]:
-    """Apply a cell at every time step in a loop; arguments as in `engine.walk`."""
-    products = recurrence.cell.products().values()
+    """Apply a cell at every time step in a loop; arguments as in `engine.run_loop`."""
+    products = loop.cell.products().values()
     weights = sum(math.prod(product.kernel.shape) for product in products)
-    if recurrence.unroll or not backend.prefers_halves(inputs.shape[0], weights):
-        return _walk(recurrence, inputs, state)
+    if loop.unroll or not backend.prefers_halves(inputs.shape[0], weights):
+        return _run_loop(loop, inputs, state)
     half = ops.shape(inputs)[0] // 2
     outputs, states = zip(
         *(
-            _walk(recurrence.rows(rows), inputs[rows], [each[rows] for each in state])
+            _run_loop(loop.rows(rows), inputs[rows], [each[rows] for each in state])
             for rows in (slice(None, half), slice(half, None))
         ),
         strict=True,
     )
-    whole = ops.concatenate(outputs, axis=0) if recurrence.return_sequences else None
+    whole = ops.concatenate(outputs, axis=0) if loop.return_sequences else None
     return whole, [ops.concatenate(each, axis=0) for each in zip(*states, strict=True)]
 
 
-def _walk(
-    recurrence: Recurrence, inputs: Tensor, state: list[Tensor]
+def _run_loop(
+    loop: LoopOptions, inputs: Tensor, state: list[Tensor]
 ) -> tuple[Tensor | None, list[Tensor]]:
     """Apply a cell at every time step in one loop."""
-    cell = recurrence.cell
+    cell = loop.cell
     weights = cell.products(), cell.step_weights
     shared = backend.map_leaves(backend.convert_to_tensor, weights)
-    if recurrence.training:
-        x, run = recurrence.projected(inputs), _forward_and_backward
-    elif recurrence.product is not None or backend.prefers_hoisting():
-        x, run = recurrence.projected(inputs), partial(_forward, lambda x: x)
+    if loop.training:
+        x, run = loop.projected(inputs), _forward_and_backward
+    elif loop.product is not None or backend.prefers_hoisting():
+        x, run = loop.projected(inputs), partial(_forward, lambda x: x)
     else:
-        x, run = recurrence.time_major(inputs), partial(_forward, cell.project)
-    outputs, state = run(recurrence, x, _held(recurrence), state, *shared)
+        x, run = loop.time_major(inputs), partial(_forward, cell.project)
+    outputs, state = run(loop, x, _held(loop), state, *shared)
     return (None if outputs is None else ops.swapaxes(outputs, 0, 1)), state
 
 
 def step(
-    recurrence: Recurrence, x: Tensor, held: list[Tensor] | None, state: list[Tensor]
+    loop: LoopOptions, x: Tensor, held: list[Tensor] | None, state: list[Tensor]
 ) -> list[Tensor]:
-    """Take one step, from `x` `[batch, G * U]` and `state`; `held` as in `Now`."""
-    products = recurrence.cell.products()
-    shared = Shared(products, {}, recurrence.cell.step_weights, recurrence.noise)
-    return _step(recurrence, Now(x, held, state), shared, plain_dot(products))
+    """Take one step, from `x` `[batch, G * U]` and `state`; `held` as in `StepInputs`."""
+    products = loop.cell.products()
+    shared = LoopConstants(products, {}, loop.cell.step_weights, loop.noise)
+    return _step(loop, StepInputs(x, held, state), shared, plain_dot(products))
 
 
-def _held(recurrence: Recurrence) -> list[Tensor] | None:
+def _held(loop: LoopOptions) -> list[Tensor] | None:
     """For each state, where it stays as it was: time-major `[time, batch, 1 or units]`."""
-    held = recurrence.held
-    if recurrence.mask is not None:
-        masked = ops.logical_not(ops.expand_dims(recurrence.mask, -1))
-        drawn = held or [False] * len(recurrence.cell.state)
+    held = loop.held
+    if loop.mask is not None:
+        masked = ops.logical_not(ops.expand_dims(loop.mask, -1))
+        drawn = held or [False] * len(loop.cell.state)
         held = [masked if each is False else ops.logical_or(masked, each) for each in drawn]
     return None if held is None else [ops.swapaxes(each, 0, 1) for each in held]
 
 
-def _step(recurrence: Recurrence, now: Now, shared: Shared, dot: Dot) -> list[Tensor]:
+def _step(loop: LoopOptions, now: StepInputs, shared: LoopConstants, dot: Dot) -> list[Tensor]:
     """Return the new state, or the old one where it is held."""
-    cell, zoneout = recurrence.cell, recurrence.zoneout
+    cell, zoneout = loop.cell, loop.zoneout
     weights = zip(cell.step_weights, shared.weights, strict=True)
     with keras.StatelessScope(state_mapping=list(weights)):
         state = cell.advance(now.x, now.state, dot, shared.noise)
-    if zoneout and recurrence.held is None:
+    if zoneout and loop.held is None:
         state = [new + zoneout * (old - new) for new, old in zip(state, now.state, strict=True)]
     if now.held is None:
         return state
@@ -85,7 +85,7 @@ def _step(recurrence: Recurrence, now: Now, shared: Shared, dot: Dot) -> list[Te
 
 def _forward(
     project: Callable[[Tensor], Tensor],
-    recurrence: Recurrence,
+    loop: LoopOptions,
     inputs: Tensor,
     held: list[Tensor] | None,
     state: list[Tensor],
@@ -93,13 +93,13 @@ def _forward(
     weights: list[Tensor],
 ) -> tuple[Tensor | None, list[Tensor]]:
     """Walk forward and keep nothing but the outputs; `project` makes x of the inputs of a step."""
-    shared = Shared(products, {}, weights, recurrence.noise)
+    shared = LoopConstants(products, {}, weights, loop.noise)
     dot = plain_dot(products)
-    wanted = int(recurrence.return_sequences)
+    wanted = int(loop.return_sequences)
 
     def forward(state: list[Tensor], now: Any) -> tuple[list[Tensor], list[Tensor]]:
         inputs, held = now
-        state = _step(recurrence, Now(project(inputs), held, state), shared, dot)
+        state = _step(loop, StepInputs(project(inputs), held, state), shared, dot)
         return state, state[:wanted]
 
     state, outputs = backend.scan(
@@ -108,13 +108,13 @@ def _forward(
         backend.map_leaves(backend.unstack, (inputs, held)),
         state[:wanted],
         length=backend.length(inputs),
-        unroll=recurrence.unroll,
+        unroll=loop.unroll,
     )
     return (backend.stack(outputs[0]) if wanted else None), state
 
 
 def _forward_and_backward(
-    recurrence: Recurrence,
+    loop: LoopOptions,
     x: Tensor,
     held: list[Tensor] | None,
     state: list[Tensor],
@@ -135,18 +135,18 @@ def _forward_and_backward(
     def differentiable(arguments: Any, constants: Any) -> tuple[list[Tensor], Gradient]:
         (x, state, products, weights), (held, noise) = arguments, constants
         transposed = {name: ops.transpose(product.kernel) for name, product in products.items()}
-        shared = Shared(products, transposed, weights, noise)
-        first = backend.map_leaves(lambda tensor: tensor[0], Now(x, held, []))
-        step = backend.linearize(partial(_step, recurrence), first._replace(state=state), shared)
-        time = {"length": backend.length(x), "unroll": recurrence.unroll}
+        shared = LoopConstants(products, transposed, weights, noise)
+        first = backend.map_leaves(lambda tensor: tensor[0], StepInputs(x, held, []))
+        step = backend.linearize(partial(_step, loop), first._replace(state=state), shared)
+        time = {"length": backend.length(x), "unroll": loop.unroll}
         final_state, outputs, operands, kept = _walk_there(
-            step, shared, backend.map_leaves(backend.unstack, (x, held)), state, recurrence, time
+            step, shared, backend.map_leaves(backend.unstack, (x, held)), state, loop, time
         )
 
         def gradient(d_results: list[Tensor]) -> Any:
             d_final, d_outputs = d_results[: len(state)], d_results[len(state) :]
             d_state, d_weights, d_x, d_products = _walk_back(
-                step, shared, kept, d_final, d_outputs, recurrence, time
+                step, shared, kept, d_final, d_outputs, loop, time
             )
             taken = zip(step.products, operands, d_products, strict=True)
             d_matrices = {
@@ -158,25 +158,25 @@ def _forward_and_backward(
         return [*final_state, *map(backend.stack, outputs)], gradient
 
     results = backend.custom_gradient(
-        differentiable, (x, state, products, weights), (held, recurrence.noise)
+        differentiable, (x, state, products, weights), (held, loop.noise)
     )
-    return (results[-1] if recurrence.return_sequences else None), results[: len(state)]
+    return (results[-1] if loop.return_sequences else None), results[: len(state)]
 
 
 def _walk_there(
     step: Linearized,
-    shared: Shared,
+    shared: LoopConstants,
     sequences: Any,
     state: list[Tensor],
-    recurrence: Recurrence,
+    loop: LoopOptions,
     time: dict[str, Any],
 ) -> tuple[list[Tensor], list[Any], list[Any], list[Any]]:
     """Return the final state, and sequences: outputs if wanted, operands, what is kept."""
-    wanted = int(recurrence.return_sequences)
+    wanted = int(loop.return_sequences)
 
     def forward(state: list[Tensor], now: Any) -> tuple[list[Tensor], list[Tensor]]:
         x, held = now
-        results = step.forward(Now(x, held, state), shared)
+        results = step.forward(StepInputs(x, held, state), shared)
         state, collected = results[: len(state)], results[len(state) :]
         return state, state[:wanted] + collected
 
@@ -189,11 +189,11 @@ def _walk_there(
 
 def _walk_back(
     step: Linearized,
-    shared: Shared,
+    shared: LoopConstants,
     kept: list[Any],
     d_state: list[Tensor],
     d_outputs: list[Tensor],
-    recurrence: Recurrence,
+    loop: LoopOptions,
     time: dict[str, Any],
 ) -> tuple[list[Tensor], list[Tensor], Tensor, list[Tensor]]:
     """Return the gradients of initial state, step weights, x, and of each product at every step."""
@@ -201,26 +201,26 @@ def _walk_back(
     d_weights = [ops.zeros_like(weight) for weight in shared.weights]
 
     def backward(carry: list[Tensor], now: Any) -> tuple[list[Tensor], list[Tensor]]:
-        kept, d_outputs, goes_on = now
+        kept, d_outputs, truncation_mask = now
         d_state, d_weights = carry[:states], carry[states:]
         for d_output in d_outputs:
             d_state = [d_state[0] + d_output, *d_state[1:]]
         results = step.backward(kept, shared, d_state)
         d_state, more = results[:states], results[states : len(carry)]
-        if goes_on is not None:
-            d_state = [ops.where(goes_on, each, ops.zeros_like(each)) for each in d_state]
-        if recurrence.clip is not None:
-            d_state = [_clipped(each, recurrence.clip) for each in d_state]
+        if truncation_mask is not None:
+            d_state = [ops.where(truncation_mask, each, ops.zeros_like(each)) for each in d_state]
+        if loop.clip is not None:
+            d_state = [_clipped(each, loop.clip) for each in d_state]
         d_weights = [ops.add(*pair) for pair in zip(d_weights, more, strict=True)]
         return [*d_state, *d_weights], results[len(carry) :]
 
-    goes_on = None
-    if recurrence.truncate is not None:
-        goes_on = ops.arange(time["length"]) % recurrence.truncate != 0
+    truncation_mask = None
+    if loop.truncate is not None:
+        truncation_mask = ops.arange(time["length"]) % loop.truncate != 0
     carry, gradients = backend.scan(
         backward,
         d_state + d_weights,
-        (kept, *backend.map_leaves(backend.unstack, (d_outputs, goes_on))),
+        (kept, *backend.map_leaves(backend.unstack, (d_outputs, truncation_mask))),
         step.gradients,
         reverse=True,
         **time,

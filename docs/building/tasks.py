@@ -21,9 +21,9 @@ class Tasks(SphinxDirective):
 
 
 def _section(name: str) -> Iterator[str]:
-    summary, presets = recipes.get(name)
-    yield f"## {name}\n\n{summary[0].upper()}{summary[1:]}.\n"
-    for preset, make in presets.items():
+    recipe = recipes.get(name)
+    yield f"## {name}\n\n{recipe.summary[0].upper()}{recipe.summary[1:]}.\n"
+    for preset, make in recipe.presets.items():
         yield f"### `--preset {preset}`\n\n{inspect.getdoc(make)}\n"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic
 
 from exports.errors import ExportError
-from exports.serving.joining import Answer, Given, Joining
+from exports.serving.batching import Answer, Batching, Given
 
 
 class QueueFullError(Exception):
@@ -27,7 +27,7 @@ class Batcher(Generic[Given, Answer]):
     """Runs batches in threads, each made of the requests that wait when a thread is free.
 
     Args:
-        joining: how requests are run together.
+        batching: how requests are run as one batch.
         max_batch: rows of a batch; a request that has more is run alone.
         max_size: rows of a batch times the length of the longest, likewise.
         max_parallel: batches that run at the same time.
@@ -37,7 +37,7 @@ class Batcher(Generic[Given, Answer]):
 
     def __init__(
         self,
-        joining: Joining[Given, Answer],
+        batching: Batching[Given, Answer],
         *,
         max_batch: int,
         max_size: int,
@@ -45,7 +45,7 @@ class Batcher(Generic[Given, Answer]):
         max_queue: int,
         observe: Callable[[int], None],
     ) -> None:
-        self._joining = joining
+        self._batching = batching
         self._max_batch = max_batch
         self._max_size = max_size
         self._max_parallel = max_parallel
@@ -67,9 +67,9 @@ class Batcher(Generic[Given, Answer]):
         """
         if len(self) >= self._max_queue:
             raise QueueFullError(f"{len(self)} requests wait already: try again later.")
-        rows, length = self._joining.rows(given), self._joining.length(given)
+        rows, length = self._batching.rows(given), self._batching.length(given)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(given, rows, length, self._joining.kind(given), answer))
+        self._queue.append(_Waiting(given, rows, length, self._batching.kind(given), answer))
         if len(self._workers) < self._max_parallel:
             worker = asyncio.create_task(self._work())
             self._workers.add(worker)
@@ -110,7 +110,7 @@ class Batcher(Generic[Given, Answer]):
 
     def _run(self, requests: Sequence[Given]) -> Sequence[Answer | Exception]:
         try:
-            return self._joining.run(requests)
+            return self._batching.run(requests)
         except ExportError as error:
             if len(requests) == 1:
                 return [error]

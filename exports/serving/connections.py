@@ -25,12 +25,22 @@ class Connection:
     def __init__(self, seconds: float) -> None:
         self._requests = 0
         self._expires = 0.0
+        self._was_late = False
         self._wait(seconds)
 
     @property
     def expires(self) -> float | None:
         """When it has waited long enough, in the time of the event loop; None while it does not."""
         return None if self._requests else self._expires
+
+    def is_late_again(self) -> bool:
+        """Tell whether it had waited long enough at this look and at the one before.
+
+        A server that was busy finds what came meanwhile between two looks, and blames nobody.
+        """
+        expires, was_late = self.expires, self._was_late
+        self._was_late = expires is not None and expires < asyncio.get_running_loop().time()
+        return self._was_late and was_late
 
     @contextlib.contextmanager
     def working(self, idle_seconds: float) -> Iterator[None]:
@@ -97,13 +107,12 @@ def expire(connections: Iterable[Connection], max_unsent_bytes: int) -> None:
     uvicorn answers the pings of streams itself, so what a client does not read can become much
     without the application.
     """
-    now = asyncio.get_running_loop().time()
     unsent = 0
     for connection in connections:
         unsent += connection.unsent
         if unsent > max_unsent_bytes:
             connection.transport.abort()
-        elif connection.expires is not None and connection.expires < now:
+        elif connection.is_late_again():
             connection.end()
 
 

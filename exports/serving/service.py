@@ -24,7 +24,7 @@ from starlette.websockets import WebSocket, WebSocketClose, WebSocketDisconnect
 from exports.errors import ExportError
 from exports.runtime import Prediction, Predictor, Stream
 from exports.serving.batcher import Batcher, QueueFullError
-from exports.serving.joining import Given, Inputs, Joining, Texts, takes_padding
+from exports.serving.batching import Batching, Given, Inputs, Texts, takes_padding
 from exports.serving.limits import Limits
 from exports.serving.metrics import Metrics
 from exports.sessions import Arrays
@@ -174,18 +174,18 @@ class Service:
             return {"outputs": _listed(await self._inputs.answer(arrays))}
         raise HTTPException(422, 'Give {"texts": [...]} or {"inputs": {name: rows, ...}}.')
 
-    def _check(self, joining: Joining[Given, Any], given: Given, most: int, unit: str) -> None:
+    def _check(self, batching: Batching[Given, Any], given: Given, most: int, unit: str) -> None:
         """Refuse what would take too much memory, before it is run."""
-        rows = joining.rows(given)
+        rows = batching.rows(given)
         if not rows:
             raise HTTPException(422, "A request has at least one row.")
         if rows > self.limits.max_rows:
             raise HTTPException(413, f"A request has up to {self.limits.max_rows} rows.")
-        if rows * joining.length(given) > most:
+        if rows * batching.length(given) > most:
             raise HTTPException(
                 413, f"A request has up to {most} {unit}: rows times {unit} of the longest."
             )
-        if joining.values(given) > self.limits.max_values:
+        if batching.values(given) > self.limits.max_values:
             raise HTTPException(413, f"An answer has up to {self.limits.max_values} numbers.")
 
     @contextlib.asynccontextmanager

@@ -57,7 +57,7 @@ def kind_of(exported: Artifact) -> Kind:
     )
     raise ExportError(
         f"There is no page for a model that takes {inputs}. There are pages for raw text that gets "
-        "a label, writing letter by letter, sound that is heard, and positions of a ball."
+        "a label, writing letter by letter, sound that is heard, and forecasts of series."
     )
 
 
@@ -100,17 +100,28 @@ def writing(exported: Artifact) -> Kind | None:
     return Kind("writing", _title(step), {"reader.onnx": reader, "step.onnx": step}, facts)
 
 
-def throwing(exported: Artifact) -> Kind | None:
-    """Positions in, and where the ball will be out: it is thrown, and followed as it flies."""
-    motion = exported.config.motion
-    if motion is None:
+def forecast(exported: Artifact) -> Kind | None:
+    """Series in, how they go on out: rows are typed, and what comes next is drawn."""
+    columns = exported.config.forecast
+    if columns is None:
         return None
     model, states = graphs.watched(_read(exported, artifact.ONNX))
-    facts = {**_facts(exported, states), **asdict(motion)}
-    return Kind("throwing", _title(model), {"model.onnx": model}, facts)
+    values, known = (exported.request[name][0] for name in ("values", "known"))
+    facts = {
+        **_facts(exported, states),
+        **asdict(columns),
+        "window": len(values),
+        "horizon": exported.signature.outputs[0].shape[1],
+        "example": [
+            [value if there else None for value, there in zip(*row, strict=True)]
+            for row in zip(values.tolist(), known > 0, strict=True)  # JSON has no NaN
+        ],
+        "example_ahead": exported.request["future"][0].tolist() if columns.future else [],
+    }
+    return Kind("forecast", _title(model), {"model.onnx": model}, facts)
 
 
-def hearing(exported: Artifact) -> Kind | None:
+def sound(exported: Artifact) -> Kind | None:
     """Sound in, one number for each label out: it is recorded or read, and heard frame by frame."""
     if exported.config.hearing is None or not _scores_labels(exported):
         return None
@@ -124,7 +135,7 @@ def hearing(exported: Artifact) -> Kind | None:
     return Kind("hearing", _title(model), files, facts, ("replay.mjs",))
 
 
-_KINDS: tuple[Callable[[Artifact], Kind | None], ...] = (text, writing, hearing, throwing)
+_KINDS: tuple[Callable[[Artifact], Kind | None], ...] = (text, writing, sound, forecast)
 _IDS = {"int32": onnx.TensorProto.INT32, "int64": onnx.TensorProto.INT64}
 _NO_LETTERS = ("", "[UNK]")  # padding, and what stands for every unknown letter
 

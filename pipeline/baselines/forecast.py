@@ -32,6 +32,23 @@ def persistence(config: ForecastConfig, data: Cut, fit: Fit) -> npt.NDArray[Any]
     return _spread(predict, data)
 
 
+def drift(config: ForecastConfig, data: Cut, fit: Fit) -> npt.NDArray[Any]:
+    """The line through the last two known values goes on; of one value, that value."""
+    steps = np.arange(config.window)[:, None]
+    ahead = np.arange(1, 1 + config.horizon)[:, None]
+
+    def predict(given: Windows) -> npt.NDArray[Any]:
+        inputs, targets = given.inputs, len(data.roles.targets)
+        read, known = (inputs[name].numpy()[..., :targets] for name in ("values", "known"))
+        places = np.sort(np.where(known > 0, steps, -1), axis=1)[:, -2:]
+        values = np.take_along_axis(read, np.maximum(places, 0), axis=1)
+        changes = (values[:, -1] - values[:, 0]) / np.maximum(places[:, -1] - places[:, 0], 1)
+        slopes = np.where(places[:, 0] < 0, 0.0, changes)
+        return _last(given, data)[:, None] + ahead * slopes[:, None]
+
+    return _spread(predict, data)
+
+
 def seasonal_naive(config: ForecastConfig, data: Cut, fit: Fit) -> npt.NDArray[Any]:
     """What was a season ago comes again; where that is missing, the season before, or the last."""
     targets, ahead = len(data.roles.targets), np.arange(config.horizon)

@@ -43,5 +43,5 @@ def support_vectors(config: ClassifyConfig, data: Encoded, fit: Fit) -> npt.NDAr
 def _pooled(data: Encoded) -> tuple[Any, Any]:
     """Return what a model takes, and mean and standard deviation of it."""
     assert isinstance(data.feature, Frames)
-    begun = data.feature.hear(data.train)
+    begun = data.feature.begin(data.train)
     return begun.input, models.mean_and_spread(begun.sequences, begun.mask)

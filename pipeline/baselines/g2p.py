@@ -1,6 +1,7 @@
 """Sequences written letter by letter, without a recurrent network: what `align` makes possible."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -79,38 +80,39 @@ def by_joint_symbols(
         for letter in range(size)
     }
 
-    def log_probabilities(prefixes: Ids, rows: Ids) -> np.ndarray:
-        known = np.concatenate([np.tile(between, (len(prefixes), 1)), prefixes], axis=1)
-        known = known[:, 1 - order :]
-        done = prefixes.shape[1] - 1
+    def step(last: Ids, parents: Ids, states: Any) -> tuple[np.ndarray, Any]:
+        """Go on from the words, the symbols behind each, and how many letters are done."""
+        rows, known, done = states[0][parents], states[1][parents], states[2]
+        known = np.column_stack([known[:, 1:], last])
         following = [
             candidates[test[row][done]] if done < len(test[row]) else np.array([_BOUNDARY])
-            for row in rows
+            for row in rows.tolist()
         ]
         choices = list(map(len, following))
         asked = np.column_stack([np.repeat(known, choices, axis=0), np.concatenate(following)])
-        found = np.full((len(prefixes), symbols), -np.inf)
-        places = np.repeat(np.arange(len(prefixes)), choices), asked[:, -1]
+        found = np.full((len(rows), symbols), -np.inf)
+        places = np.repeat(np.arange(len(rows)), choices), asked[:, -1]
         found[places] = model.log_probabilities(asked.ravel())[order - 1 :: order]
-        return found
+        return found, (rows, known, done + 1)
 
-    answers: list[list[Hypothesis]] = []
+    predictions: list[list[Hypothesis]] = []
     for start in range(0, len(test), _TOGETHER):
-        rows = range(start, min(start + _TOGETHER, len(test)))
-        answers += beam_search(
-            log_probabilities,
-            rows,
+        rows = np.arange(start, min(start + _TOGETHER, len(test)))
+        predictions += beam_search(
+            step,
+            (rows, np.tile(between, (len(rows), 1)), 0),
+            len(rows),
             start=_BOUNDARY,
             end=_BOUNDARY,
             width=_WIDTH,
-            longest=max(len(test[row]) for row in rows),
+            longest=max(len(test[row]) for row in rows.tolist()),
         )
     return [
         [
             _hypothesis(codes[np.array(each.symbols) - _BOUNDARY - 1] % size**2, each.score, size)
             for each in found
         ]
-        for found in answers
+        for found in predictions
     ]
 
 

@@ -14,7 +14,7 @@ from pipeline.features.frames import Frames
 def summaries(data: Encoded) -> tuple[Any, Any, Any]:
     """Return TF-IDF of words and bigrams, or mean and standard deviation, of each split."""
     if isinstance(data.feature, Frames):
-        begun = data.feature.hear(data.counted)
+        begun = data.feature.begin(data.counted)
         pooled = keras.Model(begun.input, models.mean_and_spread(begun.sequences, begun.mask))
         found = [
             batches.outputs(pooled, each) for each in (data.counted, data.validation, data.test)

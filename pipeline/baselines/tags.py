@@ -28,10 +28,10 @@ def most_frequent(config: TagConfig, data: Encoded, fit: Fit) -> npt.NDArray[Any
     counts: defaultdict[Hashable, Counter[str]] = defaultdict(Counter)
     everywhere: Counter[str] = Counter()
     for steps, (labels,) in zip(*data.raw.train, strict=True):
-        everywhere.update(labels)
+        everywhere.update(filter(None, labels))
         if isinstance(data.feature, Words):
             for word, label in zip(steps, labels, strict=True):
-                counts[word][label] += 1
+                counts[word].update(filter(None, [label]))
     places = {name: place for place, name in enumerate(data.classes)}
     chosen = [
         ((isinstance(data.feature, Words) and counts.get(step)) or everywhere).most_common(1)[0][0]
@@ -59,12 +59,13 @@ def regression(config: TagConfig, data: Encoded, fit: Fit) -> npt.NDArray[Any]:
             for split in (data.raw.train, data.raw.test)
         )
     places = {name: place for place, name in enumerate(data.classes)}
-    labels = [places[label] for (each,) in data.raw.train.targets for label in each]
+    labels = [label for (each,) in data.raw.train.targets for label in each]
+    known = [row for row, label in enumerate(labels) if label is not None]
     with spinner("Logistic regression on each step"):
-        machine.fit(train, labels)
-        known = machine.predict_proba(test)
-    probabilities = np.zeros((len(known), len(data.classes)))
-    probabilities[:, machine.classes_] = known
+        machine.fit([train[row] for row in known], [places[labels[row]] for row in known])
+        predicted = machine.predict_proba(test)
+    probabilities = np.zeros((len(predicted), len(data.classes)))
+    probabilities[:, machine.classes_] = predicted
     return probabilities
 
 

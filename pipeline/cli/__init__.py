@@ -57,7 +57,7 @@ def doctor() -> None:
 
     ill = False
     for finding in examine():
-        click.echo(f"{'!!' if finding.remedy else 'ok'}  {finding.subject}: {finding.seen}")
+        click.echo(f"{'!!' if finding.remedy else 'ok'}  {finding.item}: {finding.seen}")
         if finding.remedy:
             click.echo(f"    try: {finding.remedy}")
         ill |= bool(finding.remedy)

@@ -128,7 +128,7 @@ def _sweep(
     quiet.load_tensorflow()
     from rich.console import Console
 
-    from pipeline import recipes, sweep
+    from pipeline import sweep
 
     with sweep.joined(config, given, path, storage, name) as joined:
         try:
@@ -138,7 +138,7 @@ def _sweep(
             stop.add_note(f"{kept}, and {_GO_ON}")
             raise
         Console().print(sweep.best_trials(joined).terminal())
-    say(f"next: recurrent train {recipes.of(config)} --config {joined.path / 'best.json'}")
+    say(f"next: recurrent train {config.recipe_name} --config {joined.path / 'best.json'}")
 
 
 def _folder(help: str) -> click.Option:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import click
 
-from pipeline.config import OLD_NAMES
+from pipeline.config import OLD_NAMES, REPLACED_SETTINGS
+from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
     from pipeline.recipes.base import Recipe
@@ -90,11 +91,12 @@ def command(config: Any, path: Path, code: Sequence[Path] = ()) -> str:
     """Return the command that trains the run of `config` at `path`, by its nearest preset."""
     from pipeline import recipes
 
-    name = recipes.of(config)
+    name = config.recipe_name
     presets = {name: preset() for name, preset in recipes.get(name).presets.items()}
     changes = {
         name: {key: value for key, value in config if value != getattr(preset, key)}
         for name, preset in presets.items()
+        if type(preset) is type(config)
     }
     preset, changed = min(changes.items(), key=lambda item: len(item[1]))
     options = [f"--preset={preset}", *starmap(_given, changed.items())]
@@ -111,11 +113,25 @@ def _given(name: str, value: Any) -> str:
     return f"--{flag}={value}"
 
 
+class _Presets(click.Choice[str]):
+    """The presets of a recipe."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(list(recipe.presets))
+        self.replaced = recipe.replaced
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Say of a preset of an older version what to do instead."""
+        if value in self.replaced:
+            raise PipelineError(f"there is no preset {value!r} any more. {self.replaced[value]}")
+        return super().convert(value, param, ctx)
+
+
 def _beginning(recipe: Recipe) -> Iterator[click.Option]:
     presets = list(recipe.presets)
     yield click.Option(
         ["--preset"],
-        type=click.Choice(presets),
+        type=_Presets(recipe),
         default=presets[0],
         show_default=True,
         help="Settings to begin with.",
@@ -130,11 +146,12 @@ def _beginning(recipe: Recipe) -> Iterator[click.Option]:
 
 
 def _settings(recipe: Recipe, without: Iterable[str]) -> Iterator[click.Option]:
-    """Make an option for each setting. Whether a value will do, the config says."""
-    preset = next(iter(recipe.presets.values()))()
-    for name, field in type(preset).model_fields.items():
+    """Make an option for each setting of a preset. Whether a value will do, the config says."""
+    presets = {name: preset for preset in _configs(recipe) for name in type(preset).model_fields}
+    for name, preset in presets.items():
         if name in without:
             continue
+        field = type(preset).model_fields[name]
         flag, shown = name.replace("_", "-"), getattr(preset, name)
         default = "" if shown in (None, "") else f"  [default: {str(shown).lower()}]"
         yield click.Option(
@@ -146,11 +163,20 @@ def _settings(recipe: Recipe, without: Iterable[str]) -> Iterator[click.Option]:
 
 
 def _old_names(recipe: Recipe) -> Iterator[click.Option]:
-    """Make a hidden option for each name that a setting had in an older version."""
-    config = next(iter(recipe.presets.values()))()
-    for old, new in OLD_NAMES.get(config.task, {}).items():
-        annotation = type(config).model_fields[new].annotation
-        yield click.Option([f"--{old}"], type=_click_type(annotation), hidden=True)
+    """Make a hidden option for each setting that an older version had and this one has not."""
+    types: dict[str, Any] = {}
+    for each in _configs(recipe):
+        fields = type(each).model_fields
+        renamed = OLD_NAMES.get(each.task, {}).items()
+        types |= {old: _click_type(fields[new].annotation) for old, new in renamed}
+        types |= dict.fromkeys(REPLACED_SETTINGS.get(each.recipe_name, ()), str)
+    for old, kind in types.items():
+        yield click.Option([f"--{old}"], type=kind, hidden=True)
+
+
+def _configs(recipe: Recipe) -> Sequence[Any]:
+    """Return the config of each preset, that of the first one last."""
+    return [preset() for preset in reversed([*recipe.presets.values()])]
 
 
 def _click_type(annotation: Any) -> Any:

@@ -1,6 +1,7 @@
 """The verbs that use a run: evaluate, predict, explain, generate, export, bench, serve, demo."""
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -29,7 +30,7 @@ _AMOUNT = click.IntRange(min=1)
 def inspect(data: str, text: str | None, label: str | None) -> None:
     """Say what the columns of DATA would be taken for, and what is in them.
 
-    DATA is what `recurrent train --data` takes: a file, a folder, or tfds:NAME.
+    DATA is what `recurrent train --data` takes: a file, files by a pattern, a folder, or tfds:NAME.
     """
     from rich.console import Console
 
@@ -39,19 +40,34 @@ def inspect(data: str, text: str | None, label: str | None) -> None:
     table = sources.read(data, "skip")
     click.echo(f"{table.name}: {len(table):,} rows")
     Console().print(inspection.overview(table).terminal())
-    has_steps = any(each.kind == "words" for each in columns.describe(table).values())
+    known = columns.describe(table)
+    has_steps = any(each.kind == "words" for each in known.values())
     targets = [label] if label else []
     try:
         chosen = columns.choose(table, text, targets, "labels" if has_steps else "class")
     except PipelineError as error:
+        if times := [name for name, each in known.items() if each.kind == "time"]:
+            for line in inspection.findings_in_time(table, times[0]):
+                click.echo(line)
+            _say_next("forecast", "--data", data, "--time", times[0], "--target", "COLUMN")
+            return
         say(str(error))
-        say("numbers: recurrent train regress --help; series: recurrent train forecast --help")
+        say(
+            "numbers: recurrent train regress --help; series: recurrent train forecast --help; "
+            "pairs of texts: recurrent train transduce --help; "
+            "images: recurrent train caption --help"
+        )
         return
     for line in inspection.findings(table, chosen):
         click.echo(line)
-    named = f"--text {chosen.input} " if chosen.kind == "text" else ""
+    named = ("--text", chosen.input) if chosen.kind == "text" else ()
     task = "tag" if has_steps else "classify"
-    say(f"next: recurrent train {task} --data {data} {named}--label {chosen.targets[0]}")
+    _say_next(task, "--data", data, *named, "--label", chosen.targets[0])
+
+
+def _say_next(task: str, *options: str) -> None:
+    """Say how to train, as a shell takes it."""
+    say(f"next: {shlex.join(['recurrent', 'train', task, *options])}")
 
 
 @click.command()
@@ -79,49 +95,49 @@ def evaluate(run: Path, data: str | None, baselines: bool) -> None:
 
 @click.command()
 @click.argument("run", type=_FOLDER)
-@click.argument("subjects", nargs=-1, metavar='["SUBJECT"]...')
-@click.option("--input", "data", help="Data to predict from, in place of SUBJECTs.")
+@click.argument("inputs", nargs=-1, metavar='["INPUT"]...')
+@click.option("--input", "data", help="Data to predict from, in place of INPUTs.")
 @click.option("--output", type=_FOLDER, help="CSV file to write: --input, and the predictions.")
-def predict(run: Path, subjects: Sequence[str], data: str | None, output: Path | None) -> None:
-    """Ask the model of RUN about each SUBJECT, or about each row of a file.
+def predict(run: Path, inputs: Sequence[str], data: str | None, output: Path | None) -> None:
+    """Ask the model of RUN about each INPUT, or about each row of a file.
 
-    A SUBJECT is what the task takes: a text, say, or a sound file. Each line of the standard input
-    is a SUBJECT if none is given here.
+    An INPUT is what the task takes: a text, say, or a sound file. Each line of the standard input
+    is an INPUT if none is given here.
     """
     if data or output:
-        if not (data and output) or subjects:
-            raise click.UsageError("give --input and --output together, and no SUBJECT")
+        if not (data and output) or inputs:
+            raise click.UsageError("give --input and --output together, and no INPUT")
         opened = _open(run)
         from pipeline import scoring
 
         scoring.score(opened, data, output)
         click.echo(output)
         return
-    if not subjects and sys.stdin.isatty():
-        raise click.UsageError("give a subject to ask about, or pipe lines in")
+    if not inputs and sys.stdin.isatty():
+        raise click.UsageError("give an input to predict from, or pipe lines in")
     opened = _open(run)
-    given = subjects or sys.stdin.buffer.read().decode(errors="replace").splitlines()
+    given = inputs or sys.stdin.buffer.read().decode(errors="replace").splitlines()
     if not given:
         raise PipelineError(f"there is no {opened.task.noun(opened)} on the standard input")
     readable = list(map(_readable, given))
-    for number, answer in enumerate(opened.task.predict(opened, readable), start=1):
-        click.echo(answer.text)
-        for note in answer.notes:
+    for number, prediction in enumerate(opened.task.predict(opened, readable), start=1):
+        click.echo(prediction.text)
+        for note in prediction.notes:
             say(f"{opened.task.noun(opened)} {number}: {note}")
 
 
 @click.command()
 @click.argument("run", type=_FOLDER)
-@click.argument("subject")
+@click.argument("input")
 @click.option(
     "--beside", type=_FOLDER, multiple=True, metavar="RUN", help="To compare with; may be repeated."
 )
 @click.option("--to", type=_FOLDER, help="HTML file to write.  [default: explain.html in RUN]")
 @click.option("--figures", type=_FOLDER, help="Folder for the figures as SVG and PNG, too.")
 def explain(
-    run: Path, subject: str, beside: Sequence[Path], to: Path | None, figures: Path | None
+    run: Path, input: str, beside: Sequence[Path], to: Path | None, figures: Path | None
 ) -> None:
-    """Show on a page what the model of RUN makes of SUBJECT, step by step.
+    """Show on a page what the model of RUN makes of INPUT, step by step.
 
     The page has what the model says after each step, what that depends on, gates and states of
     each unit, and how the gradient vanishes on its way back. It opens from disk.
@@ -131,7 +147,7 @@ def explain(
 
     path = to or run / "explain.html"
     with nullcontext() if to else runs[0].owned():
-        explaining.explain(runs, _readable(subject), path, figures)
+        explaining.explain(runs, _readable(input), path, figures)
     click.echo(path)
 
 

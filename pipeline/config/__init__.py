@@ -59,6 +59,11 @@ class Config(BaseModel):
     )
 
     @property
+    def recipe_name(self) -> str:
+        """The recipe that the settings are from, or else the task."""
+        return getattr(self, "recipe", None) or self.task
+
+    @property
     def kind(self) -> str:
         """The module in `pipeline.tasks` that learns with these settings."""
         return self.task
@@ -71,22 +76,14 @@ class Config(BaseModel):
         return self.patience is not None and since >= self.patience
 
 
-class SampleConfig(Config):
-    """The settings of a task that knows its data sets."""
-
-    dataset: str = Field(description="Data set to learn from.")
-
-    @property
-    def data(self) -> str:
-        """What to learn from."""
-        return self.dataset
-
-
 class DataConfig(Config):
     """The settings of a task that learns from anybody's data."""
 
     recipe: str | None = Field(default=None, description="Recipe that the settings are from.")
-    data: str = Field(default="", description="Data to learn from: a file, a folder, or tfds:NAME.")
+    data: str = Field(
+        default="",
+        description="Data to learn from: a file, files by a pattern, a folder, or tfds:NAME.",
+    )
     folds: int = Field(
         default=1,
         ge=1,
@@ -105,7 +102,7 @@ class DataConfig(Config):
 
 
 class SplitConfig(DataConfig):
-    """The settings of a task whose splits the content of an example decides, if not the user."""
+    """The settings of a task whose splits may be given."""
 
     validation: str | None = Field(
         default=None, description="Data to choose the best epoch on.  [default: part of the data]"
@@ -116,8 +113,14 @@ class SplitConfig(DataConfig):
     split: str | None = Field(
         default=None, description="Column with train, validation or test in each row."
     )
+
+
+class GroupConfig(SplitConfig):
+    """The settings of a task whose examples may belong together."""
+
     group: str | None = Field(
-        default=None, description="Column of what stays in one split, such as a person."
+        default=None,
+        description="Column of what stays in one split, such as a person or a document.",
     )
 
 
@@ -125,6 +128,26 @@ class SplitConfig(DataConfig):
 _RECIPES: Mapping[str, Mapping[str, Any]] = {
     "sentiment": {"task": "classify", "recipe": "sentiment"},
     "digits": {"task": "classify", "recipe": "digits", "monitor": "loss"},
+    "next_char": {"task": "language", "recipe": "next_char", "tokens": "characters"},
+    "next_word": {"task": "language", "recipe": "next_word", "tokens": "words"},
+}
+# Tasks of older versions whose models nothing reads any more, and what to do about it.
+REPLACED: Mapping[str, str] = {
+    "pronounce": "It is a recipe of transduce now: begin anew with recurrent train pronounce.",
+    "trajectory": "It is a recipe of forecast now: begin anew with recurrent train trajectory.",
+    "spell": "It is a recipe of caption now: begin anew with recurrent train spell.",
+    "translate": "Begin anew with recurrent train transduce --data "
+    "tfds:ted_hrlr_translate/pt_to_en --source pt --target en.",
+    "memory": "Its problems are presets now: begin anew with recurrent train memory.",
+}
+# Settings that recipes had in older versions, and what to do instead.
+REPLACED_SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "memory": {
+        "dataset": "Choose a preset: --preset adding.",
+        "gap": "The gap is in the name of the data: --data tfds:country/gap_50.",
+        "initialisation": "Give the steps to remember: --chrono-steps 68.",
+    },
+    "spell": {"dataset": "Name the data: recurrent train caption --data tfds:mnist."},
 }
 # Names that settings of these tasks had in older versions, and what they are called now.
 OLD_NAMES: Mapping[str, Mapping[str, str]] = {
@@ -133,7 +156,11 @@ OLD_NAMES: Mapping[str, Mapping[str, str]] = {
         "embedding": "embedding_dim",
         "pairs": "bigram_buckets",
         "counting": "regression_weight",
-    }
+    },
+    "forecast": {"dataset": "data"},
+    "transduce": {"dataset": "data", "embedding": "embedding_dim"},
+    "caption": {"embedding": "embedding_dim"},
+    "language": {"dataset": "data", "embedding": "embedding_dim"},
 }
 
 C = TypeVar("C", bound=Config)
@@ -145,8 +172,12 @@ def merge(preset: C, *layers: Mapping[str, Any]) -> C:
     Raises:
         PipelineError: a setting is unknown or out of bounds, or they are another task's.
     """
-    settings = preset.model_dump()
+    settings, replaced = preset.model_dump(), REPLACED_SETTINGS.get(preset.recipe_name, {})
     for layer in layers:
+        if gone := next(filter(replaced.__contains__, layer), None):
+            raise PipelineError(
+                f"{preset.recipe_name} has no setting {gone!r} any more. {replaced[gone]}"
+            )
         settings.update(current({"task": preset.task, **layer}))
     merged = parse(type(preset), settings)
     if merged.task != preset.task:
@@ -155,9 +186,15 @@ def merge(preset: C, *layers: Mapping[str, Any]) -> C:
 
 
 def current(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings that an older version may have written, in the words of this one."""
+    """Return settings that an older version may have written, in the words of this one.
+
+    Raises:
+        PipelineError: they are of a task that is no more.
+    """
     found = dict(settings)
     named = str(found.get("task"))
+    if named in REPLACED:
+        raise PipelineError(f"the task {named!r} is of an older version. {REPLACED[named]}")
     found |= _RECIPES.get(named, {})
     names = OLD_NAMES.get(str(found.get("task")), {})
     if "dataset" in found and "dataset" in names:

@@ -4,11 +4,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.config import DataConfig
+from pipeline.config import SplitConfig
 from pipeline.space import Logarithmic
 
 
-class ForecastConfig(DataConfig):
+class ForecastConfig(SplitConfig):
     """The settings of a task that tells how series go on."""
 
     time: str | None = Field(

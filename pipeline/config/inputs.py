@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config import SplitConfig
+from pipeline.config import GroupConfig
 from pipeline.space import Linear, Logarithmic
 
 
-class SequenceConfig(SplitConfig):
+class SequenceConfig(GroupConfig):
     """The settings of a task that reads sequences of any kind."""
 
     text: str | None = Field(
@@ -20,6 +20,18 @@ class SequenceConfig(SplitConfig):
     )
     sequence_id: str | None = Field(
         default=None, description="Column that says which sequence a row is a step of."
+    )
+    chrono_steps: int | None = Field(
+        default=None,
+        ge=3,
+        le=2**20,
+        description="Start the gates so that units remember for up to so many steps.",
+    )
+    clip_state_gradient: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e6,
+        description="Largest norm of the gradient of an example with respect to a state.",
     )
     embedding_dim: Annotated[int, Logarithmic(16, 128)] = Field(
         default=64, ge=1, le=8192, description="Numbers that stand for a word."
@@ -38,6 +50,10 @@ class SequenceConfig(SplitConfig):
 class InputConfig(SequenceConfig):
     """The settings of a task that reads texts, recordings or sequences of vectors."""
 
+    readout: Literal["pooled", "last"] = Field(
+        default="pooled",
+        description="Predict from maximum and mean of the outputs, or from the last output alone.",
+    )
     tokens: Literal["auto", "words", "characters"] = Field(
         default="auto",
         description="What a text is read by; auto reads scripts without spaces by character.",

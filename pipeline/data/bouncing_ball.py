@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
 
-VERSION = "1.0.0"
 RATE = 50  # positions a second
 GRAVITY = 9.81
 

@@ -6,20 +6,33 @@ import contextlib
 import math
 import re
 import statistics
+import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.data import sound
+from pipeline.data import images, sound
+from pipeline.data.clock import to_time
 from pipeline.data.sound import Recording
 from pipeline.data.table import Parse, Table, Unusable
 from pipeline.errors import PipelineError
 
 Kind = Literal[
-    "text", "words", "recording", "vectors", "class", "classes", "labels", "number", "other"
+    "text",
+    "words",
+    "recording",
+    "vectors",
+    "image",
+    "class",
+    "classes",
+    "labels",
+    "number",
+    "time",
+    "other",
 ]
 
 # Scripts that have no spaces between words: Thai and Lao, Burmese, Khmer, kana, Han.
@@ -28,6 +41,7 @@ UNSPACED = re.compile(f"[{_RANGES}]")
 _WORD = re.compile(rf"[{_RANGES}]|[^\s{_RANGES}]+")
 _FEW = 50  # classes that a column may have, or one for every ten rows if that is more
 _LOOKED_AT = 10_000  # values of a column that its kind is read off
+_LARGEST = float(np.finfo(np.float32).max)
 _NAME = 5  # words that the name of a class has at most, in the median
 _TARGETS: Mapping[Kind, tuple[str, str]] = {
     "class": ("--label", "labels, which has a few values, each more than once"),
@@ -133,12 +147,18 @@ def to_recording(value: Any) -> Recording:
 def to_vectors(value: Any) -> npt.NDArray[np.float32]:
     """Take a value for a sequence of vectors, `[steps, numbers]`; of single numbers, `[steps, 1]`.
 
+    An image is the sequence of its rows.
+
     Raises:
         Unusable: it is empty or none, or a number is not finite.
     """
+    if images.is_pixels(value):
+        value = value.reshape(len(value), -1)
     try:
         with np.errstate(over="ignore"):  # infinity is refused below
             vectors = np.asarray(value, np.float32)
+    except OverflowError as error:
+        raise Unusable("holds a number that is too large") from error
     except (TypeError, ValueError) as error:
         raise Unusable("is not a sequence of vectors of one length") from error
     if vectors.ndim == 1:
@@ -180,8 +200,10 @@ def to_words(value: Any) -> list[str]:
     return [*words]
 
 
-def to_labels(value: Any) -> list[str]:
+def to_labels(value: Any) -> list[str | None]:
     """Take a value for the labels of steps: a list of them, or a text with spaces between.
+
+    A step whose label is None has none.
 
     Raises:
         Unusable: it is none, or holds what is no label.
@@ -189,10 +211,10 @@ def to_labels(value: Any) -> list[str]:
     labels = value.split() if isinstance(value, str) else value
     if not isinstance(labels, list | tuple):
         raise Unusable(f"is {type(value).__name__}, not a list of labels")
-    found = []
+    found: list[str | None] = []
     for place, label in enumerate(labels, start=1):
         try:
-            found.append(to_class(label))
+            found.append(None if label is None else to_class(label))
         except Unusable as error:
             raise Unusable(f"{error} at step {place:,}") from error
     return found
@@ -208,7 +230,7 @@ def to_class(value: Any) -> str:
         raise Unusable("is empty")
     if not isinstance(value, str | int | bool):
         raise Unusable(f"is {value!r}, not a label")
-    return str(value).strip()
+    return sys.intern(str(value).strip())  # a million rows have few names
 
 
 def to_classes(value: Any) -> tuple[str, ...]:
@@ -227,16 +249,20 @@ def to_number(value: Any) -> float:
     """Take a value for a number.
 
     Raises:
-        Unusable: it is empty, no number, or not finite.
+        Unusable: it is empty, no number, not finite, or too large for float32.
     """
     if _is_empty(value):
         raise Unusable("is empty")
     try:
         number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        number = sys.float_info.max
     except (TypeError, ValueError) as error:
         raise Unusable(f"is {value!r}, not a number") from error
     if not math.isfinite(number):
         raise Unusable(f"is {value!r}, not a finite number")
+    if abs(number) > _LARGEST:
+        raise Unusable(f"is {value!r}, beyond the largest number, {_LARGEST:.3g}")
     return number
 
 
@@ -254,19 +280,27 @@ PARSERS: Mapping[Kind, Parse] = {
 
 def _described(values: Sequence[Any]) -> Column:
     empty = sum(map(_is_empty, values))
-    filled = [value for value in values[:_LOOKED_AT] if not _is_empty(value)]
-    if not filled:
+    first = next((value for value in values if not _is_empty(value)), None)
+    if first is None:
         return Column("other", "every value is empty", 0, 0, empty)
+    count = len(values) - empty
+    if images.is_file(first):
+        return Column("image", f"{count:,} files of images", 0, count, empty)
+    if isinstance(first, Recording | Path):
+        return Column("recording", f"{count:,} recordings", 0, count, empty)
+    if isinstance(first, np.ndarray) and (shape := _shape(first)) is not None:
+        return Column("vectors", f"sequences of {shape[1]} numbers", 0, count, empty)
+    filled = [value for value in values[:_LOOKED_AT] if not _is_empty(value)] or [first]
     plain = [value for value in filled if isinstance(value, str | int | float)]
-    if isinstance(filled[0], Recording | Path):
-        return Column("recording", f"{len(filled):,} recordings", 0, len(filled), empty)
     if all(map(_is_list_of_texts, filled)):
         words = statistics.median(map(len, filled))
-        different = len({each for value in filled for each in value})
+        different = len({each for value in filled for each in value if each is not None})
         reason = f"lists of {different:,} different words, a median of {words:g}"
         return Column("words", reason, words, different, empty)
     if (shape := _shape(filled[0])) is not None:
         return Column("vectors", f"sequences of {shape[1]} numbers", 0, len(filled), empty)
+    if all(map(_is_date, filled)):
+        return Column("time", f"{filled[0]} to {filled[-1]}", 0, len({*filled}), empty)
     if 2 * len(plain) < len(filled):
         return Column("other", f"holds {type(filled[0]).__name__}", 0, len(filled), empty)
     words = statistics.median(len(_WORD.findall(str(value))) for value in plain)
@@ -362,7 +396,15 @@ def _is_empty(value: Any) -> bool:
 
 
 def _is_list_of_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    """Say whether `value` is a list of words or labels, of which some may be missing."""
+    return isinstance(value, list) and all(isinstance(each, str | None) for each in value)
+
+
+def _is_date(value: Any) -> bool:
+    try:
+        return isinstance(to_time(value), datetime)
+    except Unusable:
+        return False
 
 
 def _is_number(value: Any) -> bool:

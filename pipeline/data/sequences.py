@@ -49,7 +49,7 @@ def grouped(
         steps.setdefault((rows.splits[row] if rows.splits else None, name), []).append(row)
 
     def changes(name: str) -> Iterator[Fault]:
-        values = rows.column(name)
+        values = list(rows.column(name))
         for (_, each), found in steps.items():
             for step in found:
                 if values[step] != values[found[0]]:
@@ -68,7 +68,7 @@ def grouped(
     first = rows.take([found[0] for found in steps.values()])
     columns = {name: first.column(name) for name in (by, *kept)}
     for name in stepwise:
-        values = rows.column(name)
+        values = list(rows.column(name))
         columns[name] = [[values[step] for step in found] for found in steps.values()]
     if numbers:
         vectors = np.stack([np.array(rows.column(name), np.float32) for name in numbers], axis=-1)

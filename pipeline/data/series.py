@@ -14,7 +14,7 @@ from pipeline.data import clock as clocks
 from pipeline.data.clock import Clock, to_time
 from pipeline.data.columns import to_class, to_number
 from pipeline.data.sequences import names
-from pipeline.data.table import Fault, OnError, Parse, Table, Unusable, parsed, reject
+from pipeline.data.table import Fault, OnError, Parse, Split, Table, Unusable, parsed, reject
 from pipeline.errors import PipelineError
 
 Array = npt.NDArray[Any]
@@ -23,7 +23,6 @@ _MISSING = frozenset({"", "na", "n/a", "nan", "nil", "none", "null"})
 _LOOKED_AT = 1000  # values of a column that its kind is read off
 _OFF = 0.25  # of the time between two rows: so far off whole steps it may be
 _FAULTY = 0.2  # of all rows may be at other times than whole steps, or there twice
-_LARGEST = float(np.finfo(np.float32).max)
 _FURTHEST = 2**20  # steps from one row to the next
 _USUAL_TIMES = ("time", "timestamp", "datetime", "date", "ds")
 _USUAL_TARGETS = ("target", "value", "y")
@@ -57,12 +56,14 @@ class Series(NamedTuple):
 
     Attributes:
         name: the value of its column; empty if there is none.
+        split: that the data give it; "train" if they give none.
         rows: of the table, one for each step; None where there is none.
         times: when each step is, in the unit of the clock.
         values: `[steps, columns]`; NaN is missing.
     """
 
     name: str
+    split: Split
     rows: Sequence[int | None]
     times: Array
     values: Array
@@ -119,7 +120,8 @@ def choose(table: Table, config: ForecastConfig) -> Roles:
 def read(table: Table, roles: Roles, on_error: OnError, clock: Clock | None = None) -> Timed:
     """Put the rows of each series in the order of time, at equal steps.
 
-    A step without a row is missing. The clock is inferred if it is not given.
+    A step without a row is missing. Splits share no series, even if they use the same name for one.
+    The clock is inferred if it is not given.
 
     Raises:
         PipelineError: a column is missing; or a value cannot be read, a time is there twice, or a
@@ -130,11 +132,12 @@ def read(table: Table, roles: Roles, on_error: OnError, clock: Clock | None = No
     if roles.series:
         kinds[roles.series] = to_class
     rows = _comparable(parsed(table, kinds, on_error), roles, on_error)
-    times = rows.column(roles.time)
-    of: dict[str, list[int]] = {}
-    series = rows.column(roles.series) if roles.series else [""] * len(rows)
-    for row, name in enumerate(series):
-        of.setdefault(name, []).append(row)
+    times = list(rows.column(roles.time))
+    of: dict[tuple[str, Split], list[int]] = {}
+    series = list(rows.column(roles.series)) if roles.series else [""] * len(rows)
+    given: Sequence[Split] = rows.splits or ["train"] * len(rows)
+    for row, key in enumerate(zip(series, given, strict=True)):
+        of.setdefault(key, []).append(row)
     if clock is None:
         try:
             clock = clocks.infer([[times[row] for row in found] for found in of.values()])
@@ -144,12 +147,12 @@ def read(table: Table, roles: Roles, on_error: OnError, clock: Clock | None = No
     faults: list[Fault] = []
     found = []
     values = np.stack([np.array(rows.column(name), np.float32) for name in roles.values], axis=-1)
-    for name, members in of.items():
+    for (name, split), members in of.items():
         members.sort(key=numbers.__getitem__)
         placed: dict[int, int] = {}
         for row, place in _placed(rows, roles, clock, numbers, members, faults):
             placed[place] = row
-        found.append(_series(name, placed, numbers, values))
+        found.append(_series(name, split, placed, numbers, values))
     if len(faults) > _FAULTY * len(rows):
         raise PipelineError(
             f"{table.name} has no regular step: {len(faults):,} of {len(rows):,} rows are not "
@@ -163,16 +166,13 @@ def to_reading(value: Any) -> float:
     """Take a value for a number, or NaN if it is missing.
 
     Raises:
-        Unusable: it is no number, or too large.
+        Unusable: it is no number, or infinite, or too large.
     """
     if value is None or (isinstance(value, str) and value.strip().lower() in _MISSING):
         return float("nan")
     if isinstance(value, float) and value != value:
         return value
-    number = to_number(value)
-    if abs(number) > _LARGEST:
-        raise Unusable(f"is {value!r}, beyond the largest number, {_LARGEST:.3g}")
-    return number
+    return to_number(value)
 
 
 def _comparable(rows: Table, roles: Roles, on_error: OnError) -> Table:
@@ -221,7 +221,7 @@ def _placed(
 
 
 def _series(
-    name: str, placed: Mapping[int, int], numbers: Sequence[float], values: Array
+    name: str, split: Split, placed: Mapping[int, int], numbers: Sequence[float], values: Array
 ) -> Series:
     """Make a series of rows, by the numbers of their steps."""
     places, members = [*placed], [*placed.values()]
@@ -229,7 +229,7 @@ def _series(
     filled = np.full((len(steps), values.shape[-1]), np.nan, np.float32)
     filled[places] = values[members]
     times = np.interp(steps, places, [numbers[row] for row in members])
-    return Series(name, [placed.get(step) for step in steps], times, filled)
+    return Series(name, split, [placed.get(step) for step in steps], times, filled)
 
 
 def _time(table: Table, named: Sequence[str]) -> str:

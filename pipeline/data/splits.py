@@ -37,18 +37,18 @@ def fingerprint(content: Content) -> int:
     return int(hashlib.sha1(octets, usedforsecurity=False).hexdigest(), 16)
 
 
-def in_test(content: Content) -> bool:
-    """Whether `content` is one of the fifth of all examples that are kept for testing."""
-    return fingerprint(content) % 10 < 2
+def in_test(fingerprint: int) -> bool:
+    """Whether a content is one of the fifth of all that are kept for testing."""
+    return fingerprint % 10 < 2
 
 
-def in_validation(content: Content) -> bool:
-    """Whether `content`, if not kept for testing, is one of the tenth kept for validation."""
-    return fingerprint(content) // 10 % 10 < 1
+def in_validation(fingerprint: int) -> bool:
+    """Whether a content, if not kept for testing, is one of the tenth kept for validation."""
+    return fingerprint // 10 % 10 < 1
 
 
 def split(
-    contents: Sequence[Content],
+    contents: Sequence[int],
     given: Sequence[Split] | None = None,
     groups: Sequence[str] | None = None,
     fold: tuple[int, int] | None = None,
@@ -60,7 +60,7 @@ def split(
     so that a group stays together.
 
     Args:
-        contents: what a model is told of each row.
+        contents: the fingerprint of what a model is told of each row.
         given: the split of each row.
         groups: what must stay together, such as the person that a recording is of.
         fold: k and n: the k-th, from 1, of n parts of all rows is the test split.
@@ -68,7 +68,7 @@ def split(
     given = None if fold else given
     rows = range(len(contents))
     of = {name: [row for row in rows if given and given[row] == name] for name in set(given or ())}
-    train = _first(contents, of["train"] if given else rows)
+    train = _first(contents, of.get("train", []) if given else rows)
     test = of.get("test")
     if test is None:
         rule = (
@@ -90,42 +90,43 @@ def split(
 
     def ordered(found: Iterable[int]) -> list[int]:
         """The order of the fingerprints mixes the classes."""
-        return sorted(found, key=lambda row: fingerprint(contents[row]))
+        return sorted(found, key=contents.__getitem__)
 
     return Parts(ordered(train.values()), ordered(validation.values()), ordered(test))
 
 
-def _first(contents: Sequence[Content], rows: Iterable[int]) -> dict[Content, int]:
+def _first(contents: Sequence[int], rows: Iterable[int]) -> dict[int, int]:
     """Return the first row of each content."""
-    found: dict[Content, int] = {}
+    found: dict[int, int] = {}
     for row in rows:
         found.setdefault(contents[row], row)
     return found
 
 
-def _taken(train: dict[Content, int], belongs: Callable[[int], bool]) -> list[int]:
+def _taken(train: dict[int, int], belongs: Callable[[int], bool]) -> list[int]:
     """Take rows that belong elsewhere out of `train`."""
-    return [train.pop(content) for content, row in list(train.items()) if belongs(row)]
+    found = [content for content, row in train.items() if belongs(row)]
+    return [train.pop(content) for content in found]
 
 
 def _in_fold(
-    contents: Sequence[Content], groups: Sequence[str] | None, number: int, folds: int
+    contents: Sequence[int], groups: Sequence[str] | None, number: int, folds: int
 ) -> Callable[[int], bool]:
     """Return what says whether a row is in the fold `number` of so many.
 
     Contents, or groups, take turns in the order of their fingerprints, so that folds are alike.
     """
-    keys: Sequence[Content] = groups if groups is not None else contents
-    turns = {key: turn % folds for turn, key in enumerate(sorted({*keys}, key=fingerprint))}
+    keys = contents if groups is None else list(map(fingerprint, groups))
+    turns = {key: turn % folds for turn, key in enumerate(sorted({*keys}))}
     return lambda row: turns[keys[row]] == number - 1
 
 
 def _rule(
-    contents: Sequence[Content],
+    contents: Sequence[int],
     groups: Sequence[str] | None,
     rows: Iterable[int],
     share: float,
-    by_content: Callable[[Content], bool],
+    by_content: Callable[[int], bool],
 ) -> Callable[[int], bool]:
     """Return what says whether a row is taken: by its content, or with its group.
 

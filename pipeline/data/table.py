@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, get_args
 
+from pipeline.data import views
+from pipeline.data.views import View
+from pipeline.data.waiting import spinner
 from pipeline.errors import PipelineError
 from pipeline.messages import say
 
@@ -34,6 +37,8 @@ class Fault(NamedTuple):
 class Table:
     """Rows of a data set.
 
+    Columns may be made as they are read: hold what is needed again and again.
+
     Attributes:
         name: of the file or the data set.
         version: changes when any value does.
@@ -41,6 +46,7 @@ class Table:
         places: where each row is, such as "tickets.csv, row 17".
         classes: names of the classes of a column, where the source declares them in order.
         splits: the split of each row, where the source declares it.
+        running: reads the text that the rows are the lines of, if they are of a text file.
     """
 
     name: str
@@ -49,6 +55,7 @@ class Table:
     places: Sequence[str]
     classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     splits: Sequence[Split] | None = None
+    running: Callable[[], str] | None = None
 
     def __len__(self) -> int:
         return len(self.places)
@@ -68,31 +75,30 @@ class Table:
         """Return these rows alone."""
         return replace(
             self,
-            columns={name: [values[row] for row in rows] for name, values in self.columns.items()},
-            places=[self.places[row] for row in rows],
+            columns={name: views.taken(values, rows) for name, values in self.columns.items()},
+            places=views.taken(self.places, rows),
             splits=self.splits and [self.splits[row] for row in rows],
         )
 
 
 def parsed(table: Table, kinds: Mapping[str, Parse], on_error: OnError) -> Table:
-    """Return `table` with the columns in `kinds` alone, each value parsed.
+    """Return `table` with the columns in `kinds` alone, each value parsed whenever it is read.
 
     Raises:
         PipelineError: a column is missing; or a value cannot be parsed and `on_error` is "stop".
     """
     faults: dict[int, Fault] = {}
-    columns: dict[str, list[Any]] = {}
-    for name, parse in kinds.items():
-        columns[name] = values = []
-        for row, value in enumerate(table.column(name)):
-            try:
-                values.append(parse(value))
-            except Unusable as error:
-                values.append(None)
-                faults.setdefault(row, Fault(table.places[row], f"{name} {error}"))
+    with spinner(f"Checking {table.name}"):
+        for name, parse in kinds.items():
+            for row, value in enumerate(table.column(name)):
+                try:
+                    parse(value)
+                except Unusable as error:
+                    faults.setdefault(row, Fault(table.places[row], f"{name} {error}"))
     reject(list(faults.values()), on_error)
-    whole = replace(table, columns=columns)
-    return whole.take([row for row in range(len(table)) if row not in faults]) if faults else whole
+    whole = table.take([row for row in range(len(table)) if row not in faults]) if faults else table
+    columns = {name: View(whole.column(name), parse) for name, parse in kinds.items()}
+    return replace(whole, columns=columns)
 
 
 def reject(faults: Sequence[Fault], on_error: OnError) -> None:
@@ -117,16 +123,15 @@ def joined(tables: Mapping[Split, Table]) -> Table:
         PipelineError: one lacks a column of the first.
     """
     first, *_ = tables.values()
-    rows = [(split, table) for split, table in tables.items()]
     return replace(
         first,
         version=" ".join(table.version for table in tables.values()),
         columns={
-            name: [value for _, table in rows for value in table.column(name)]
+            name: views.joined([table.column(name) for table in tables.values()])
             for name in first.columns
         },
-        places=[place for _, table in rows for place in table.places],
-        splits=[split for split, table in rows for _ in range(len(table))],
+        places=views.joined([table.places for table in tables.values()]),
+        splits=[split for split, table in tables.items() for _ in range(len(table))],
     )
 
 

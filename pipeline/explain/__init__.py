@@ -1,1 +1,1 @@
-"""What a model remembers of one subject, measured and drawn on a page."""
+"""What a model remembers of one input, measured and drawn on a page."""

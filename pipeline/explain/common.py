@@ -1,4 +1,4 @@
-"""The steps of several readings of one subject, put together."""
+"""The steps of several specs of one input, put together."""
 
 from collections.abc import Sequence
 from difflib import SequenceMatcher
@@ -6,22 +6,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.explain.reading import Array
+from pipeline.explain.spec import Array
 
 
 class Common(NamedTuple):
-    """The steps that any of several readings has, and where those of each are among them."""
+    """The steps that any of several specs has, and where those of each are among them."""
 
     steps: Sequence[str]
     places: Sequence[Array]
 
 
-def common(readings: Sequence[Sequence[str]]) -> Common:
-    """Put the steps of all `readings` in one order; those that are alike and follow alike are one.
+def common(specs: Sequence[Sequence[str]]) -> Common:
+    """Put the steps of all `specs` in one order; those that are alike and follow alike are one.
 
     So a text of which one reading has the beginning is as long as the longer one.
     """
-    first, *others = readings
+    first, *others = specs
     found = Common(first, [np.arange(len(first))])
     for other in others:
         steps, (before, own) = _pair(found.steps, other)

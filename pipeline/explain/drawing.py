@@ -1,4 +1,4 @@
-"""What was measured of a subject, as figures."""
+"""What was measured of an input, as figures."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from pipeline.explain import measure
 from pipeline.explain.common import Common
-from pipeline.explain.measure import Explanation, Walk
-from pipeline.explain.reading import Array, Numbers, Path, Picture, Reading, Strip, Vectors
+from pipeline.explain.measure import Explanation, LayerTrace
+from pipeline.explain.spec import Array, ExplainSpec, Picture, Vectors
 from pipeline.pages import figures
 from pipeline.pages.figures import COLOURS, INK, PANEL
 
@@ -39,9 +39,9 @@ class Drawn(NamedTuple):
     figure: Figure
 
 
-def course(explanations: Sequence[Explanation], together: Common) -> Drawn:
+def course(explanations: Sequence[Explanation], common_steps: Common) -> Drawn:
     """Draw what each model says after each step, one below the other, over common steps."""
-    first, count = explanations[0], len(together.steps)
+    first, count = explanations[0], len(common_steps.steps)
     curves = [_first(each.explained.curves) for each in explanations]
     names = list(dict.fromkeys(name for each in curves for name in each))
 
@@ -54,8 +54,8 @@ def course(explanations: Sequence[Explanation], together: Common) -> Drawn:
 
         return draw
 
-    rows = list(map(drawing, explanations, curves, together.places))
-    figure = _stacked(rows, [1.9] * len(rows), together.steps, first.reading.noun)
+    rows = list(map(drawing, explanations, curves, common_steps.places))
+    figure = _stacked(rows, [1.9] * len(rows), common_steps.steps, first.spec.noun)
     title = f"{first.explained.quantity.capitalize()} after each step"
     ends = "; ".join(
         f"{each.name}: {', '.join(f'{name} {values[-1]:.3g}' for name, values in said.items())}"
@@ -64,13 +64,16 @@ def course(explanations: Sequence[Explanation], together: Common) -> Drawn:
     return Drawn("course", title, f"Curves by step. After the last: {ends}.", figure)
 
 
-def gates(explanation: Explanation, walk: Walk) -> Drawn:
+def gates(explanation: Explanation, layer_trace: LayerTrace) -> Drawn:
     """Draw gates and states of a layer: a row is a unit, a column a step."""
-    steps = steps_of(walk, explanation.reading)
-    real = aligned(walk.real.astype(float), steps) == 1
-    state = next(iter(walk.states.values()))
-    units = measure.order(np.where(walk.real[:, None], state, 0))
-    maps = {**{f"gate {name}": each for name, each in walk.gates.items()}, **walk.states}
+    steps = steps_of(layer_trace, explanation.spec)
+    real = aligned(layer_trace.real.astype(float), steps) == 1
+    state = next(iter(layer_trace.states.values()))
+    units = measure.order(np.where(layer_trace.real[:, None], state, 0))
+    maps = {
+        **{f"gate {name}": each for name, each in layer_trace.gates.items()},
+        **layer_trace.states,
+    }
 
     def drawing(name: str, values: Array) -> Draw:
         def draw(axes: Any) -> None:
@@ -81,7 +84,11 @@ def gates(explanation: Explanation, walk: Walk) -> Drawn:
 
         return draw
 
-    way = "from the last step to the first" if walk.backwards else "from the first step to the last"
+    way = (
+        "from the last step to the first"
+        if layer_trace.backwards
+        else "from the first step to the last"
+    )
     padded = int((~real).sum())
     description = (
         f"Heat maps of {len(units)} units, rows, over {len(steps)} steps, columns: "
@@ -94,34 +101,40 @@ def gates(explanation: Explanation, walk: Walk) -> Drawn:
         steps,
         "",
     )
-    title = f"{explanation.name}: {walk.layer}"
-    return Drawn(f"gates-{_slug(explanation.name)}-{_slug(walk.layer)}", title, description, figure)
+    title = f"{explanation.name}: {layer_trace.layer}"
+    return Drawn(
+        f"gates-{_slug(explanation.name)}-{_slug(layer_trace.layer)}", title, description, figure
+    )
 
 
 def lags(explanation: Explanation) -> Drawn:
     """Draw dL/dstate against how many steps lie between, after training and before it."""
     curves = [
-        (walk, name, before.by_lag(name), walk.by_lag(name))
-        for walk, before in zip(explanation.walks, explanation.untrained, strict=True)
-        for name in walk.gradients
+        (layer_trace, name, before.by_lag(name), layer_trace.by_lag(name))
+        for layer_trace, before in zip(explanation.layer_traces, explanation.untrained, strict=True)
+        for name in layer_trace.gradients
     ]
 
     def draw(axes: Any) -> None:
-        for place, (walk, name, before, after) in enumerate(curves):
+        for place, (layer_trace, name, before, after) in enumerate(curves):
             colour = COLOURS[place % len(COLOURS)]
-            axes.plot(_positive(after), color=colour, label=f"{walk.layer} {name}, trained")
+            axes.plot(_positive(after), color=colour, label=f"{layer_trace.layer} {name}, trained")
             label = "untrained" if before.any() else "untrained, zero"
             axes.plot(_positive(before), "--", color=colour, linewidth=1, label=label)
-        for clip in {walk.clip for walk in explanation.walks if walk.clip is not None}:
+        for clip in {
+            layer_trace.clip
+            for layer_trace in explanation.layer_traces
+            if layer_trace.clip is not None
+        }:
             axes.axhline(clip, color=INK, linestyle=":", label=f"clip, {clip:g}")
         axes.set(yscale="log", xlabel="lag in steps", ylabel="|dL/dstate|")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(fontsize=7)
 
     said = "; ".join(
-        f"{walk.layer} {name}: from {after[0]:.2g} at lag 0 to {after[-1]:.2g} at lag "
+        f"{layer_trace.layer} {name}: from {after[0]:.2g} at lag 0 to {after[-1]:.2g} at lag "
         f"{len(after) - 1} after training, from {before[0]:.2g} to {before[-1]:.2g} before it"
-        for walk, name, before, after in curves
+        for layer_trace, name, before, after in curves
     )
     with figures.style():
         figure = Figure(figsize=(1.25 * PANEL, PANEL), layout="constrained")
@@ -130,28 +143,35 @@ def lags(explanation: Explanation) -> Drawn:
     return Drawn(f"lags-{_slug(explanation.name)}", title, f"Curves by lag. {said}.", figure)
 
 
-def strip(explanation: Explanation, view: Strip) -> Drawn:
-    """Draw along the steps what is read, what the model says, and what the answer depends on."""
-    reading, explained = explanation.reading, explanation.explained
-    read, seen = _vectors(view) if isinstance(view, Vectors) else _numbers(view)
+def strip(explanation: Explanation, view: Vectors) -> Drawn:
+    """Draw along the steps what is read, what the model says, and what one answer depends on."""
+    spec, explained = explanation.spec, explanation.explained
+    read, seen = _vectors(view)
 
     def says(axes: Any) -> None:
         curves = _first(explained.curves)
         _curves(axes, curves, list(curves), explained.quantity)
 
     def depends(axes: Any) -> None:
-        axes.bar(range(len(reading.steps)), explanation.dependence.norms[0], color=COLOURS[0])
+        axes.bar(range(len(spec.steps)), explanation.dependence.norms[0], color=COLOURS[0])
         axes.set(ylabel="|gradient|")
 
-    strongest = int(explanation.dependence.norms[0].argmax())
+    draws, heights = [read, says], [1.6, 1.6]
+    title = f"{explanation.name}: what is read, what it says meanwhile"
     description = (
-        f"Above, {len(reading.steps)} {reading.noun}, {seen}; below them the curves of what the "
-        f"model says after each; below those how much {explained.name} depends on each, most on "
-        f"{reading.steps[strongest]}, number {strongest + 1}."
+        f"Above, {len(spec.steps)} {spec.noun}, {seen}; below them the curves of what the "
+        "model says at each"
     )
-    figure = _stacked([read, says, depends], [1.6, 1.6, 1.0], reading.steps, reading.noun)
-    title = f"{explanation.name}: what is read, what it says meanwhile, what that depends on"
-    return Drawn(f"strip-{_slug(explanation.name)}", title, description, figure)
+    if spec.read is None:
+        strongest = int(explanation.dependence.norms[0].argmax())
+        draws, heights = [*draws, depends], [*heights, 1.0]
+        title += ", what that depends on"
+        description += (
+            f"; below those how much {explained.name} depends on each, most on "
+            f"{spec.steps[strongest]}, number {strongest + 1}"
+        )
+    figure = _stacked(draws, heights, spec.steps, spec.noun)
+    return Drawn(f"strip-{_slug(explanation.name)}", title, f"{description}.", figure)
 
 
 def _vectors(view: Vectors) -> tuple[Draw, str]:
@@ -165,71 +185,18 @@ def _vectors(view: Vectors) -> tuple[Draw, str]:
         _hatch(axes, ~empty)
         axes.set(ylabel=view.feature)
         axes.invert_yaxis()
-        axes.yaxis.get_major_locator().set_params(integer=True)
+        if view.names:
+            axes.set_yticks(range(len(view.names)), view.names, fontsize=7, parse_math=False)
+        else:
+            axes.yaxis.get_major_locator().set_params(integer=True)
 
-    return draw, f"each of {shown.shape[1]} rows on a scale of its own"
-
-
-def _numbers(view: Numbers) -> tuple[Draw, str]:
-    steps = np.arange(len(view.values))
-
-    def draw(axes: Any) -> None:
-        for chosen, options in (
-            (~view.marked, {"color": INK, "alpha": 0.5, "markersize": 2}),
-            (view.marked, {"color": COLOURS[1], "label": "marked", "markersize": 7}),
-        ):
-            axes.plot(steps[chosen], view.values[chosen], "o", **options)
-        axes.set(ylabel="number")
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-
-    return draw, f"as dots, the {view.marked.sum()} that are marked in another colour"
-
-
-def path(explanation: Explanation, view: Path) -> Drawn:
-    """Draw a path from above and its height over time, with where the model expects it to go."""
-    told, past = explanation.answers, view.positions
-    moments = np.arange(len(past)) / view.rate
-
-    def lines(axes: Any, first: int, second: int) -> None:
-        axes.plot(past[:, first], past[:, second], ".-", color=INK, label="read")
-        for step, ahead in enumerate(told):
-            way = np.concatenate([past[step : step + 1], ahead])
-            last = step == len(told) - 1
-            options = {"label": "expected"} if last else {"alpha": 0.15 + 0.35 * step / len(told)}
-            axes.plot(way[:, first], way[:, second], "x-", color=COLOURS[0], linewidth=1, **options)
-        if view.future is not None:
-            axes.plot(
-                view.future[:, first], view.future[:, second], "o", color=COLOURS[1], label="came"
-            )
-
-    with figures.style():
-        figure = Figure(figsize=(_WIDE, PANEL), layout="constrained")
-        above, side, depends = figure.subplots(1, 3)
-        lines(above, 0, 1)
-        above.set(xlabel="x, metres", ylabel="y, metres", aspect="equal", adjustable="datalim")
-        above.legend(fontsize=7)
-        lines(side, 0, 2)
-        side.set(xlabel="x, metres", ylabel="height, metres")
-        depends.bar(
-            moments - moments[-1],
-            explanation.dependence.norms[0],
-            0.8 / view.rate,
-            color=COLOURS[0],
-        )
-        depends.set(xlabel="seconds", ylabel="|gradient| by the position")
-    ends = "; ".join(" ".join(f"{each:.2f}" for each in moment) for moment in told[-1])
-    description = (
-        f"A path of {len(past)} positions from above and from the side, with where the model "
-        f"expects it after each of them; after the last: {ends} metres. Beside it, how much "
-        f"{explanation.explained.name} depends on each position."
-    )
-    title = f"{explanation.name}: the path, and where it is expected to go"
-    return Drawn(f"path-{_slug(explanation.name)}", title, description, figure)
+    names = f", {', '.join(view.names)}," if view.names else ""
+    return draw, f"each of {shown.shape[1]} rows{names} on a scale of its own"
 
 
 def picture(explanation: Explanation, view: Picture) -> Drawn:
     """Draw, for each symbol that is written, on which pixels its probability depends."""
-    reading, norms = explanation.reading, explanation.dependence.gradients
+    spec, norms = explanation.spec, explanation.dependence.gradients
     (curve,) = explanation.explained.curves.values()
     strength = np.sqrt(np.square(norms).sum(-1))
     columns = min(len(strength), 6)
@@ -240,48 +207,62 @@ def picture(explanation: Explanation, view: Picture) -> Drawn:
         for axes in panels:
             axes.set_axis_off()
         for axes, step, values, probability in zip(
-            panels, reading.steps, strength, curve, strict=False
+            panels, spec.steps, strength, curve, strict=False
         ):
             pixels = view.pixels.squeeze()
             axes.imshow(pixels, cmap="gray", alpha=0.5)
             axes.imshow(values, cmap=_SIGNED, vmin=-values.max(), vmax=values.max())
             axes.set_title(f"{step}\n{probability:.3f}", parse_math=False)
-    said = ", ".join(f"{s} {p:.3f}" for s, p in zip(reading.steps, curve, strict=True))
+    said = ", ".join(f"{s} {p:.3f}" for s, p in zip(spec.steps, curve, strict=True))
+    symbol = spec.noun.removesuffix("s")
     description = (
-        f"The picture once for each letter, with its probability: {said}. Pixels on which the "
-        "letter depends are blue."
+        f"The picture once for each {symbol}, with its probability: {said}. Pixels on which the "
+        f"{symbol} depends are blue."
     )
-    title = (
-        f"{explanation.name}: each {reading.noun.removesuffix('s')}, and the pixels it depends on"
-    )
+    title = f"{explanation.name}: each {symbol}, and the pixels it depends on"
     return Drawn(f"picture-{_slug(explanation.name)}", title, description, figure)
 
 
 def matrix(explanation: Explanation) -> Drawn:
     """Draw on which of what is read each step that is written depends."""
-    reading, norms = explanation.reading, explanation.dependence.norms
-    read = reading.read or reading.steps
-    shown = norms / np.maximum(norms.max(-1, keepdims=True), 1e-30)
+    norms = explanation.dependence.norms
+    shares = norms / np.maximum(norms.max(-1, keepdims=True), 1e-30)
+    title = f"what each of the {explanation.spec.noun}, a row, depends on"
+    return _by_read("matrix", title, explanation, shares)
+
+
+def attention(explanation: Explanation, scores: Array) -> Drawn:
+    """Draw to which of what is read each step that is written attends."""
+    title = f"what each of the {explanation.spec.noun}, a row, attends to"
+    return _by_read("attention", title, explanation, scores)
+
+
+def _by_read(kind: str, title: str, explanation: Explanation, values: Array) -> Drawn:
+    """Draw `values` `[steps, read]`."""
+    spec = explanation.spec
+    read = spec.read or spec.steps
     with figures.style():
         width = 0.3 * len(read) if len(read) <= _NAMED else _WIDE
-        size = (1.2 + width, 0.8 + 0.3 * len(reading.steps))
+        size = (1.2 + width, 0.8 + 0.3 * len(spec.steps))
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
-        _heat(axes, shown)
+        _heat(axes, values)
         _name_steps(axes, read, "")
-        axes.set_yticks(range(len(reading.steps)), reading.steps, parse_math=False)
-    said = "; ".join(
-        f"{step} on {read[int(row.argmax())]}"
-        for step, row in zip(reading.steps, norms, strict=True)
+        axes.set_yticks(range(len(spec.steps)), spec.steps, parse_math=False)
+    most = zip(spec.steps, values.argmax(-1), strict=True)
+    said = "; ".join(f"{read[place]} for {step}" for step, place in most)
+    return Drawn(
+        f"{kind}-{_slug(explanation.name)}",
+        f"{explanation.name}: {title}",
+        f"A heat map: {title}. Most: {said}.",
+        figure,
     )
-    title = f"{explanation.name}: what each of the {reading.noun}, a row, depends on"
-    return Drawn(f"matrix-{_slug(explanation.name)}", title, f"A heat map. Most: {said}.", figure)
 
 
-def steps_of(walk: Walk, reading: Reading) -> Sequence[str]:
+def steps_of(layer_trace: LayerTrace, spec: ExplainSpec) -> Sequence[str]:
     """Return what a layer walks over: what is read, unless it is the one that writes."""
-    writes = reading.read is None or walk.layer == "decoder"
-    return reading.steps if writes else reading.read or ()
+    writes = spec.read is None or layer_trace.layer == "decoder"
+    return spec.steps if writes else spec.read or ()
 
 
 def aligned(values: Array, steps: Sequence[str]) -> Array:
@@ -375,14 +356,14 @@ def _slug(name: str) -> str:
 
 
 def figures_of(explanations: Sequence[Explanation]) -> Iterator[Drawn]:
-    """Draw every figure about the subject itself."""
+    """Draw every figure about the input itself."""
     for each in explanations:
-        view = each.reading.view
-        if isinstance(view, Strip) and each.reading.read is None:
+        view = each.spec.view
+        if isinstance(view, Vectors):
             yield strip(each, view)
-        elif isinstance(view, Path):
-            yield path(each, view)
-        elif isinstance(view, Picture):
+        if isinstance(view, Picture):
             yield picture(each, view)
-        elif each.reading.read is not None:
+        if each.attention is not None:
+            yield attention(each, each.attention)
+        if each.spec.read is not None:
             yield matrix(each)

@@ -1,4 +1,4 @@
-"""What a model makes of one subject, as arrays: answers, gradients, states and gates."""
+"""What a model makes of one input, as arrays: answers, gradients, states and gates."""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from custom_layers import Recurrent, Trace, Tracer
-from exports.traced import replaced
+from exports.tracing import replaced
 from pipeline import batches
 from pipeline.config import Config
-from pipeline.explain.reading import Array, Explained, Inputs, Reading, Tensor, given
+from pipeline.explain.spec import Array, Explained, ExplainSpec, Inputs, Tensor, given
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +47,8 @@ class Dependence:
 
 
 @dataclass(frozen=True, eq=False)
-class Walk:
-    """What a recurrent layer did, in the order in which the subject is read.
+class LayerTrace:
+    """What a recurrent layer did, in the order in which the input is read.
 
     Attributes:
         layer: its name.
@@ -75,43 +75,51 @@ class Walk:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What a model makes of a subject.
+    """What a model makes of an input.
 
     Attributes:
         name: of the model.
-        reading: how the subject is read.
-        answers: the model's answers after each step.
+        spec: how the input is read.
+        predictions: the model's answers after each step.
         explained: what of them is explained.
-        dependence: how that depends on the subject.
-        walks: what the recurrent layers did.
+        dependence: how that depends on the input.
+        attention: how much each step attends to each that is read, `[steps, read]`, or None.
+        layer_traces: what the recurrent layers did.
         untrained: what they did before training.
     """
 
     name: str
-    reading: Reading
-    answers: Array
+    spec: ExplainSpec
+    predictions: Array
     explained: Explained
     dependence: Dependence
-    walks: Sequence[Walk]
-    untrained: Sequence[Walk]
+    attention: Array | None
+    layer_traces: Sequence[LayerTrace]
+    untrained: Sequence[LayerTrace]
 
 
-def explain(name: str, config: Config, reading: Reading) -> Explanation:
-    """Ask a model about a subject, and look at what it depends on and at what is remembered."""
-    model = reading.model
+def explain(name: str, config: Config, spec: ExplainSpec) -> Explanation:
+    """Ask a model about an input, and look at what it depends on and at what is remembered."""
+    model = spec.model
     drawn_anew = untrained(model, config.seed)  # first: setting a seed drops compiled graphs
-    answers = reading.running(batches.compute(model), reading)
-    explained = reading.explain(answers)
-    walks = functools.partial(_walks, Tracer(model, _total(explained.score)), model, reading.inputs)
-    trained = walks()
+    predictions = spec.running(batches.compute(model), spec)
+    explained = spec.explain(predictions)
+    layer_traces = functools.partial(
+        _layer_traces, Tracer(model, _total(explained.score)), model, spec.inputs
+    )
+    trained = layer_traces()
     with _weights(model, drawn_anew):
-        before = walks()
+        before = layer_traces()
+    attention: Array | None = None
+    if spec.attention is not None:
+        attention = batches.compute(spec.attention)(given(spec.inputs))[0]
     return Explanation(
         name,
-        reading,
-        answers,
+        spec,
+        predictions,
         explained,
-        dependence(model, reading.inputs, reading.source, explained.score),
+        dependence(model, spec.inputs, spec.source, explained.score),
+        attention,
         trained,
         before,
     )
@@ -166,18 +174,18 @@ def _total(score: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     return lambda outputs: tf.reduce_sum(score(outputs))
 
 
-def _walks(tracer: Tracer, model: keras.Model, inputs: Inputs) -> list[Walk]:
+def _layer_traces(tracer: Tracer, model: keras.Model, inputs: Inputs) -> list[LayerTrace]:
     layers = {each.name: each for each in model._flatten_layers() if isinstance(each, Recurrent)}
-    return [_walk(layers[name], trace) for name, trace in tracer(given(inputs)).items()]
+    return [_layer_trace(layers[name], trace) for name, trace in tracer(given(inputs)).items()]
 
 
-def _walk(layer: Recurrent, trace: Trace) -> Walk:
+def _layer_trace(layer: Recurrent, trace: Trace) -> LayerTrace:
     def ordered(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
         arrays = {name: tensor[0].numpy() for name, tensor in tensors.items()}
         return {name: each[::-1] if layer.go_backwards else each for name, each in arrays.items()}
 
     (real,) = ordered({"": trace.real}).values()
-    return Walk(
+    return LayerTrace(
         layer.name,
         layer.go_backwards,
         ordered(trace.gates),

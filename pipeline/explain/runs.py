@@ -1,4 +1,4 @@
-"""`recurrent explain`: trained runs, and one subject for all of them."""
+"""`recurrent explain`: trained runs, and one input for all of them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,21 +7,21 @@ from typing import Any
 from pipeline.errors import PipelineError
 from pipeline.explain import measure, page
 from pipeline.explain.measure import Explanation
-from pipeline.explain.reading import Reading
+from pipeline.explain.spec import ExplainSpec
 from pipeline.run import Run
 
 
-def explain(runs: Sequence[Run[Any]], subject: str, path: Path, folder: Path | None = None) -> None:
-    """Write the page `path` about what the models of `runs` make of `subject`.
+def explain(runs: Sequence[Run[Any]], input: str, path: Path, folder: Path | None = None) -> None:
+    """Write the page `path` about what the models of `runs` make of `input`.
 
     Args:
         runs: of one task.
-        subject: as the user typed it.
+        input: as the user typed it.
         path: of the page.
         folder: where to put the figures for papers, too, if wanted.
 
     Raises:
-        PipelineError: the runs are of several tasks, or without a model; `subject` cannot be
+        PipelineError: the runs are of several tasks, or without a model; `input` cannot be
             understood, or is not the same to all of them; or a file cannot be written.
     """
     first = runs[0].config.task
@@ -31,16 +31,16 @@ def explain(runs: Sequence[Run[Any]], subject: str, path: Path, folder: Path | N
                 f"{run.path} is a run of {run.config.task}, and {runs[0].path} one of {first}: "
                 "give runs of one task"
             )
-    readings = [run.task.reading(run, run.model(), subject) for run in runs]
-    for run, reading in zip(runs, readings, strict=True):
-        if reading.name != readings[0].name:
+    specs = [run.task.explain_spec(run, run.model(), input) for run in runs]
+    for run, spec in zip(runs, specs, strict=True):
+        if spec.name != specs[0].name:
             raise PipelineError(
-                f"{subject!r} is something else to {run.path} than to {runs[0].path}: give a "
-                "subject that is the same to both"
+                f"{input!r} is something else to {run.path} than to {runs[0].path}: give a "
+                "input that is the same to both"
             )
-    page.write(first, list(map(_explained, runs, readings)), path, folder)
+    page.write(first, list(map(_explained, runs, specs)), path, folder)
 
 
-def _explained(run: Run[Any], reading: Reading) -> Explanation:
+def _explained(run: Run[Any], spec: ExplainSpec) -> Explanation:
     name = f"{run.path.resolve().name} ({run.config.cell}, {run.config.units} units)"
-    return measure.explain(name, run.config, reading)
+    return measure.explain(name, run.config, spec)

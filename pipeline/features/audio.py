@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -14,12 +15,12 @@ from keras import ops
 
 from pipeline import batches, models
 from pipeline.config.inputs import SequenceConfig
-from pipeline.data import sound
+from pipeline.data import sound, store
 from pipeline.data.sound import Recording
 from pipeline.data.table import Unusable
 from pipeline.errors import PipelineError
 from pipeline.examples import Examples
-from pipeline.explain.reading import Array, Explained, Reading
+from pipeline.explain.spec import Array, Explained, ExplainSpec
 from pipeline.features import log_mel
 from pipeline.features.base import Entrance
 from pipeline.features.frames import SCALE, Frames, read_step_by_step, scaled
@@ -60,9 +61,12 @@ class Audio(Frames):
 
     def examples(self, values: Sequence[Any], targets: Any) -> Examples:
         """Bring recordings to one rate."""
-        return super().examples([sound.resampled(each, self.rate) for each in values], targets)
+        resampled = partial(map, partial(sound.resampled, rate=self.rate))
+        like = np.empty(0, np.int16)
+        waveforms = store.ragged("waveforms", values, self.rate, resampled, like=like)
+        return batches.examples(waveforms, targets)
 
-    def hear(self, train: Examples) -> Entrance:
+    def begin(self, train: Examples) -> Entrance:
         """Make log-mel frames, each band with a mean of 0 and a standard deviation of 1."""
         waveform = keras.Input((None,), dtype="int16", name="waveform")
         frames, mask = log_mel.log_mel(waveform, self.rate)
@@ -106,7 +110,7 @@ class Audio(Frames):
 
     def explained(
         self, model: keras.Model, name: str, value: Any, explain: Callable[[Array], Explained]
-    ) -> Reading:
+    ) -> ExplainSpec:
         """Read the frames that the model makes of the waveform."""
         if not value.samples.any():
             raise PipelineError(f"{name} is silent, and the model hears nothing of it")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -12,7 +12,7 @@ import keras
 from pipeline.config.inputs import SequenceConfig
 from pipeline.data.labelled import Labelled
 from pipeline.examples import Data, Examples
-from pipeline.explain.reading import Array, Explained, Reading
+from pipeline.explain.spec import Array, Explained, ExplainSpec
 
 Tensor = Any
 ConfigOf = TypeVar("ConfigOf", bound=SequenceConfig)
@@ -84,7 +84,7 @@ class Feature(ABC, Generic[ConfigOf]):
         """The words that the model knows, if it reads words."""
         return ()
 
-    def more(self, values: Sequence[Any], config: ConfigOf) -> Iterable[tuple[int, Any]]:
+    def more(self, values: Sequence[Any], config: ConfigOf) -> Sequence[tuple[int, Any]]:
         """Give further inputs to learn from, each with the number of the one that it is part of."""
         return ()
 
@@ -123,7 +123,7 @@ class Feature(ABC, Generic[ConfigOf]):
     @abstractmethod
     def explained(
         self, model: keras.Model, name: str, value: Any, explain: Callable[[Array], Explained]
-    ) -> Reading:
+    ) -> ExplainSpec:
         """Say how `model` reads an input, called `name`, step by step.
 
         Raises:

@@ -12,10 +12,11 @@ from keras import ops
 
 from pipeline import batches, files
 from pipeline.config.inputs import SequenceConfig
+from pipeline.data import store
 from pipeline.data.table import Unusable
 from pipeline.examples import Examples
-from pipeline.explain import reading
-from pipeline.explain.reading import Array, Explained, Reading
+from pipeline.explain import spec
+from pipeline.explain.spec import Array, Explained, ExplainSpec
 from pipeline.features.base import Entrance, Feature, Tensor
 
 SCALE = "scale"  # the layer that gives vectors a mean of 0 and a standard deviation of 1
@@ -30,18 +31,19 @@ class Frames(Feature[SequenceConfig]):
     settings = frozenset({"noise"})
 
     @abstractmethod
-    def hear(self, train: Examples) -> Entrance:
+    def begin(self, train: Examples) -> Entrance:
         """Begin a model whose scale is that of `train`."""
 
     def enter(self, config: SequenceConfig, train: Examples, classes: int) -> Entrance:
         """Begin a model; training adds noise to the vectors."""
-        begun = self.hear(train)
+        begun = self.begin(train)
         noisy = keras.layers.GaussianNoise(config.noise)(begun.sequences)
         return Entrance(begun.input, noisy, begun.mask)
 
     def examples(self, values: Sequence[Any], targets: Any) -> Examples:
         """Take the vectors as they are."""
-        return batches.frames(values, targets)
+        vectors = store.ragged(self.steps, values, (), iter, like=values[0][:0])
+        return batches.examples(vectors, targets)
 
     def artifact(self, tested: Sequence[Any]) -> dict[str, Any]:
         """Compare the files on inputs of the test split."""
@@ -80,7 +82,7 @@ def read_step_by_step(
     feature: Frames,
     number: str,
     explain: Callable[[Array], Explained],
-) -> Reading:
+) -> ExplainSpec:
     """Say how `model` reads vectors.
 
     Args:
@@ -93,17 +95,16 @@ def read_step_by_step(
         explain: says what of the predictions is explained.
     """
     (symbolic,) = model.inputs
-    any_length = symbolic.shape[1] is None
-    return Reading(
+    return ExplainSpec(
         model=model,
         name=name,
         inputs={symbolic.name: vectors[None]},
         time=symbolic.name,
         steps=steps,
         noun=feature.steps,
-        running=reading.after_prefixes if any_length else reading.after_prefixes_one_by_one,
+        running=spec.after_prefixes,
         explain=explain,
-        view=reading.Vectors(vectors, number),
+        view=spec.Vectors(vectors, number),
         source=symbolic.name,
     )
 

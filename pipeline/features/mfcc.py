@@ -11,13 +11,13 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from exports import Hearing
+from exports import AudioFrontend
 from pipeline.config.inputs import SequenceConfig
 from pipeline.data import columns, sound
 from pipeline.data.table import Unusable
 from pipeline.errors import PipelineError
 from pipeline.examples import Examples
-from pipeline.explain.reading import Array, Explained, Reading
+from pipeline.explain.spec import Array, Explained, ExplainSpec
 from pipeline.features import cepstrum
 from pipeline.features.base import Entrance
 from pipeline.features.frames import Frames, filled, read_array, read_step_by_step, scaled
@@ -54,9 +54,9 @@ class Mfcc(Frames):
         """The number of coefficients."""
         return {"coefficients": self.coefficients}
 
-    def hear(self, train: Examples) -> Entrance:
+    def begin(self, train: Examples) -> Entrance:
         """Give each coefficient a mean of 0 and a standard deviation of 1."""
-        known = train.inputs.flat_values.numpy()
+        known = train.inputs.flat
         frames = keras.Input((None, self.coefficients), dtype="float32", name="mfcc")
         return Entrance(frames, scaled(frames, known.mean(0), known.std(0)), filled(frames))
 
@@ -100,7 +100,7 @@ class Mfcc(Frames):
 
     def explained(
         self, model: keras.Model, name: str, value: Any, explain: Callable[[Array], Explained]
-    ) -> Reading:
+    ) -> ExplainSpec:
         """Read frame by frame."""
         if not value.any():
             raise PipelineError(f"{name} is silent, and the model hears nothing of it")
@@ -111,7 +111,7 @@ class Mfcc(Frames):
         """Put what makes frames of sound beside the model."""
         return {
             **super().artifact(tested),
-            "hearing": Hearing(cepstrum.RATE, cepstrum.model(self.coefficients)),
+            "audio_frontend": AudioFrontend(cepstrum.RATE, cepstrum.model(self.coefficients)),
             "card": {
                 "input": f"the first {self.coefficients} of each frame; frames of zeros at the end "
                 "are padding",

@@ -1,12 +1,15 @@
 """Words and bigrams, and how much each of them speaks for a class."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import numpy.typing as npt
 from keras import ops
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix, hstack, vstack
 from sklearn.linear_model import LogisticRegression
 
 from pipeline import models
@@ -18,40 +21,56 @@ Floats = npt.NDArray[np.floating[Any]]
 
 SCALE = 0.3  # brings the ratios, most within 3, near the size of other embeddings
 _REGULARITY = 30.0  # of the regression, the less the stricter: scikit-learn's C
+_AT_ONCE = 2048  # texts
+_MOST_FITTED = 16 * _AT_ONCE  # texts that a regression is fitted to
 _SPREAD = 31_337  # a prime, so that bigrams of frequent words have rows of their own
 
 
-class NgramCounts(NamedTuple):
+class Occurrences(NamedTuple):
     """Where n-grams occur in texts.
 
     Attributes:
         ids: of the n-gram, each time that it occurs.
         texts: the number of the text that it occurs in.
-        log_count_ratios: what each id says for the classes, `[ids, 1]` of two classes and
-            `[ids, classes]` of more.
     """
 
     ids: Integers
     texts: Integers
+
+
+@dataclass(frozen=True, eq=False)
+class NgramCounts:
+    """What the n-grams of texts say for classes.
+
+    Attributes:
+        occurrences: finds them, in some texts at a time.
+        log_count_ratios: what each id says for the classes, `[ids, 1]` of two classes and
+            `[ids, classes]` of more.
+    """
+
+    occurrences: Callable[[], Iterator[Occurrences]]
     log_count_ratios: Floats
 
 
 def words(examples: Examples, size: int, classes: int) -> NgramCounts:
     """Count the words of texts, which are ids below `size`."""
-    ids, texts = _read(examples)
-    return NgramCounts(ids, texts, log_count_ratios(ids, texts, examples, size, classes))
+    occurrences = partial(_read, examples)
+    return NgramCounts(occurrences, log_count_ratios(occurrences(), examples, size, classes))
 
 
 def bigrams(examples: Examples, buckets: int, classes: int) -> NgramCounts:
     """Count neighbouring words. They share `buckets`: there are too many for one each."""
-    ids, texts = _read(examples)
-    inside = texts[1:] == texts[:-1]
-    ids, texts = _bucket(ids[:-1], ids[1:], buckets)[inside], texts[1:][inside]
-    return NgramCounts(ids, texts, log_count_ratios(ids, texts, examples, buckets, classes))
+
+    def occurrences() -> Iterator[Occurrences]:
+        for ids, texts in _read(examples):
+            inside = texts[1:] == texts[:-1]
+            yield Occurrences(_bucket(ids[:-1], ids[1:], buckets)[inside], texts[1:][inside])
+
+    return NgramCounts(occurrences, log_count_ratios(occurrences(), examples, buckets, classes))
 
 
 def log_count_ratios(
-    ids: Integers, texts: Integers, examples: Examples, size: int, classes: int
+    occurrences: Iterable[Occurrences], examples: Examples, size: int, classes: int
 ) -> Floats:
     """Return log P(id | class) / P(id | not this class) for `size` ids, as `NgramCounts` has them.
 
@@ -59,11 +78,14 @@ def log_count_ratios(
     and bigrams: simple, good sentiment and topic classification"). Of two classes, the ratio is
     that of the second.
     """
-    found = np.unique(texts * size + ids)
-    texts, ids = found // size, found % size
     inside = membership(examples.targets.numpy(), classes).T
-    counts = np.stack([np.bincount(ids, each[texts], minlength=size) for each in inside])
-    own, other = 1 + counts, 1 + np.bincount(ids, minlength=size) - counts
+    counts, total = np.zeros((len(inside), size)), np.zeros(size, np.int64)
+    for ids, texts in occurrences:
+        found = np.unique(texts * size + ids)
+        texts, ids = found // size, found % size
+        counts += [np.bincount(ids, each[texts], minlength=size) for each in inside]
+        total += np.bincount(ids, minlength=size)
+    own, other = 1 + counts, 1 + total - counts
     own, other = (each / each.sum(axis=1, keepdims=True) for each in (own, other))
     return np.log(own / other).T
 
@@ -96,18 +118,19 @@ def regression(
 ) -> Tensor:
     """Fit a logistic regression on words and bigrams, and return its logits, `[batch, classes]`.
 
-    `inside` is the membership of the training texts. An n-gram counts times its log count ratio,
-    over the root of how many there are. Of more than two classes, each has a regression of its own
-    against all others.
+    `inside` is the membership of the training texts. It is fitted to the first 32,768 of them. An
+    n-gram counts times its log count ratio, over the root of how many there are. Of more than two
+    classes, each has a regression of its own against all others.
     """
     found, neighbours = counts
+    inside = inside[:_MOST_FITTED]
     ratios = found.log_count_ratios.shape[1]
     weights: list[list[Floats]] = [[], []]
     intercepts = []
     for place in range(ratios):
-        weighted = [_weighted(each, place, len(inside)) for each in counts]
+        weighted = vstack(list(_weighted(counts, place, len(inside))), format="csr")
         fitted = LogisticRegression(C=_REGULARITY, solver="liblinear", random_state=seed)
-        fitted.fit(hstack(weighted).tocsr(), inside[:, place])
+        fitted.fit(weighted, inside[:, place])
         parts = np.split(fitted.coef_[0], [len(found.log_count_ratios)])
         for each, part, kept in zip(counts, parts, weights, strict=True):
             kept.append(part * each.log_count_ratios[:, place])
@@ -123,21 +146,30 @@ def regression(
     return odds if ratios > 1 else ops.concatenate([-odds / 2, odds / 2], axis=-1)
 
 
-def _read(examples: Examples) -> tuple[Integers, Integers]:
-    """Return the id of each word of all texts, and the number of its text."""
-    texts = np.repeat(np.arange(len(examples)), examples.lengths)
-    return examples.inputs.values.numpy().astype("int32"), texts
+def _read(examples: Examples) -> Iterator[Occurrences]:
+    """Find the words of texts."""
+    for start in range(0, len(examples), _AT_ONCE):
+        stop = min(start + _AT_ONCE, len(examples))
+        texts = np.repeat(np.arange(start, stop), examples.lengths[start:stop])
+        yield Occurrences(examples.inputs.between(start, stop), texts)
 
 
-def _weighted(counts: NgramCounts, place: int, texts: int) -> csr_matrix:
-    """Return how often each id is in each of so many texts, times one of its log count ratios.
+def _weighted(counts: Sequence[NgramCounts], place: int, texts: int) -> Iterator[csr_matrix]:
+    """Count the n-grams of each text, times one of their log count ratios, some texts at a time.
 
     A count is divided by the root of all counts of its text.
     """
-    scales = np.bincount(counts.texts, minlength=texts)[counts.texts] ** -0.5
-    values = counts.log_count_ratios[counts.ids, place] * scales
-    shape = (texts, len(counts.log_count_ratios))
-    return csr_matrix((values, (counts.texts, counts.ids)), shape)
+
+    def weighted(found: Occurrences, each: NgramCounts, start: int) -> csr_matrix:
+        rows, count = found.texts - start, min(_AT_ONCE, texts - start)
+        scales = np.bincount(rows, minlength=count)[rows] ** -0.5
+        values = each.log_count_ratios[found.ids, place] * scales
+        return csr_matrix((values, (rows, found.ids)), (count, len(each.log_count_ratios)))
+
+    occurrences = zip(*(each.occurrences() for each in counts), strict=True)
+    for start, found in zip(range(0, texts, _AT_ONCE), occurrences, strict=False):
+        parts = [weighted(some, each, start) for some, each in zip(found, counts, strict=True)]
+        yield hstack(parts, format="csr")
 
 
 def _fixed_sum(ids: Tensor, real: Tensor, weights: Floats, name: str) -> Tensor:

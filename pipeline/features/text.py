@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -15,12 +15,12 @@ from keras import ops
 from exports.text import TextEncoder, Tokens
 from pipeline import batches, models
 from pipeline.config.inputs import InputConfig
-from pipeline.data import columns
-from pipeline.data.cached import cached
+from pipeline.data import columns, store
+from pipeline.data.views import batched
 from pipeline.errors import PipelineError
 from pipeline.examples import Examples
-from pipeline.explain.reading import Array, Explained, Reading, after_prefixes
-from pipeline.explain.reading import Text as View
+from pipeline.explain.spec import Array, Explained, ExplainSpec, after_prefixes
+from pipeline.explain.spec import Text as View
 from pipeline.features import ngrams, pretrained
 from pipeline.features.base import Entrance, Feature, Tensor
 from pipeline.features.excerpts import excerpts
@@ -29,6 +29,8 @@ from pipeline.features.ngrams import NgramCounts
 _EXCERPT = 60  # letters of a text shown beside its prediction
 _UNKNOWN = 1  # the id of every word that the vocabulary lacks
 _ANY_LENGTH = 2**31 - 1
+_AT_ONCE = 1024  # texts
+_COMPARED = 10_000  # test texts that the exported formats are compared on, at most
 
 
 class TextEntrance(Entrance):
@@ -101,9 +103,8 @@ class Text(Feature[InputConfig]):
         def vocabulary() -> Sequence[str]:
             return TextEncoder.from_texts(values, size, max_length=1, tokens=tokens).vocabulary
 
-        return cls(
-            cached("vocabulary", vocabulary, values, size, tokens), config.max_length, tokens
-        )
+        words = store.values("words", (store.digest(values), size, tokens), vocabulary)
+        return cls(list(words.values), config.max_length, tokens)
 
     @classmethod
     def restored(
@@ -122,16 +123,26 @@ class Text(Feature[InputConfig]):
         """The word with id k at place k."""
         return self.encoder.vocabulary
 
-    def more(self, values: Sequence[Any], config: InputConfig) -> Iterable[tuple[int, Any]]:
+    def more(self, values: Sequence[Any], config: InputConfig) -> Sequence[tuple[int, Any]]:
         """Draw sentences."""
-        return excerpts(values, config.excerpts, config.seed)
+        if not config.excerpts:
+            return ()
+        how = config.excerpts, config.seed
+        content = store.digest(values), *how
+        return store.values("excerpts", content, lambda: excerpts(values, *how)).values
 
     def examples(self, values: Sequence[Any], targets: Any) -> Examples:
         """Look up the words."""
         encoder = self.encoder
         known = encoder.vocabulary, encoder.max_length, encoder.tokens
-        ids = cached("ids", lambda: encoder.encode(values), values, known)
-        return batches.sequences(ids, targets)
+        ids = store.ragged("ids", values, known, self._encoded, like=np.empty(0, np.int32))
+        return batches.examples(ids, targets)
+
+    def _encoded(self, texts: Iterable[str]) -> Iterator[Array]:
+        """Give the ids of each text; one without a word becomes one step of padding."""
+        for few in batched(texts, _AT_ONCE):
+            for ids in self.encoder.encode(few):
+                yield ids if len(ids) else np.zeros(1, np.int32)
 
     def enter(self, config: InputConfig, train: Examples, classes: int) -> Entrance:
         """Embed the words, and count n-grams where there are classes that they can speak for."""
@@ -173,13 +184,13 @@ class Text(Feature[InputConfig]):
 
     def explained(
         self, model: keras.Model, name: str, value: Any, explain: Callable[[Array], Explained]
-    ) -> Reading:
+    ) -> ExplainSpec:
         """Read word by word, as many as the model was to read."""
         (ids,) = self.encoder.encode([value])
         words = self.encoder.split(value)[: len(ids)]
         if not words:
             raise PipelineError("there is no word in the text to be explained")
-        return Reading(
+        return ExplainSpec(
             model=model,
             name=name,
             inputs={"tokens": ids[None]},
@@ -194,7 +205,7 @@ class Text(Feature[InputConfig]):
 
     def artifact(self, tested: Sequence[Any]) -> dict[str, Any]:
         """Put the encoder into the files, and compare them on texts."""
-        return {"encoder": self.encoder, "texts": tested}
+        return {"encoder": self.encoder, "texts": list(tested[:_COMPARED])}
 
 
 def _halves(targets: Tensor) -> Tensor:

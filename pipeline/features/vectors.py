@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -16,7 +17,8 @@ from pipeline.data import columns, sequences, sources
 from pipeline.data.table import Unusable, parsed
 from pipeline.errors import PipelineError
 from pipeline.examples import Examples
-from pipeline.explain.reading import Array, Explained, Reading
+from pipeline.explain.spec import Array, Explained, ExplainSpec, after_prefixes_one_by_one
+from pipeline.explain.spec import Vectors as View
 from pipeline.features.base import Entrance
 from pipeline.features.frames import Frames, filled, read_array, read_step_by_step, scaled
 
@@ -68,20 +70,20 @@ class Vectors(Frames):
         """The shape of a sequence."""
         return {"width": self.width, "length": self.length}
 
-    def hear(self, train: Examples) -> Entrance:
+    def begin(self, train: Examples) -> Entrance:
         """Give each number a mean of 0 and a standard deviation of 1; a constant becomes 0."""
-        known = train.inputs.flat_values.numpy()
-        vectors = keras.Input((self.length, self.width), dtype="float32", name="vectors")
+        known = train.inputs.flat
+        vectors = keras.Input((None, self.width), dtype="float32", name="vectors")
         deviation = known.std(0)
         sequences = scaled(vectors, known.mean(0), np.where(deviation > 0, deviation, 1))
         return Entrance(vectors, sequences, None if self.length else filled(vectors))
 
     def fault(self, model: keras.Model) -> str | None:
-        """Compare the shape of a sequence."""
-        here, there = (self.length, self.width), model.input_shape[1:]
+        """Compare the numbers of a step."""
+        here, there = self.width, model.input_shape[-1]
         if here == there:
             return None
-        return f"columns.json is damaged: it has the shape {here}, and the model knows {there}"
+        return f"columns.json is damaged: a step has {here} numbers, and the model knows {there}"
 
     def read(self, typed: str) -> npt.NDArray[np.float32]:
         """Read a file."""
@@ -127,7 +129,9 @@ class Vectors(Frames):
 
     def explained(
         self, model: keras.Model, name: str, value: Any, explain: Callable[[Array], Explained]
-    ) -> Reading:
+    ) -> ExplainSpec:
         """Read step by step."""
         steps = [str(step) for step in range(1, 1 + len(value))]
-        return read_step_by_step(model, name, value, steps, self, "number", explain)
+        read = read_step_by_step(model, name, value, steps, self, "number", explain)
+        read = replace(read, view=View(value, "number", self.names))
+        return replace(read, running=after_prefixes_one_by_one) if self.length else read

@@ -15,6 +15,7 @@ from keras import ops
 from pipeline import distribution
 from pipeline.config.forecast import ForecastConfig
 from pipeline.data.series import Roles, Series, Timed
+from pipeline.data.table import Split
 from pipeline.errors import PipelineError
 from pipeline.examples import Data, Examples, Integers
 
@@ -64,7 +65,7 @@ class Scale(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Cut(Data):
-    """Windows of all series, split by time.
+    """Windows of all series, split.
 
     Attributes:
         whole: the series that they are of.
@@ -87,22 +88,22 @@ class Cut(Data):
         return self.whole.roles
 
 
-class Stretches(NamedTuple):
-    """Where stretches of time begin, or end.
+class Stretch(NamedTuple):
+    """Where the windows of a split are.
 
     Attributes:
-        validation: where the validation split begins, and the training split ends.
-        test: where the test split begins, and the validation split ends.
-        end: where the test split ends.
+        of: the split that the data give the series.
+        start: the time from which on targets are in it.
+        end: the time before which they are.
     """
 
-    validation: float
-    test: float
-    end: float
+    of: Split
+    start: float = -np.inf
+    end: float = np.inf
 
 
 def split(timed: Timed, config: ForecastConfig) -> Cut:
-    """Cut series into windows, the last stretch of time for the test.
+    """Cut series into windows: splits that the data do not have are the last stretches of time.
 
     Raises:
         PipelineError: a split is empty.
@@ -110,61 +111,70 @@ def split(timed: Timed, config: ForecastConfig) -> Cut:
     series, roles = timed.series, timed.roles
     season = config.season or timed.clock.season
     stretches = _stretches(series, roles, config)
-    naive = naive_error(series, roles, season, stretches.validation)
-    borders = {
-        "train": (-np.inf, stretches.validation),
-        "validation": stretches[:2],
-        "test": stretches[1:],
-    }
-    found = {}
-    for name, border in borders.items():
-        where = find(series, roles, config, *border)
+    places = {name: find(series, roles, config, each) for name, each in stretches.items()}
+    for name, where in places.items():
         if not len(where.origins):
             raise PipelineError(
                 f"{timed.table.name} has no window for the {name} split among its "
                 f"{len(timed.table):,} rows. Give more rows, or a shorter --horizon than "
                 f"{config.horizon}."
             )
-        found[name] = cut(timed, config, where.few(config.limit), naive)
-    train = found["train"]
-    seen = [each.values[each.times < stretches.validation] for each in series]
-    columns = scale(np.concatenate(seen))
+    end = stretches["train"].end
+    seen = [each.values[each.times < end] for each in series if each.split == "train"]
+    naive = naive_error(seen, len(roles.targets), season)
+    found = {
+        name: cut(timed, config, where.few(config.limit), naive) for name, where in places.items()
+    }
+    columns, train = scale(np.concatenate(seen)), found["train"]
     last = last_known(train, len(roles.targets), columns.mean)
     changes = scale(train.targets.numpy() - last[:, None])
     return Cut(**found, whole=timed, season=season, columns=columns, changes=changes)
 
 
-def _stretches(series: Sequence[Series], roles: Roles, config: ForecastConfig) -> Stretches:
-    """Take the last stretch with a fifth of what is known, or less if there are several folds.
+def _stretches(
+    series: Sequence[Series], roles: Roles, config: ForecastConfig
+) -> Mapping[Split, Stretch]:
+    """Take the splits that the data have. Those that they do not have are of the training series.
 
-    A tenth of what is known before it is for validation.
+    The test takes the last stretch with a fifth of what is known, or less if there are several
+    folds. A tenth of what is known before it is for validation.
     """
-    times = np.sort(np.concatenate([each.times[each.has_target(roles)] for each in series]))
-    share = min(_TEST, 1 / (config.folds + 1))
+    given = {each.split for each in series}
+    known = [each.times[each.has_target(roles)] for each in series if each.split == "train"]
+    times = np.sort(np.concatenate(known or [np.empty(0)]))
+    share = 0.0 if "test" in given else min(_TEST, 1 / (config.folds + 1))
     end = 1 - share * (config.folds - (config.fold or config.folds))
     test = end - share
+    validation = test if "validation" in given else (1 - _VALIDATION) * test
 
     def begin(share: float) -> float:
         place = round(share * len(times))
         return float(times[place]) if place < len(times) else np.inf
 
-    return Stretches(begin((1 - _VALIDATION) * test), begin(test), begin(end))
+    return {
+        "train": Stretch("train", end=begin(validation)),
+        "validation": Stretch("train", begin(validation), begin(test)),
+        "test": Stretch("train", begin(test), begin(end)),
+        **{split: Stretch(split) for split in given if split != "train"},
+    }
 
 
 def find(
-    series: Sequence[Series], roles: Roles, config: ForecastConfig, start: float, end: float
+    series: Sequence[Series], roles: Roles, config: ForecastConfig, stretch: Stretch | None = None
 ) -> Places:
-    """Find the windows whose targets are all in the time from `start` to before `end`.
+    """Find the windows whose targets are all in `stretch`, or anywhere.
 
     The step before the first target has a target that is known, as where a forecast begins, and so
     has one of the steps ahead. What is known in advance is there for all of these.
     """
-    found = [_origins(each, roles, config.horizon, start, end) for each in series]
+    found = [
+        _origins(each, roles, config.horizon, stretch or Stretch(each.split)) for each in series
+    ]
     counts = [len(each) for each in found]
     return Places(np.repeat(np.arange(len(series)), counts), np.concatenate(found))
 
 
-def _origins(series: Series, roles: Roles, horizon: int, start: float, end: float) -> Integers:
+def _origins(series: Series, roles: Roles, horizon: int, stretch: Stretch) -> Integers:
     origins = np.arange(1, len(series.times) - horizon + 1)
     ahead = origins[:, None] + np.arange(horizon)
     known, times = series.has_target(roles), series.times
@@ -173,8 +183,9 @@ def _origins(series: Series, roles: Roles, horizon: int, start: float, end: floa
         known[origins - 1]
         & known[ahead].any(-1)
         & ~np.isnan(in_advance)[ahead].any((-1, -2))
-        & (times[origins] >= start)
-        & (times[origins + horizon - 1] < end)
+        & (series.split == stretch.of)
+        & (times[origins] >= stretch.start)
+        & (times[origins + horizon - 1] < stretch.end)
     )
     return origins[fits]
 
@@ -209,14 +220,16 @@ def _windows(
     return found
 
 
-def naive_error(series: Sequence[Series], roles: Roles, season: int, end: float) -> Array:
-    """Measure, before `end`, how far each target is from its value a season before, in the mean.
+def naive_error(series: Sequence[Array], targets: int, season: int) -> Array:
+    """Measure how far each target is from its value a season before, in the mean.
+
+    `series` are `[steps, columns]` each, targets first.
 
     Of a target that never changes, or whose seasons are not known, it is 1.
     """
     errors = []
     for each in series:
-        values = each.values[each.times < end, : len(roles.targets)].astype(np.float64)
+        values = each[:, :targets].astype(np.float64)
         errors.append(np.abs(values[season:] - values[:-season]))
     found = np.concatenate(errors)
     mean = np.nansum(found, axis=0) / np.maximum((~np.isnan(found)).sum(0), 1)
@@ -265,7 +278,7 @@ def enter(config: ForecastConfig, data: Cut) -> Entrance:
     """Begin a model that takes the units of the user.
 
     It reads each column with a mean of 0 and a standard deviation of 1 over the training stretch,
-    the targets without their last known values, too, and what is known. What is missing is 0.
+    how the targets change from step to step, and what is known. What is missing is 0.
     """
     columns, targets = len(data.roles.values), len(data.roles.targets)
     values = keras.Input((config.window, columns), dtype="float32", name="values")
@@ -273,9 +286,10 @@ def enter(config: ForecastConfig, data: Cut) -> Entrance:
     known = ops.greater(given, 0.5)
     filled = ops.where(known, values, data.columns.mean)
     last = _last(filled[..., :targets], known[..., :targets], data.columns.mean[:targets])
-    away = (filled[..., :targets] - last[:, None]) / data.columns.deviation[:targets]
-    away = ops.where(known[..., :targets], away, 0.0)
-    sequences = [_scaled(filled, data.columns), away, ops.cast(known, "float32")]
+    both = ops.logical_and(known[:, 1:, :targets], known[:, :-1, :targets])
+    steps = (filled[:, 1:, :targets] - filled[:, :-1, :targets]) / data.changes.deviation[0]
+    changes = ops.pad(ops.where(both, steps, 0.0), [[0, 0], [1, 0], [0, 0]])
+    sequences = [_scaled(filled, data.columns), changes, ops.cast(known, "float32")]
     read = ops.concatenate(sequences, axis=-1)
     if not data.roles.future:
         return Entrance([values, given], read, last, [])

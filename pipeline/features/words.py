@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Self, final
 
 import keras
@@ -13,12 +14,12 @@ from keras import ops
 
 from pipeline import batches
 from pipeline.config.tag import TagConfig
-from pipeline.data import columns
+from pipeline.data import columns, store
 from pipeline.data.table import Unusable
 from pipeline.errors import PipelineError
 from pipeline.examples import Examples
-from pipeline.explain.reading import Array, Explained, Reading, at_every_step
-from pipeline.explain.reading import Text as View
+from pipeline.explain.spec import Array, Explained, ExplainSpec, at_every_step
+from pipeline.explain.spec import Text as View
 from pipeline.features import frames
 from pipeline.features.base import Entrance, Feature, Tensor
 
@@ -72,7 +73,9 @@ class Words(Feature[TagConfig]):
 
     def examples(self, values: Sequence[Any], targets: Any) -> Examples:
         """Spell the words."""
-        return batches.frames([self._spelled(words) for words in values], targets)
+        like = np.empty((0, self.length), np.uint8)
+        spelled = store.ragged("spellings", values, (), partial(map, self._spelled), like=like)
+        return batches.examples(spelled, targets)
 
     def _spelled(self, words: Sequence[str]) -> npt.NDArray[np.uint8]:
         rows = (word.encode()[: self.length].ljust(self.length, b"\0") for word in words)
@@ -128,7 +131,7 @@ class Words(Feature[TagConfig]):
 
     def explained(
         self, model: keras.Model, name: str, value: Any, explain: Callable[[Array], Explained]
-    ) -> Reading:
+    ) -> ExplainSpec:
         """Read the vectors that the model makes of the words."""
         hidden = [model.get_layer(each).output for each in (_VECTORS, _REAL)]
         spelled = self._spelled(value)[None]
@@ -136,7 +139,7 @@ class Words(Feature[TagConfig]):
         rest = keras.Model(hidden, model.output)
         words = keras.Input((None, vectors.shape[-1]), name="words")
         real = ops.any(ops.not_equal(words, 0.0), axis=-1)
-        return Reading(
+        return ExplainSpec(
             model=keras.Model(words, rest([words, real])),
             name=name,
             inputs={"words": vectors},

@@ -6,12 +6,14 @@ from typing import Any
 import keras
 from keras import ops
 
+from custom_layers import Chrono
 from custom_layers.layers import CellLayer
 from exports import files, keras_file
 from exports.errors import ExportError
 from pipeline import config as configs
 from pipeline import metrics
 from pipeline.config import Config
+from pipeline.config.inputs import SequenceConfig
 from pipeline.distribution import DistributionLoss
 from pipeline.errors import PipelineError
 from pipeline.files import replacing
@@ -76,9 +78,31 @@ def layer(name: str) -> Any:
 
 
 def recurrent(config: Config, **options: Any) -> keras.layers.Layer:
-    """Make the layer that `config` asks for; it returns sequences."""
-    one = layer(config.cell)(config.units, return_sequences=True, **options)
+    """Make the layer that `config` asks for; it returns sequences unless `options` say no."""
+    one = layer(config.cell)(config.units, **{"return_sequences": True, **options})
     return keras.layers.Bidirectional(one) if config.bidirectional else one
+
+
+def reader(config: SequenceConfig, **options: Any) -> keras.layers.Layer:
+    """Make the layer that reads sequences; its gates start as `config` says."""
+    if config.chrono_steps:
+        options["bias_initializer"] = Chrono(config.chrono_steps, seed=config.seed)
+    return recurrent(config, clip_state_gradient=config.clip_state_gradient, **options)
+
+
+def check_chrono(config: SequenceConfig) -> None:
+    """Look whether the layer has gates that can start as `config` says.
+
+    Raises:
+        PipelineError: none of them keeps or overwrites the state.
+    """
+    cell = layer(config.cell).cell_class
+    if config.chrono_steps and not (cell.forget_gates or cell.input_gates):
+        raise PipelineError(
+            f"chrono_steps = {config.chrono_steps} will not do: {config.cell} has no gate that "
+            "keeps or overwrites its state. Pass --set chrono_steps=null, or name another cell, "
+            "such as lstm."
+        )
 
 
 @keras.saving.register_keras_serializable("pipeline")

@@ -1,6 +1,6 @@
 """Sequences out of a model that gives the probability of one symbol after another."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 Integers = npt.NDArray[np.integer[Any]]
 Scores = npt.NDArray[np.floating[Any]]
-LogProbabilities = Callable[[Integers, Integers], Scores]
+Step = Callable[[Integers, Integers, Any], tuple[Scores, Any]]
 
 
 class Hypothesis(NamedTuple):
@@ -19,55 +19,72 @@ class Hypothesis(NamedTuple):
 
 
 def beam_search(
-    log_probabilities: LogProbabilities,
-    rows: Sequence[int] | Integers,
+    step: Step,
+    states: Any,
+    rows: int,
     *,
     start: int,
     end: int,
     width: int,
     longest: int,
+    length_penalty: float = 0.0,
 ) -> list[list[Hypothesis]]:
-    """Find probable sequences for each of `rows`, the numbers of some examples.
+    """Find probable sequences for each of so many `rows`.
 
-    All rows are searched together. After each symbol, the `width` best hypotheses of a row are
-    kept, those that came to their end among them; a row is done once all of its own have. So a
+    All rows are searched together. After each symbol, the `width` most probable hypotheses of a row
+    are kept, those that came to their end among them; a row is done once all of its own have. So a
     `width` of 1 is the greedy search, and one of as many sequences as there are misses none.
 
     Args:
-        log_probabilities: takes `prefixes` `[n, steps]`, each from `start` on, and the `rows` `[n]`
-            that they belong to; gives the log-probability of each next symbol `[n, symbols]`, which
-            is minus infinity where there can be none.
-        rows: what `log_probabilities` knows the examples by.
+        step: takes the last `symbols` `[n]` of some hypotheses, their `parents` `[n]` and the
+            states of all parents: those that it returned last, or at first `states`. It returns
+            the log-probability of each next symbol `[n, symbols]`, minus infinity where there can
+            be none, and the states of these hypotheses, one after the other.
+        states: of the rows, before the first symbol; the parents are the numbers of the rows.
+        rows: how many there are.
         start: the symbol before the first one.
         end: the symbol after the last one.
         width: hypotheses kept for each row.
         longest: symbols of a sequence, at most, besides its start and its end.
+        length_penalty: alpha in score / length ** alpha, by which whole sequences are ordered; the
+            end counts for the length (Wu et al., 2016, "Google's neural machine translation
+            system", without its constant). At 0, they are ordered by their probability.
 
     Returns:
-        For each of `rows`, up to `width` hypotheses, the best one first. There are fewer where no
-        more are possible.
+        For each row, up to `width` hypotheses, the best one first. There are fewer where no more
+        are possible.
     """
-    rows = np.asarray(rows)
-    symbols = np.full((len(rows), width, 1), start)
-    scores = np.full((len(rows), width), -np.inf)
+    symbols = np.full((rows, width, 1), start)
+    scores = np.full((rows, width), -np.inf)
     scores[:, 0] = 0.0
-    for step in range(longest + 1):
-        live = (scores > -np.inf) & ((symbols[:, :, -1] != end) | (step == 0))
+    places = np.repeat(np.arange(rows)[:, None], width, axis=1)  # of their parents in `states`
+    for number in range(longest + 1):
+        live = (scores > -np.inf) & ((symbols[:, :, -1] != end) | (number == 0))
         if not live.any():
             break
-        gains = log_probabilities(symbols[live], rows[np.nonzero(live)[0]])
+        gains, states = step(symbols[live][:, -1], places[live], states)
         totals = np.full((*live.shape, gains.shape[-1]), -np.inf)
         totals[live] = scores[live][:, None] + gains
         totals[~live, end] = scores[~live]  # what has ended ends again, at no cost
-        if step == longest:
+        if number == longest:
             totals[:, :, np.arange(gains.shape[-1]) != end] = -np.inf
-        best = _best(totals.reshape(len(rows), -1), width)
+        places[live] = np.arange(len(gains))
+        best = _best(totals.reshape(rows, -1), width)
         parents, following = np.divmod(best, gains.shape[-1])
         symbols = np.take_along_axis(symbols, parents[:, :, None], axis=1)
         symbols = np.concatenate([symbols, following[:, :, None]], axis=2)
-        scores = np.take_along_axis(totals.reshape(len(rows), -1), best, axis=1)
+        scores = np.take_along_axis(totals.reshape(rows, -1), best, axis=1)
+        places = np.take_along_axis(places, parents, axis=1)
+
+    def rank(hypothesis: Hypothesis) -> float:
+        return hypothesis.score / (1 + len(hypothesis.symbols)) ** length_penalty
+
     return [
-        [_hypothesis(*pair, end) for pair in zip(*row, strict=True) if pair[1] > -np.inf]
+        sorted(
+            (_hypothesis(*pair, end) for pair in zip(*row, strict=True) if pair[1] > -np.inf),
+            key=rank,
+            reverse=True,
+        )
         for row in zip(symbols, scores, strict=True)
     ]
 

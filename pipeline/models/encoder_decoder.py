@@ -9,6 +9,8 @@ from keras import ops
 from pipeline import models
 from pipeline.config import Config
 
+_ATTENTION = "attention"
+
 
 def build(
     config: Config, *, source: str, ids: int, symbols: int, embedding: int, name: str
@@ -19,8 +21,7 @@ def build(
     symbols]`. The decoder begins where the encoder ended, on both ends if it is bidirectional, so
     it has the units of both directions. It compares its output with each of the encoder's, and
     reads their mean, weighted by that (Luong, Pham & Manning, 2015, "Effective approaches to
-    attention-based neural machine translation"): the scores `[batch, steps, time]` are the second
-    output of the layer `attention`.
+    attention-based neural machine translation").
 
     Args:
         config: names cell, units, directions and dropout.
@@ -43,7 +44,7 @@ def build(
     units = config.units * (1 + config.bidirectional)
     decoder = models.layer(config.cell)(units, return_sequences=True, name="decoder")
     decoded = decoder(written, initial_state=start)
-    context, _ = keras.layers.Attention(name="attention")(
+    context, _ = keras.layers.Attention(name=_ATTENTION)(
         [decoded, memory], mask=[None, real], return_attention_scores=True
     )
     features = ops.concatenate([decoded, context], axis=-1)
@@ -54,6 +55,12 @@ def build(
         symbols, activation="softmax", dtype="float32", name="probabilities"
     )(features)
     return keras.Model([read, previous], probabilities, name=name)
+
+
+def attention(model: keras.Model) -> keras.Model:
+    """Return a model of the weights `[batch, steps, time]` that `model` attends by."""
+    _, weights = model.get_layer(_ATTENTION).output
+    return keras.Model(model.inputs, weights)
 
 
 def _joined(ends: Sequence[Any]) -> list[Any]:

@@ -1,6 +1,7 @@
 """Models that write one symbol after another: what they learn from, and the search in them."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline import batches
-from pipeline.examples import Compute, Data, Examples
-from pipeline.models.decoding import Hypothesis, Integers, Scores, beam_search
+from pipeline.examples import Compute, Data, Examples, InMemoryRagged, Ragged
+from pipeline.models.decoding import Hypothesis, Integers, Scores, Step, beam_search
+from pipeline.models.stepwise import Stepwise
 
 BOUNDARY = 1  # the symbol before the first one, and after the last one; 0 is padding
 FIRST = 2  # the first of the symbols between
@@ -20,19 +22,23 @@ def examples(given: Mapping[str, Any], sequences: Sequence[Sequence[int]]) -> Ex
     """Make examples of the inputs `given` and of the sequences of symbols that they lead to.
 
     The targets are the symbols up to their end. The input `previous` has those before each of them.
-    What is ragged of `given` counts for the length of an example, as the targets do.
+    What is ragged of `given` counts for the length of an example, as the targets do. If nothing is,
+    all count as of one length: batches of texts of one length would show few kinds of image at a
+    time, and batch normalization would measure those alone.
     """
     previous = ragged([[BOUNDARY, *symbols] for symbols in sequences])
     targets = ragged([[*symbols, BOUNDARY] for symbols in sequences])
-    uneven = [each for each in (*given.values(), targets) if isinstance(each, tf.RaggedTensor)]
-    lengths = np.sum([each.row_lengths() for each in uneven], axis=0)
+    uneven = [each for each in given.values() if each.shape[1] is None]
+    lengths = np.ones(len(sequences), int)
+    if uneven:
+        lengths = np.sum([each.lengths for each in (*uneven, targets)], axis=0)
     return Examples({**given, "previous": previous}, targets, lengths)
 
 
-def ragged(rows: Sequence[Sequence[int]]) -> tf.RaggedTensor:
-    """Make one tensor of rows of ids, in a fifth of the time that `tf.ragged.constant` takes."""
+def ragged(rows: Sequence[Sequence[int]]) -> Ragged:
+    """Put rows of ids together."""
     values = np.fromiter(chain.from_iterable(rows), np.int32)
-    return tf.RaggedTensor.from_row_lengths(values, list(map(len, rows)))
+    return InMemoryRagged(values, list(map(len, rows)))
 
 
 def loss() -> keras.losses.Loss:
@@ -47,40 +53,48 @@ def search(
     width: int,
     longest: int,
     eval_batch_size: int = Data.eval_batch_size,
+    length_penalty: float = 0.0,
 ) -> list[list[Hypothesis]]:
     """Find the most probable sequences for each of `examples`: up to `width`, the best one first.
 
-    The model is asked anew about each prefix, which it allows in any format, and about `together`
-    examples at once.
+    A `Stepwise` model reads its input once and advances by its states. Any other, such as an
+    exported file, is asked anew about each prefix.
     """
+    begin = compute.begin if isinstance(compute, Stepwise) else partial(_begin_whole, compute)
     plan = batches.in_order(examples.lengths, eval_batch_size=eval_batch_size)
-    found = [
-        hypotheses
-        for inputs, _ in batches.dataset(examples, plan)
-        for hypotheses in _searched(compute, inputs, width, longest)
-    ]
+    found: list[list[Hypothesis]] = []
+    for inputs, _ in batches.dataset(examples, plan):
+        step, states = begin(inputs)
+        found += beam_search(
+            step,
+            states,
+            len(inputs["previous"]),
+            start=BOUNDARY,
+            end=BOUNDARY,
+            width=width,
+            longest=longest,
+            length_penalty=length_penalty,
+        )
     return [found[place] for place in np.argsort(np.concatenate(plan))]
 
 
 def sequences(examples: Examples) -> list[list[int]]:
     """Return the symbols that each of `examples` leads to."""
-    return [targets[:-1] for targets in examples.targets.to_list()]
+    return [targets[:-1].tolist() for targets in examples.targets]
 
 
-def _searched(
-    compute: Compute, inputs: Mapping[str, Any], width: int, longest: int
-) -> list[list[Hypothesis]]:
-    """Search for all examples of a batch together."""
+def _begin_whole(compute: Compute, inputs: Mapping[str, Any]) -> tuple[Step, Any]:
+    """Begin a search in a whole model, whose states are the prefixes of the rows `inputs`."""
 
-    def log_probabilities(prefixes: Integers, rows: Integers) -> Scores:
+    def step(symbols: Integers, parents: Integers, states: Any) -> tuple[Scores, Any]:
+        rows, prefixes = (each[parents] for each in states)
+        prefixes = np.concatenate([prefixes, symbols[:, None]], axis=1)
         asked = {name: tf.gather(values, rows) for name, values in inputs.items()}
         asked["previous"] = tf.constant(prefixes, tf.int32)
         following = compute(asked)[:, -1].astype(np.float64)
         following[:, 0] = 0.0  # padding is never written
         with np.errstate(divide="ignore"):
-            return np.log(following)
+            return np.log(following), (rows, prefixes)
 
-    rows = range(len(inputs["previous"]))
-    return beam_search(
-        log_probabilities, rows, start=BOUNDARY, end=BOUNDARY, width=width, longest=longest
-    )
+    count = len(inputs["previous"])
+    return step, (np.arange(count), np.empty((count, 0), np.int64))

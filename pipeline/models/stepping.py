@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from exports import streaming, traced
+from exports import streaming, tracing
 from exports.runtime import Stream
 from exports.sessions import Arrays
 from exports.signature import Signature
@@ -18,7 +18,7 @@ def streams(model: keras.Model) -> Callable[[], Stream]:
     whole = signature.of_steps(states)
     step = tf.function(
         streaming.function(model, signature, states),
-        input_signature=traced.specifications(whole),
+        input_signature=tracing.specifications(whole),
         autograph=False,
     )
 

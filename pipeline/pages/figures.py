@@ -3,7 +3,8 @@
 import hashlib
 import io
 import re
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 
 from pipeline.files import replacing
-from pipeline.pages import page
+from pipeline.pages.page import blocks
 
 # The background is the page's own. Each of these is three times as bright as a dark page, and a
 # white one three times as bright as it, so that lines are seen on both.
@@ -53,6 +54,14 @@ def style() -> Iterator[None]:
         yield
 
 
+def single(draw: Callable[[Any], None]) -> Figure:
+    """Make a figure of one panel, on whose axes `draw` draws."""
+    with style():
+        figure = Figure(figsize=(PANEL, 0.75 * PANEL), layout="constrained")
+        draw(figure.subplots())
+    return figure
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write `path` with the suffixes `.svg` and `.png`, without a background.
 
@@ -76,11 +85,13 @@ def picture(figure: Figure, title: str, description: str) -> Markup:
         description: says in words what it shows, for those who do not see it.
     """
     file = io.StringIO()
-    with style(), matplotlib.rc_context({"svg.fonttype": "none"}):
+    text = matplotlib.rc_context({"svg.fonttype": "none"})
+    with style(), text, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the reader's has it
         figure.savefig(file, format="svg", transparent=True)
     width, height = figure.get_size_inches()
     drawn = Markup(_inline(file.getvalue(), description))
-    return page.block("picture", title, description, drawn, float(width), float(height), PANEL)
+    return blocks.picture(title, description, drawn, float(width), float(height), PANEL)
 
 
 def _inline(svg: str, description: str) -> str:

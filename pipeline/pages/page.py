@@ -1,6 +1,6 @@
 """A page: one HTML file that holds all it shows. What comes from data is escaped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -15,6 +15,8 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+# What stands in a section: `blocks.table(caption, columns, rows)` and the other macros there.
+blocks: Any = _ENVIRONMENT.get_template("blocks.html").module
 
 
 class Token(NamedTuple):
@@ -38,11 +40,11 @@ class Section:
     """A part of a page, with a heading.
 
     Attributes:
-        blocks: what stands in it, as this module and `figures` make it.
+        content: what stands in it, as `blocks` and `figures` make it.
     """
 
     title: str
-    blocks: Sequence[Markup]
+    content: Sequence[Markup]
 
 
 def render(title: str, introduction: str, sections: Sequence[Section]) -> str:
@@ -50,54 +52,3 @@ def render(title: str, introduction: str, sections: Sequence[Section]) -> str:
     style = Markup(files("pipeline.pages").joinpath("page.css").read_text("utf-8"))
     template = _ENVIRONMENT.get_template("page.html")
     return template.render(title=title, introduction=introduction, sections=sections, style=style)
-
-
-def paragraph(text: str) -> Markup:
-    """Make a paragraph. Markup within it stays."""
-    return block("paragraph", text)
-
-
-def code(text: str) -> Markup:
-    """Show `text` as it is, to be copied."""
-    return block("code", text)
-
-
-def terms(pairs: Mapping[str, Any]) -> Markup:
-    """List names and what each is."""
-    return block("terms", pairs)
-
-
-def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Markup:
-    """Lay out a table whose first column names the rows."""
-    return block("table", caption, columns, rows)
-
-
-def confusion(caption: str, labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Markup:
-    """Lay out how often each label, a row, was taken for each."""
-    return block("confusion", caption, labels, counts)
-
-
-def image(png: str, text: str) -> Markup:
-    """Show a PNG file in base64; `text` stands for it."""
-    return block("image", png, text)
-
-
-def folded(summary: str, content: Markup) -> Markup:
-    """Hide `content` behind its summary until the reader asks for it."""
-    return block("folded", summary, content)
-
-
-def heading(text: str) -> Markup:
-    """Head a part of a section."""
-    return block("heading", text)
-
-
-def tokens(caption: str, pieces: Sequence[Token]) -> Markup:
-    """Write a text whose pieces are coloured; what the colours say must stand elsewhere, too."""
-    return block("tokens", caption, pieces)
-
-
-def block(name: str, *arguments: Any) -> Markup:
-    """Fill in a macro of `blocks.html`."""
-    macro = getattr(_ENVIRONMENT.get_template("blocks.html").module, name)
-    return Markup(macro(*arguments))

@@ -8,7 +8,7 @@ import difflib
 import importlib
 import pkgutil
 
-from pipeline.config import Config
+from pipeline.config import REPLACED, Config
 from pipeline.errors import PipelineError
 from pipeline.recipes.base import Recipe
 
@@ -33,6 +33,8 @@ def get(name: str) -> Recipe:
     if name in known:
         recipe: Recipe = importlib.import_module(f"{__name__}.{name}").recipe
         return recipe
+    if name in REPLACED:
+        raise PipelineError(f"{name!r} is of an older version. {REPLACED[name]}")
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(known)}."
     raise PipelineError(f"no task or recipe is called {name!r}. {hint}")
@@ -45,8 +47,3 @@ def settings(task: str) -> type[Config]:
         PipelineError: there is no such task.
     """
     return type(next(iter(get(task).presets.values()))())
-
-
-def of(config: Config) -> str:
-    """Name the recipe of `config`, or else its task."""
-    return getattr(config, "recipe", None) or config.task

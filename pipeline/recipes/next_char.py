@@ -12,11 +12,14 @@ def next_char() -> LanguageConfig:
     Kneser-Ney smoothing has 1.350 after 25 s.
     """
     return LanguageConfig(
-        task="next_char",
-        dataset="shakespeare",
+        task="language",
+        recipe="next_char",
+        data="tfds:shakespeare",
+        text="text",
+        tokens="characters",
         cell="lstm",
         units=512,
-        embedding=64,
+        embedding_dim=64,
         window=200,
         vocabulary_size=256,
         dropout=0.1,

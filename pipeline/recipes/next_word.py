@@ -12,11 +12,14 @@ def next_word() -> LanguageConfig:
     over 5 words 63.7.
     """
     return LanguageConfig(
-        task="next_word",
-        dataset="shakespeare",
+        task="language",
+        recipe="next_word",
+        data="tfds:shakespeare",
+        text="text",
+        tokens="words",
         cell="lstm",
         units=512,
-        embedding=256,
+        embedding_dim=256,
         window=64,
         vocabulary_size=10_000,
         dropout=0.4,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, P
 
 from exports.directions import Directions
 from pipeline.baselines import Baseline
-from pipeline.config import C, Config, DataConfig, SampleConfig
+from pipeline.config import C, Config, DataConfig
 from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Data, Examples
 
@@ -19,17 +19,16 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.data.table import Table
-    from pipeline.error_analysis import ErrorAnalysis
-    from pipeline.explain.reading import Reading
+    from pipeline.error_analysis.findings import Finding
+    from pipeline.explain.spec import ExplainSpec
     from pipeline.schema import Columns
 
 
 ConfigOf = TypeVar("ConfigOf", bound=Config, covariant=True)
 D = TypeVar("D", bound=Data)
-S = TypeVar("S", bound=SampleConfig)
 T = TypeVar("T", bound=DataConfig)
 
-Figures = Mapping[str, float]
+Metrics = Mapping[str, float]
 
 
 class Run(Protocol[ConfigOf]):
@@ -58,14 +57,14 @@ class Run(Protocol[ConfigOf]):
         """Write the vocabulary: the word with id k at place k."""
 
     @property
-    def metrics(self) -> Sequence[Figures]:
+    def metrics(self) -> Sequence[Metrics]:
         """The figures of each epoch so far."""
 
     def model(self) -> keras.Model:
         """Load the model after the best epoch."""
 
 
-class Answer(NamedTuple):
+class Prediction(NamedTuple):
     """A prediction for a reader, in one line, and what the reader should know about it."""
 
     text: str
@@ -83,7 +82,7 @@ class Monitor(NamedTuple):
     metric: str
     mode: Literal["max", "min"]
 
-    def rank(self, metrics: Figures) -> float:
+    def rank(self, metrics: Metrics) -> float:
         """Say how good an epoch was; the highest rank is the best."""
         return metrics[self.metric] if self.mode == "max" else -metrics[self.metric]
 
@@ -98,12 +97,12 @@ class Task(ABC, Generic[C, D]):
     A class of the user is one by the decorator `pipeline.task`.
 
     Attributes:
-        subject: what `predict` is asked about, in a word.
-        accepts: what the user may type as a subject, in one line.
+        input_noun: what `predict` is asked about, in a word.
+        accepts: what the user may type as an input, in one line.
         better: whether higher or lower figures of `score` are better; by name, if not all alike.
     """
 
-    subject: ClassVar[str]
+    input_noun: ClassVar[str]
     accepts: ClassVar[str]
     better: ClassVar[Directions] = "higher"
 
@@ -119,7 +118,7 @@ class Task(ABC, Generic[C, D]):
 
     def noun(self, run: Run[C]) -> str:
         """Say what `predict` is asked about, in a word."""
-        return self.subject
+        return self.input_noun
 
     def class_weights(self, config: C, data: D) -> dict[int, float] | None:
         """Say how much examples of each class count, if not all alike."""
@@ -149,7 +148,13 @@ class Task(ABC, Generic[C, D]):
         """Name the metric that decides which epoch becomes the run's model: here, the loss."""
         return LOSS
 
-    def answers(self, compute: Compute, examples: Examples) -> npt.NDArray[Any]:
+    def compute(self, model: keras.Model) -> Compute:
+        """Return `model` as `predictions` calls it: here, a function of the inputs of a batch."""
+        from pipeline import batches
+
+        return batches.compute(model)
+
+    def predictions(self, compute: Compute, examples: Examples) -> npt.NDArray[Any]:
         """Return what a model says about each of `examples`, in their order: here, its outputs.
 
         `compute` is the model, in any format: it takes the inputs of a batch, as
@@ -160,59 +165,47 @@ class Task(ABC, Generic[C, D]):
         return batches.mapped(compute, examples)
 
     @abstractmethod
-    def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
-        """Measure the answers about `examples`."""
+    def score(self, predictions: npt.NDArray[Any], examples: Examples) -> Metrics:
+        """Measure the predictions for `examples`."""
 
-    def error_analysis(self, config: C, data: D, answers: npt.NDArray[Any]) -> ErrorAnalysis | None:
-        """Say how right each of `answers` about the test split is, for the report: here, nothing.
+    def error_analysis(
+        self, run: Run[C], data: D, predictions: npt.NDArray[Any]
+    ) -> Sequence[Finding]:
+        """Say how right single predictions for the test split are, for the report: here, nothing.
 
-        They may be taken apart, where one answer is about many things.
+        `pipeline.error_analysis.measure` makes findings that several tasks have.
         """
-        return None
+        return ()
 
     def baselines(self, run: Run[C]) -> Mapping[str, Baseline]:
         """What the model of `run` must beat, by name: here, nothing.
 
         A baseline is a function of config, data and `fit`, which trains a Keras model just as the
-        task's own is trained. It returns answers about the test examples, for `score`.
+        task's own is trained. It returns predictions for the test examples, for `score`.
         """
         return {}
 
     @abstractmethod
-    def predict(self, run: Run[C], subjects: Sequence[str]) -> list[Answer]:
-        """Answer by the trained model of `run` about each of `subjects`, as the user typed it.
+    def predict(self, run: Run[C], inputs: Sequence[str]) -> list[Prediction]:
+        """Predict with the trained model of `run` from each of `inputs`, as the user typed it.
 
         Raises:
-            PipelineError: the run has no model, or one of `subjects` cannot be understood.
+            PipelineError: the run has no model, or one of `inputs` cannot be understood.
         """
 
-    def reading(self, run: Run[C], model: keras.Model, subject: str) -> Reading:
-        """Say how `model`, that of `run`, reads `subject` step by step, for `recurrent explain`.
+    def explain_spec(self, run: Run[C], model: keras.Model, input: str) -> ExplainSpec:
+        """Say how `model`, that of `run`, reads `input` step by step, for `recurrent explain`.
 
         Raises:
-            PipelineError: `subject` cannot be understood, or, as here, the task explains nothing.
+            PipelineError: `input` cannot be understood, or, as here, the task explains nothing.
         """
-        raise PipelineError(f"{run.config.task} cannot be explained: it has no method `reading`.")
+        raise PipelineError(
+            f"{run.config.task} cannot be explained: it has no method `explain_spec`."
+        )
 
     def artifact(self, run: Run[C]) -> Mapping[str, Any]:
         """Return the keyword arguments of `exports.export` beside the model: here, none."""
         return {}
-
-
-class SampleTask(Task[S, D]):
-    """A task that knows its data sets."""
-
-    @property
-    @abstractmethod
-    def datasets(self) -> Sequence[str]:
-        """Names of the data sets to learn from."""
-
-    def check(self, config: S) -> None:
-        """Look whether there are such a data set and such a layer."""
-        if config.dataset not in self.datasets:
-            known = ", ".join(self.datasets)
-            raise PipelineError(f"no data set is called {config.dataset!r}. There are {known}.")
-        super().check(config)
 
 
 class DataTask(Task[T, D]):
@@ -233,7 +226,7 @@ class DataTask(Task[T, D]):
         """Turn rows with their targets into what the model of `run` is tested on."""
 
     @abstractmethod
-    def predictions(self, run: Run[T], table: Table) -> Table:
+    def predict_table(self, run: Run[T], table: Table) -> Table:
         """Return what the model of `run` predicts from the rows of `table` that it can read."""
 
     def scored(self, run: Run[T], table: Table) -> Mapping[str, Sequence[Any]]:
@@ -242,7 +235,7 @@ class DataTask(Task[T, D]):
         A row that is left out has empty predictions.
         """
         rows = self.rows(run, table)
-        predicted = self.predictions(run, rows)
+        predicted = self.predict_table(run, rows)
         places = {place: row for row, place in enumerate(predicted.places)}
         columns = dict(rows.columns)
         for name, values in predicted.columns.items():

@@ -20,18 +20,20 @@ from pipeline.config.classify import ClassifyConfig
 from pipeline.data import columns
 from pipeline.data.labelled import Labelled
 from pipeline.data.table import Parse, Unusable
-from pipeline.error_analysis import Choices, ErrorAnalysis, of_choices
+from pipeline.error_analysis import measure
+from pipeline.error_analysis.findings import Finding, Piece
+from pipeline.error_analysis.measure import Choices
 from pipeline.errors import PipelineError
 from pipeline.examples import Data, Examples
-from pipeline.explain.reading import Array, Explained, choice
+from pipeline.explain.spec import Array, Explained, choice
 from pipeline.features.base import Encoded, Entrance
 from pipeline.schema import Columns
 from pipeline.tasks.base import (
     ACCURACY,
     LOSS,
-    Answer,
-    Figures,
+    Metrics,
     Monitor,
+    Prediction,
     Run,
 )
 from pipeline.tasks.shared.inputs import Asked, known_columns
@@ -110,18 +112,19 @@ class Classify(ManyToOne[ClassifyConfig]):
         weights = compute_class_weight("balanced", classes=np.unique(targets), y=targets)
         return dict(zip(np.unique(targets).tolist(), weights.tolist(), strict=True))
 
-    def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
+    def score(self, predictions: npt.NDArray[Any], examples: Examples) -> Metrics:
         """Measure accuracy, and the mean of the F1 of all classes."""
-        targets, predicted = examples.targets.numpy(), answers.argmax(-1)
-        labels = range(answers.shape[-1])
+        targets, predicted = examples.targets.numpy(), predictions.argmax(-1)
+        labels = range(predictions.shape[-1])
         f1 = f1_score(targets, predicted, labels=labels, average="macro", zero_division=0)
         return {"accuracy": float((predicted == targets).mean()), "macro_f1": float(f1)}
 
     def error_analysis(
-        self, config: ClassifyConfig, data: Encoded, answers: npt.NDArray[Any]
-    ) -> ErrorAnalysis:
-        """Compare labels."""
+        self, run: Run[ClassifyConfig], data: Encoded, predictions: npt.NDArray[Any]
+    ) -> list[Finding]:
+        """Show which classes are taken for which, how sure the model is, and its worst mistakes."""
         test, raw, feature = data.test, data.raw.test, data.feature
+        choices = Choices(data.classes, test.targets.numpy(), predictions)
 
         def shown(place: int) -> str:
             value = raw.inputs[place]
@@ -129,8 +132,19 @@ class Classify(ManyToOne[ClassifyConfig]):
                 return str(value)
             return f"test {feature.noun} {place + 1}, {feature.shown(value)}"
 
-        choices = Choices(data.classes, test.targets.numpy(), answers)
-        return of_choices(choices, test.lengths, feature.steps, shown)
+        def excerpt(place: int) -> list[Piece]:
+            return [Piece(measure.shortened(shown(place)))]
+
+        def row(place: int) -> list[str]:
+            return [shown(place), *choices.told(place)]
+
+        heads = [feature.noun, "right is", "the model says"]
+        lengths = measure.by_group(test.lengths, feature.steps, choices.right, "accuracy")
+        return [
+            *measure.of_choices(choices, f"{feature.noun}s", excerpt),
+            Finding("Length", lengths),
+            Finding("Worst mistakes", [measure.worst(choices.errors, "nats", heads, row)]),
+        ]
 
     def baselines(self, run: Run[ClassifyConfig]) -> Mapping[str, Baseline]:
         """Two that do not read in order."""
@@ -144,7 +158,7 @@ class Classify(ManyToOne[ClassifyConfig]):
             "support vectors": of_frames.support_vectors,
         }
 
-    def answer(self, asked: Asked, outputs: Array, known: Columns) -> Answer:
+    def prediction(self, asked: Asked, outputs: Array, known: Columns) -> Prediction:
         """Give the most probable class and its probability."""
         classes = known["classes"]
         *_, second, first = outputs.argsort()
@@ -153,14 +167,14 @@ class Classify(ManyToOne[ClassifyConfig]):
             notes.append(f"that is wrong: it is {', '.join(asked.targets)}")
         if outputs[first] < _SURE and len(classes) > 2:
             notes.append(f"next likely is {classes[second]}, {outputs[second]:.3f}")
-        return Answer(f"{classes[first]}\t{outputs[first]:.3f}\t{asked.name}", tuple(notes))
+        return Prediction(f"{classes[first]}\t{outputs[first]:.3f}\t{asked.name}", tuple(notes))
 
     def columns(self, outputs: Any, known: Columns) -> Mapping[str, Sequence[Any]]:
         """Give the most probable class of each row, and its probability."""
         best = [known["classes"][place] for place in outputs.argmax(-1)]
         return {f"predicted {known['targets'][0]}": best, "probability": outputs.max(-1)}
 
-    def explain(self, known: Columns) -> Callable[[Array], Explained]:
+    def explain(self, value: Any, known: Columns) -> Callable[[Array], Explained]:
         """Explain the most probable class."""
         return choice(known["classes"])
 

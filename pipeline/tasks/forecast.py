@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import keras
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
+import exports
 from exports.directions import Directions
 from pipeline import batches, distribution, models
 from pipeline.baselines import Baseline
@@ -23,16 +25,18 @@ from pipeline.data.series import Roles, Timed
 from pipeline.data.table import Fault, Table, reject
 from pipeline.data.waiting import spinner
 from pipeline.distribution import DistributionLoss
-from pipeline.error_analysis import ErrorAnalysis, Mistake
+from pipeline.error_analysis import measure
+from pipeline.error_analysis.findings import Finding
+from pipeline.error_analysis.forecasts import Forecasts, by_step, drawn
 from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Examples
-from pipeline.explain.reading import Array, Explained, Reading, Vectors
+from pipeline.explain.spec import Array, Explained, ExplainSpec, Vectors, mean_of
 from pipeline.features import windows
 from pipeline.features.windows import Cut, Places, Windows
 from pipeline.messages import say
 from pipeline.schema import Columns, OfSeries
-from pipeline.tasks.base import Answer, DataTask, Figures, Run
-from pipeline.tasks.shared import subjects
+from pipeline.tasks.base import DataTask, Metrics, Prediction, Run
+from pipeline.tasks.shared import typed_inputs
 from pipeline.tasks.shared.inputs import known_columns
 
 _BETTER: Directions = {
@@ -62,7 +66,7 @@ class Asked(NamedTuple):
 class Forecast(DataTask[ForecastConfig, Cut]):
     """Tells how series of numbers go on: mean and quantiles of each step ahead."""
 
-    subject = "series"
+    input_noun = "series"
     accepts = "a file of the past, or the number of a test window"
     better = _BETTER
 
@@ -105,7 +109,7 @@ class Forecast(DataTask[ForecastConfig, Cut]):
         """None but the loss."""
         return ()
 
-    def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
+    def score(self, predictions: npt.NDArray[Any], examples: Examples) -> Metrics:
         """Measure errors over all steps, halfway and at the end, in the units of the targets.
 
         The mean absolute scaled error is held against the naive forecast of a season before, in the
@@ -114,8 +118,8 @@ class Forecast(DataTask[ForecastConfig, Cut]):
         assert isinstance(examples, Windows)
         targets = examples.targets.numpy()
         known = ~np.isnan(targets)
-        off = np.abs(answers[..., 0] - targets)
-        figures = distribution.score(answers[known], targets[known])
+        off = np.abs(predictions[..., 0] - targets)
+        figures = distribution.score(predictions[known], targets[known])
         del figures["r_squared"]
         horizon = targets.shape[1]
         return {
@@ -126,43 +130,69 @@ class Forecast(DataTask[ForecastConfig, Cut]):
         }
 
     def error_analysis(
-        self, config: ForecastConfig, data: Cut, answers: npt.NDArray[Any]
-    ) -> ErrorAnalysis:
-        """Measure the errors of the means, in standard deviations if there are several targets."""
+        self, run: Run[ForecastConfig], data: Cut, predictions: npt.NDArray[Any]
+    ) -> list[Finding]:
+        """Draw some forecasts, and measure errors and intervals by step ahead.
+
+        The errors are those of the means, in standard deviations if there are several targets.
+        """
         names, test = data.roles.targets, data.test
-        targets = test.targets.numpy()
-        scale = 1 if len(names) == 1 else data.columns.deviation[: len(names)]
-        errors = np.nanmean(np.abs(answers[..., 0] - targets) / scale, axis=(1, 2))
+        targets, only = test.targets.numpy(), len(names) == 1
+        read, known = (test.inputs[name].numpy()[..., : len(names)] for name in ("values", "known"))
+        forecasts = Forecasts(
+            targets=names,
+            read=np.where(known > 0, read, np.nan),
+            last=windows.last_known(test, len(names), data.columns.mean),
+            truth=targets,
+            predictions=predictions,
+            scale=np.ones(1) if only else data.columns.deviation[: len(names)],
+            unit=names[0] if only else "standard deviations",
+        )
 
-        def read(place: int) -> Mistake:
-            name = f"test window {place + 1}, {_named(data.whole, test.places, place)}"
-            return Mistake(name, _listed(targets[place]), _listed(answers[place, ..., 0]))
+        def named(place: int) -> str:
+            return f"test window {place + 1}, {_named(data.whole, test.places, place)}"
 
-        unit = names[0] if len(names) == 1 else "standard deviations"
-        return ErrorAnalysis(errors, unit, test.lengths, "steps", read)
+        def times(place: int) -> list[str]:
+            where = Places(*(each[place : place + 1] for each in test.places))
+            asked = Asked("", data.whole, where)
+            return [time for _, time in _steps(asked, targets.shape[1])]
+
+        def row(place: int) -> list[str]:
+            shown = targets[place], predictions[place, ..., 0]
+            return [named(place), *map(_listed, shown)]
+
+        errors, unit = forecasts.errors, forecasts.unit
+        heads = ["window", "right is", "the model says"]
+        return [
+            drawn(forecasts, named, times),
+            by_step(forecasts),
+            Finding("Errors", measure.distribution(errors, unit)),
+            Finding("Worst mistakes", [measure.worst(errors, unit, heads, row)]),
+        ]
 
     def baselines(self, run: Run[ForecastConfig]) -> Mapping[str, Baseline]:
-        """Two that learn nothing, and two that do not read in order."""
+        """Three that learn nothing, and two that do not read in order."""
         return {
             "persistence": baselines.persistence,
+            "drift": baselines.drift,
             "seasonal naive": baselines.seasonal_naive,
             "linear autoregression": baselines.linear,
             "feed-forward network": baselines.feed_forward,
         }
 
-    def predict(self, run: Run[ForecastConfig], subjects: Sequence[str]) -> list[Answer]:
+    def predict(self, run: Run[ForecastConfig], inputs: Sequence[str]) -> list[Prediction]:
         """Forecast after the end of each series in a file, or from the number of a test window."""
         model, known = _fitting(run), known_columns(run)
-        answers = []
-        for asked in _asked(run, subjects):
+        predictions = []
+        for asked in _asked(run, inputs):
             outputs = batches.outputs(model, _cut(run, asked.timed, asked.ahead))
-            answers.append(Answer("\n".join(_lines(asked, outputs, known["targets"]))))
-        return answers
+            predictions.append(Prediction("\n".join(_lines(asked, outputs, known["targets"]))))
+        return predictions
 
     def examples(self, run: Run[ForecastConfig], table: Table) -> Examples:
         """Cut all windows of a table whose targets are known."""
         timed = _timed(run, table)
-        where = windows.find(timed.series, timed.roles, run.config, -np.inf, np.inf)
+        where = windows.find(timed.series, timed.roles, run.config)
         if not len(where.origins):
             raise PipelineError(
                 f"{table.name} has no window to test on among its {len(table):,} rows: give "
@@ -170,7 +200,7 @@ class Forecast(DataTask[ForecastConfig, Cut]):
             )
         return _cut(run, timed, where)
 
-    def predictions(self, run: Run[ForecastConfig], table: Table) -> Table:
+    def predict_table(self, run: Run[ForecastConfig], table: Table) -> Table:
         """Forecast after the end of each series: a row for each step ahead."""
         asked = _ahead(run, table)
         outputs = batches.outputs(_fitting(run), _cut(run, asked.timed, asked.ahead))
@@ -185,26 +215,29 @@ class Forecast(DataTask[ForecastConfig, Cut]):
 
     def scored(self, run: Run[ForecastConfig], table: Table) -> Mapping[str, Sequence[Any]]:
         """Return the forecasts alone: they are of other times than the rows of `table`."""
-        return self.predictions(run, table).columns
+        return self.predict_table(run, table).columns
 
-    def reading(self, run: Run[ForecastConfig], model: keras.Model, subject: str) -> Reading:
+    def explain_spec(self, run: Run[ForecastConfig], model: keras.Model, input: str) -> ExplainSpec:
         """Read a window step by step: what would be said if no more than a beginning were known."""
-        (asked,) = _asked(run, [subject])
+        (asked,) = _asked(run, [input])
         one = asked._replace(ahead=Places(*(each[:1] for each in asked.ahead)))
         inputs = {
             name: each.numpy() for name, each in _cut(run, one.timed, one.ahead).inputs.items()
         }
-        roles, steps = asked.timed.roles, run.config.window
-        return Reading(
+        roles, config = asked.timed.roles, run.config
+        (number,), (origin,) = one.ahead
+        ahead = range(1 - config.window, 1 + config.horizon)
+        times = [one.timed.after(number, origin - 1, step) for step in ahead]
+        return ExplainSpec(
             model=model,
             name=asked.name,
             inputs=inputs,
             time="values",
-            steps=[str(step) for step in range(1 - steps, 1)],
-            noun="steps",
+            steps=times[: config.window],
+            noun="times",
             running=_after_beginnings,
-            explain=_explained(roles.targets[0], run.config.horizon),
-            view=Vectors(inputs["values"][0], "column"),
+            explain=_explained(roles.targets, times[-1], config.horizon),
+            view=Vectors(inputs["values"][0], "column", roles.values),
             source="values",
         )
 
@@ -212,29 +245,33 @@ class Forecast(DataTask[ForecastConfig, Cut]):
         """Say what inputs and outputs are; compare on the test split."""
         data, config = self.data(run), run.config
         kept = data.test.inputs.items()
-        units = f"in steps of {data.whole.clock.described}, in the units of the data"
+        roles, step = data.roles, data.whole.clock.described
+        units = f"in steps of {step}, in the units of the data"
         future = {
-            "input future": f"[batch, {config.horizon}, {len(data.roles.future)}]: "
-            f"{', '.join(data.roles.future)}, at the steps ahead"
+            "input future": f"[batch, {config.horizon}, {len(roles.future)}]: "
+            f"{', '.join(roles.future)}, at the steps ahead"
         }
         card = {
             "data set": data.whole.table.name,
-            "input values": f"[batch, {config.window}, {len(data.roles.values)}]: "
-            f"{', '.join(data.roles.values)}, {units}, the latest step last; any number where one "
+            "input values": f"[batch, {config.window}, {len(roles.values)}]: "
+            f"{', '.join(roles.values)}, {units}, the latest step last; any number where one "
             "is missing",
             "input known": "1 where a value is known, and 0 where it is missing",
-            **(future if data.roles.future else {}),
-            "output": f"[batch, {config.horizon}, {len(data.roles.targets)}, 4]: "
-            f"{', '.join(data.roles.targets)} at each step ahead; {', '.join(distribution.NAMES)}",
+            **(future if roles.future else {}),
+            "output": f"[batch, {config.horizon}, {len(roles.targets)}, 4]: "
+            f"{', '.join(roles.targets)} at each step ahead; {', '.join(distribution.NAMES)}",
         }
         return {
             "examples": {name: values[:_COMPARED].numpy() for name, values in kept},
+            "forecast": exports.Forecast(roles.targets, roles.past, roles.future, step),
             "card": card,
         }
 
 
 def _load(config: ForecastConfig) -> Cut:
-    table = labelled.read_data(config)
+    table = labelled.read(config)
+    if config.fold:
+        table = replace(table, splits=None)  # folds are of all data
     return windows.split(series.read(table, series.choose(table, config), config.on_error), config)
 
 
@@ -325,7 +362,10 @@ def _timed(run: Run[ForecastConfig], table: Table) -> Timed:
     """Make series of a table, as those of `run` are."""
     fitted = _fitted(run)
     clock = Clock(fitted["unit"], fitted["step"])
-    return series.read(table, _known_roles(run), run.config.on_error, clock)
+    roles = _known_roles(run)
+    if roles.series not in table.columns:
+        roles = roles._replace(series=None)  # all rows are of one
+    return series.read(table, roles, run.config.on_error, clock)
 
 
 def _ahead(run: Run[ForecastConfig], table: Table) -> Asked:
@@ -389,7 +429,7 @@ def _asked(run: Run[ForecastConfig], given: Sequence[str]) -> list[Asked]:
         one = Places(*(each[place : place + 1] for each in where))
         return Asked(f"{name}, {_named(data.whole, where, place)}", data.whole, one)
 
-    return subjects.resolve(given, "window", test, numbered, read)
+    return typed_inputs.resolve(given, "window", test, numbered, read)
 
 
 def _steps(asked: Asked, horizon: int) -> Iterator[tuple[str, str]]:
@@ -404,33 +444,26 @@ def _lines(asked: Asked, outputs: Array, targets: Sequence[str]) -> Iterator[str
     """Write a forecast for a reader, a line for each step."""
     numbers = outputs.reshape(-1, *outputs.shape[2:])
     for (name, time), row in zip(_steps(asked, outputs.shape[1]), numbers, strict=True):
-        told = (
-            f"{target} {mean:.4g} ({low:.4g} to {high:.4g})"
-            for target, (mean, low, _, high) in zip(targets, row, strict=True)
-        )
+        told = distribution.each_told(targets, row)
         yield "\t".join(filter(None, [name, time, *told]))
 
 
-def _after_beginnings(compute: Compute, reading: Reading) -> Array:
+def _after_beginnings(compute: Compute, spec: ExplainSpec) -> Array:
     """Ask about each beginning of a window, as if no later step were known."""
-    steps = reading.inputs["known"].shape[1]
-    inputs = {name: np.repeat(each, steps, axis=0) for name, each in reading.inputs.items()}
+    steps = spec.inputs["known"].shape[1]
+    inputs = {name: np.repeat(each, steps, axis=0) for name, each in spec.inputs.items()}
     inputs["known"] = inputs["known"] * np.tri(steps, dtype=np.float32)[..., None]
     return batches.mapped(compute, Examples(inputs, np.zeros(steps), np.full(steps, steps)))
 
 
-def _explained(target: str, horizon: int) -> Any:
-    """Return what explains the mean of a target at the last step ahead."""
-    name = f"{target}, {horizon} steps ahead"
+def _explained(targets: Sequence[str], time: str, horizon: int) -> Callable[[Array], Explained]:
+    """Explain the mean of the first target at the last step ahead, whose time is `time`."""
 
-    def explained(outputs: Array) -> Explained:
-        means = outputs[:, -1, 0, 0]
-        said = [f"{mean:.4g}" for mean in means]
-        return Explained(
-            name, lambda tensor: tensor[:, -1, 0, 0], {name: means}, target, said, answer=said[-1]
-        )
+    def answer(outputs: Array) -> str:
+        return f"{time}: {', '.join(distribution.each_told(targets, outputs[-1]))}"
 
-    return explained
+    name = f"{targets[0]}, {horizon} steps ahead"
+    return mean_of(name, targets[0], lambda outputs: outputs[:, -1, 0], answer)
 
 
 def _mean(errors: Array) -> float:

@@ -18,18 +18,19 @@ from pipeline.config.classify import ClassifyConfig
 from pipeline.data import columns
 from pipeline.data.labelled import Labelled
 from pipeline.data.table import Parse, Unusable
-from pipeline.error_analysis import ErrorAnalysis, Mistake
+from pipeline.error_analysis import measure
+from pipeline.error_analysis.findings import Finding
 from pipeline.errors import PipelineError
 from pipeline.examples import Data, Examples
-from pipeline.explain.reading import Array, Explained, likeliest
+from pipeline.explain.spec import Array, Explained, likeliest
 from pipeline.features.base import Encoded, Entrance
 from pipeline.schema import Columns
 from pipeline.tasks.base import (
     ACCURACY,
     LOSS,
-    Answer,
-    Figures,
+    Metrics,
     Monitor,
+    Prediction,
     Run,
 )
 from pipeline.tasks.shared.inputs import Asked
@@ -110,9 +111,9 @@ class Multilabel(ManyToOne[ClassifyConfig]):
         """Take what the user chose."""
         return ACCURACY if config.monitor == "accuracy" else LOSS
 
-    def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
+    def score(self, predictions: npt.NDArray[Any], examples: Examples) -> Metrics:
         """Measure how often all labels are right, how many are, and the mean of their F1."""
-        targets, predicted = examples.targets.numpy() > 0, answers > _LIKELY
+        targets, predicted = examples.targets.numpy() > 0, predictions > _LIKELY
         return {
             "exact_matches": float((predicted == targets).all(-1).mean()),
             "accuracy": float((predicted == targets).mean()),
@@ -120,31 +121,40 @@ class Multilabel(ManyToOne[ClassifyConfig]):
         }
 
     def error_analysis(
-        self, config: ClassifyConfig, data: Encoded, answers: npt.NDArray[Any]
-    ) -> ErrorAnalysis:
-        """Count the labels that are wrong."""
-        targets = data.test.targets.numpy() > 0
+        self, run: Run[ClassifyConfig], data: Encoded, predictions: npt.NDArray[Any]
+    ) -> list[Finding]:
+        """Show how well each label is found, how sure the model is, and how many are wrong."""
+        test, feature, labels = data.test, data.feature, data.classes
+        targets, predicted = test.targets.numpy() > 0, predictions > _LIKELY
+        wrong = (predicted != targets).sum(-1)
 
-        def read(place: int) -> Mistake:
-            value = data.raw.test.inputs[place]
-            shown = (_named(data.classes, each[place]) for each in (targets, answers > _LIKELY))
-            return Mistake(data.feature.shown(value), *shown)
+        def row(place: int) -> list[str]:
+            shown = (_named(labels, each[place]) for each in (targets, predicted))
+            return [feature.shown(data.raw.test.inputs[place]), *shown]
 
-        wrong = ((answers > _LIKELY) != targets).sum(-1)
-        return ErrorAnalysis(wrong, "wrong labels", data.test.lengths, data.feature.steps, read)
+        sure = measure.calibration(predictions.ravel(), targets.ravel(), "labels", "are there")
+        heads, unit = [feature.noun, "right is", "the model says"], "wrong labels"
+        lengths = measure.by_group(test.lengths, feature.steps, wrong, f"mean error, {unit}")
+        return [
+            Finding("Labels", [measure.of_labels(labels, targets, predicted)]),
+            Finding("Calibration", sure),
+            Finding("Errors", measure.distribution(wrong, unit)),
+            Finding("Length", lengths),
+            Finding("Worst mistakes", [measure.worst(wrong, unit, heads, row)]),
+        ]
 
     def baselines(self, run: Run[ClassifyConfig]) -> Mapping[str, Baseline]:
         """How frequent each label is, and a linear model that does not read in order."""
         return {"frequency": baselines.frequency, "logistic regression": baselines.logistic}
 
-    def answer(self, asked: Asked, outputs: Array, known: Columns) -> Answer:
+    def prediction(self, asked: Asked, outputs: Array, known: Columns) -> Prediction:
         """Give the likely labels with their probabilities."""
         likely = [place for place in outputs.argsort()[::-1] if outputs[place] > _LIKELY]
         told = ", ".join(f"{known['classes'][place]} {outputs[place]:.3f}" for place in likely)
         notes: tuple[str, ...] = ()
         if asked.targets and {*asked.targets[0]} != {known["classes"][place] for place in likely}:
             notes = (f"that is wrong: it is {', '.join(asked.targets[0]) or 'none'}",)
-        return Answer(f"{told or 'none'}\t{asked.name}", notes)
+        return Prediction(f"{told or 'none'}\t{asked.name}", notes)
 
     def columns(self, outputs: Array, known: Columns) -> Mapping[str, Sequence[Any]]:
         """Give the likely labels, and the probability of each."""
@@ -157,7 +167,7 @@ class Multilabel(ManyToOne[ClassifyConfig]):
         }
         return {name: likely, **probabilities}
 
-    def explain(self, known: Columns) -> Callable[[Array], Explained]:
+    def explain(self, value: Any, known: Columns) -> Callable[[Array], Explained]:
         """Explain the likeliest label."""
         return likeliest(known["classes"])
 

@@ -16,15 +16,18 @@ from pipeline.data import columns, sequences
 from pipeline.data.labelled import Labelled
 from pipeline.data.table import Parse
 from pipeline.distribution import DistributionLoss
-from pipeline.error_analysis import ErrorAnalysis, Mistake
+from pipeline.error_analysis import measure
+from pipeline.error_analysis.findings import Finding
 from pipeline.errors import PipelineError
 from pipeline.examples import Examples
-from pipeline.explain.reading import Array, Explained
+from pipeline.explain.spec import Array, Explained, mean_of
 from pipeline.features.base import Encoded, Entrance
 from pipeline.schema import Columns
-from pipeline.tasks.base import Answer, Figures, Run
+from pipeline.tasks.base import Metrics, Prediction, Run
 from pipeline.tasks.shared.inputs import Asked
 from pipeline.tasks.shared.many_to_one import ManyToOne
+
+_DRAWN = 4  # numbers whose predictions are drawn
 
 
 class Regress(ManyToOne[RegressConfig]):
@@ -75,51 +78,62 @@ class Regress(ManyToOne[RegressConfig]):
         """None but the loss."""
         return ()
 
-    def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
+    def score(self, predictions: npt.NDArray[Any], examples: Examples) -> Metrics:
         """Measure errors, and how often the numbers are between the quantiles."""
-        return distribution.score(answers, examples.targets.numpy())
+        return distribution.score(predictions, examples.targets.numpy())
 
     def error_analysis(
-        self, config: RegressConfig, data: Encoded, answers: npt.NDArray[Any]
-    ) -> ErrorAnalysis:
-        """Measure the errors of the means, in standard deviations if there are several targets."""
+        self, run: Run[RegressConfig], data: Encoded, predictions: npt.NDArray[Any]
+    ) -> list[Finding]:
+        """Hold predicted numbers and their intervals against the true ones.
+
+        The errors are those of the means, in standard deviations if there are several numbers.
+        """
         targets, names = data.test.targets.numpy(), data.raw.columns.targets
         scale = 1 if len(names) == 1 else distribution.deviation(data.counted.targets.numpy())
-        errors = (abs(answers[..., 0] - targets) / scale).mean(-1)
-
-        def read(place: int) -> Mistake:
-            value = data.raw.test.inputs[place]
-            name = f"test {data.feature.noun} {place + 1}, {data.feature.shown(value)}"
-            return Mistake(name, _listed(targets[place]), _listed(answers[place, :, 0]))
-
+        errors = (abs(predictions[..., 0] - targets) / scale).mean(-1)
         unit = names[0] if len(names) == 1 else "standard deviations"
-        return ErrorAnalysis(errors, unit, data.test.lengths, data.feature.steps, read)
+        test, feature = data.test, data.feature
+
+        def row(place: int) -> list[str]:
+            name = f"test {feature.noun} {place + 1}, {feature.shown(data.raw.test.inputs[place])}"
+            told = "; ".join(map(distribution.told, predictions[place]))
+            return [name, _listed(targets[place]), told]
+
+        drawn = [
+            measure.agreement(name, targets[:, place], predictions[:, place])
+            for place, name in enumerate(names[:_DRAWN])
+        ]
+        heads = [feature.noun, "right is", "the model says, with its interval"]
+        lengths = measure.by_group(test.lengths, feature.steps, errors, f"mean error, {unit}")
+        return [
+            Finding("Predicted and true", drawn),
+            Finding("Intervals", [measure.intervals(names, targets, predictions)]),
+            Finding("Errors", measure.distribution(errors, unit)),
+            Finding("Length", lengths),
+            Finding("Worst mistakes", [measure.worst(errors, unit, heads, row)]),
+        ]
 
     def baselines(self, run: Run[RegressConfig]) -> Mapping[str, Baseline]:
         """The mean, and a linear model that does not read in order."""
         return {"mean": baselines.mean, "ridge regression": baselines.ridge}
 
-    def answer(self, asked: Asked, outputs: Array, known: Columns) -> Answer:
+    def prediction(self, asked: Asked, outputs: Array, known: Columns) -> Prediction:
         """Give the mean of each number, with the interval that eight of ten should be in."""
-        told = (f"{mean:.4g} ({low:.4g} to {high:.4g})" for mean, low, _, high in outputs)
-        return Answer("\t".join([*told, asked.name]))
+        return Prediction("\t".join([*map(distribution.told, outputs), asked.name]))
 
     def columns(self, outputs: Any, known: Columns) -> Mapping[str, Sequence[Any]]:
         """Give the mean and the quantiles of each number."""
         return distribution.columns(outputs, known["targets"])
 
-    def explain(self, known: Columns) -> Callable[[Array], Explained]:
+    def explain(self, value: Any, known: Columns) -> Callable[[Array], Explained]:
         """Explain the mean of the first number."""
-        name = known["targets"][0]
+        name, *_ = known["targets"]
 
-        def explained(outputs: Array) -> Explained:
-            means = outputs[:, 0, 0]
-            said = [f"{mean:.4g}" for mean in means]
-            return Explained(
-                name, lambda tensor: tensor[:, 0, 0], {name: means}, name, said, answer=said[-1]
-            )
+        def answer(outputs: Array) -> str:
+            return ", ".join(distribution.each_told(known["targets"], outputs))
 
-        return explained
+        return mean_of(name, name, lambda outputs: outputs[:, 0], answer)
 
 
 def _listed(numbers: Array) -> str:

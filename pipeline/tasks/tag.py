@@ -10,7 +10,6 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 from sklearn.metrics import f1_score
 
 from pipeline import batches, entities, models
@@ -20,16 +19,20 @@ from pipeline.config.tag import TagConfig
 from pipeline.data import columns, labelled
 from pipeline.data.labelled import Labelled
 from pipeline.data.table import Parse, Table, Unusable
-from pipeline.error_analysis import Choices, ErrorAnalysis, of_choices
+from pipeline.error_analysis import measure, tags
+from pipeline.error_analysis.findings import Finding, Passage, Piece
+from pipeline.error_analysis.measure import Choices
+from pipeline.error_analysis.tags import PredictedSteps
 from pipeline.errors import PipelineError
-from pipeline.examples import Compute, Examples
-from pipeline.explain.reading import Array, Explained, Reading, at_every_step, each_of
+from pipeline.examples import Compute, Examples, InMemoryRagged
+from pipeline.explain.spec import Array, Explained, ExplainSpec, at_every_step, each_of
 from pipeline.features.base import Encoded, Feature
 from pipeline.metrics import StepAccuracy, step_crossentropy
 from pipeline.schema import Columns
-from pipeline.tasks.base import ACCURACY, LOSS, Answer, Figures, Monitor, Run
+from pipeline.tasks.base import ACCURACY, LOSS, Metrics, Monitor, Prediction, Run
 from pipeline.tasks.shared.inputs import Asked, InputTask, fitting, known_columns
 
+_NONE = -1  # the number of a label that a step has not
 _EXPLAINED = 100  # steps of a sequence that are explained: each has a gradient of its own
 
 
@@ -68,6 +71,7 @@ class Tag(InputTask[TagConfig]):
             return list(loaded.classes)
         splits = loaded.train, loaded.validation, loaded.test
         names = {label for split in splits for (labels,) in split.targets for label in labels}
+        names -= {None}
         if len(names) < 2:
             raise PipelineError(
                 f"{loaded.name} has one label, {min(names)!r}, at all steps. Give two or more."
@@ -76,7 +80,8 @@ class Tag(InputTask[TagConfig]):
 
     def parse(self, known: Columns) -> Parse:
         """Look up the numbers of labels."""
-        places = {name: place for place, name in enumerate(known["classes"])}
+        places: dict[str | None, int] = dict(zip(known["classes"], itertools.count(), strict=False))
+        places[None] = _NONE
 
         def look_up(value: Any) -> list[int]:
             labels = columns.to_labels(value)
@@ -90,9 +95,9 @@ class Tag(InputTask[TagConfig]):
         return look_up
 
     def encode(self, targets: Sequence[tuple[Any, ...]]) -> Any:
-        """Count labels from 1: padding is 0."""
+        """Count labels from 1: padding is 0, and so is a step without a label."""
         labels = [np.array(each, np.int32) + 1 for (each,) in targets]
-        return tf.RaggedTensor.from_row_lengths(np.concatenate(labels), list(map(len, labels)))
+        return InMemoryRagged(np.concatenate(labels), list(map(len, labels)))
 
     def encoded(
         self,
@@ -108,7 +113,7 @@ class Tag(InputTask[TagConfig]):
     def model(self, config: TagConfig, data: Encoded) -> keras.Model:
         """Read the sequence; the output at each step and the step itself decide."""
         entrance = data.feature.enter(config, data.counted, len(data.classes))
-        outputs = models.recurrent(config)(entrance.sequences, mask=entrance.mask)
+        outputs = models.reader(config)(entrance.sequences, mask=entrance.mask)
         features = keras.layers.Concatenate()([outputs, entrance.sequences])
         features = keras.layers.Dropout(config.dropout)(features)
         labels = keras.layers.Dense(
@@ -128,7 +133,7 @@ class Tag(InputTask[TagConfig]):
         """Take what the user chose."""
         return ACCURACY if config.monitor == "accuracy" else LOSS
 
-    def answers(self, compute: Compute, examples: Examples) -> npt.NDArray[Any]:
+    def predictions(self, compute: Compute, examples: Examples) -> npt.NDArray[Any]:
         """Return the probabilities at the steps of all examples."""
         return np.concatenate(batches.at_each_step(compute, examples))
 
@@ -136,38 +141,55 @@ class Tag(InputTask[TagConfig]):
         """Return the probabilities at the steps of each example."""
         return batches.at_each_step(batches.compute(model), examples)
 
-    def score(self, answers: npt.NDArray[Any], examples: Examples) -> Figures:
-        """Measure accuracy, and F1: of entities where the labels tell of some, else of labels."""
+    def score(self, predictions: npt.NDArray[Any], examples: Examples) -> Metrics:
+        """Measure accuracy, and F1: of entities where the labels tell of some, else of labels.
+
+        Steps without a label do not count.
+        """
         assert isinstance(examples, Tagged)
-        targets, predicted = _numbers(examples), answers.argmax(-1)
-        figures = {"accuracy": float((predicted == targets).mean())}
+        targets, predicted = _numbers(examples), predictions.argmax(-1)
+        known = targets != _NONE
+        figures = {"accuracy": float((predicted == targets)[known].mean())}
         if entities.are_known(examples.classes):
+            names = np.array([*examples.classes, entities.OUTSIDE])
             truth, found = (
-                [[examples.classes[number] for number in each] for each in _cut(numbers, examples)]
+                [names[each].tolist() for each in _cut(np.where(known, numbers, _NONE), examples)]
                 for numbers in (targets, predicted)
             )
             return {**figures, **entities.score(truth, found)}
-        f1 = f1_score(targets, predicted, average="macro", zero_division=0)
+        f1 = f1_score(targets[known], predicted[known], average="macro", zero_division=0)
         return {**figures, "macro_f1": float(f1)}
 
     def error_analysis(
-        self, config: TagConfig, data: Encoded, answers: npt.NDArray[Any]
-    ) -> ErrorAnalysis:
-        """Compare the label of each step."""
-        test, raw, feature = data.test, data.raw.test, data.feature
-        steps = [(place, step) for place, count in enumerate(test.lengths) for step in range(count)]
-
-        def shown(number: int) -> str:
-            place, step = steps[number]
-            value = raw.inputs[place]
-            if feature.numbered:
-                return f"test {feature.noun} {place + 1}, step {step + 1}"
-            return f"{value[step]} in: {feature.shown(value)}"
-
+        self, run: Run[TagConfig], data: Encoded, predictions: npt.NDArray[Any]
+    ) -> list[Finding]:
+        """Show which labels are taken for which, in their sentences, and entities if there are."""
+        test, feature = data.test, data.feature
         assert isinstance(test, Tagged)
-        choices = Choices(data.classes, _numbers(test), answers)
-        lengths = np.repeat(test.lengths, test.lengths)
-        return of_choices(choices, lengths, feature.steps, shown)
+        numbers = _numbers(test)
+        known = np.flatnonzero(numbers != _NONE)
+        choices = Choices(data.classes, numbers[known], predictions[known])
+        examples = _predicted_steps(data, numbers, predictions.argmax(-1))
+        places = np.repeat(np.arange(len(test)), test.lengths)[known]
+        steps = np.concatenate([np.arange(length) for length in test.lengths])[known]
+
+        def excerpt(number: int) -> list[Piece]:
+            step = int(steps[number])
+            return examples[places[number]].around(step, step)
+
+        def row(place: int) -> list[Passage]:
+            return [Passage(examples[place].whole())]
+
+        wrong = np.array([len(each.wrong) for each in examples])
+        lengths = measure.by_group(test.lengths[places], feature.steps, choices.right, "accuracy")
+        heads = [f"{feature.noun}; behind what is wrong, the right label and the model's"]
+        has_entities = entities.are_known(data.classes)
+        return [
+            *measure.of_choices(choices, feature.steps, excerpt),
+            *([tags.of_entities(examples)] if has_entities else []),
+            Finding("Length", lengths),
+            Finding("Worst mistakes", [measure.worst(wrong, "wrong labels", heads, row)]),
+        ]
 
     def baselines(self, run: Run[TagConfig]) -> Mapping[str, Baseline]:
         """Two that do not read further than the neighbours of a step."""
@@ -176,17 +198,16 @@ class Tag(InputTask[TagConfig]):
             "logistic regression": baselines.regression,
         }
 
-    def answer(self, asked: Asked, outputs: Array, known: Columns) -> Answer:
+    def prediction(self, asked: Asked, outputs: Array, known: Columns) -> Prediction:
         """Give each word with its label, or which steps have which label."""
-        labels = [known["classes"][number] for number in outputs.argmax(-1)]
+        labels = _labels(outputs, known)
         notes = []
         if asked.targets is not None:
-            wrong = sum(map(str.__ne__, labels, asked.targets[0]))
-            notes.append(f"{wrong:,} of its {len(labels):,} labels are wrong")
-        if known["kind"] == "words":
-            pairs = zip(asked.value, labels, strict=True)
-            return Answer(" ".join(f"{word}/{label}" for word, label in pairs), tuple(notes))
-        return Answer(f"{', '.join(_stretches(labels))}\t{asked.name}", tuple(notes))
+            right = [each for each in zip(labels, asked.targets[0], strict=True) if each[1]]
+            wrong = sum(said != label for said, label in right)
+            notes.append(f"{wrong:,} of its {len(right):,} labels are wrong")
+        name = "" if known["kind"] == "words" else f"\t{asked.name}"
+        return Prediction(f"{_written(asked.value, labels, known)}{name}", tuple(notes))
 
     def columns(self, outputs: Any, known: Columns) -> Mapping[str, Sequence[Sequence[Any]]]:
         """Give the most probable label of each step, and its probability."""
@@ -197,14 +218,16 @@ class Tag(InputTask[TagConfig]):
             "probability": [[*each.max(-1)] for each in outputs],
         }
 
-    def explain(self, known: Columns) -> Callable[[Array], Explained]:
+    def explain(self, value: Any, known: Columns) -> Callable[[Array], Explained]:
         """Explain the most probable label of each step."""
         names = known["classes"]
 
-        def explained(answers: Array) -> Explained:
-            labels = answers.argmax(-1)
-            said = " ".join(names[number] for number in labels)
-            return each_of(labels, names, "label", lambda _: said)(answers)
+        def explained(predictions: Array) -> Explained:
+            answer = _written(value, _labels(predictions, known), known)
+            told = each_of(predictions.argmax(-1), names, "label", answer)(predictions)
+            likely = np.argsort(-predictions.max(0), kind="stable")
+            each = {names[number]: predictions[:, number] for number in likely}
+            return told._replace(curves={**told.curves, **each})
 
         return explained
 
@@ -231,24 +254,56 @@ class Tag(InputTask[TagConfig]):
         numbered = {"sequence": range(1, len(counts) + 1), **columns}
         return {name: _spread(values, counts) for name, values in numbered.items()}
 
-    def reading(self, run: Run[TagConfig], model: keras.Model, subject: str) -> Reading:
+    def explain_spec(self, run: Run[TagConfig], model: keras.Model, input: str) -> ExplainSpec:
         """Read all steps, or the first hundred; each label is explained by itself."""
         feature, known = fitting(run, model)
-        (asked,) = self._asked(run, feature, [subject])
-        value = asked.value[:_EXPLAINED] if model.input_shape[1] is None else asked.value
-        read = feature.explained(model, asked.name, value, self.explain(known))
-        return replace(read, running=at_every_step, read=read.steps, ahead=run.config.bidirectional)
+        (asked,) = self._asked(run, feature, [input])
+        value, count = asked.value[:_EXPLAINED], len(asked.value)
+        read = feature.explained(model, asked.name, value, self.explain(value, known))
+        cut = (f"only the first {_EXPLAINED} of its {count:,} {feature.steps} are explained",)
+        return replace(
+            read,
+            running=at_every_step,
+            read=read.steps,
+            ahead=run.config.bidirectional,
+            notes=(*feature.notes(asked.value), *(cut if count > _EXPLAINED else ())),
+        )
+
+
+def _labels(outputs: Array, known: Columns) -> list[str]:
+    return [known["classes"][number] for number in outputs.argmax(-1)]
+
+
+def _written(value: Any, labels: Sequence[str], known: Columns) -> str:
+    """Write each word with its label, or which steps have which label."""
+    if known["kind"] == "words":
+        return " ".join(f"{word}/{label}" for word, label in zip(value, labels, strict=True))
+    return ", ".join(_stretches(labels))
 
 
 def _numbers(examples: Tagged) -> Array:
-    """Return the number of the label of each step of all examples."""
-    numbers: Array = examples.targets.flat_values.numpy() - 1
+    """Return the number of the label of each step of all examples; `_NONE` where it has none."""
+    numbers: Array = examples.targets.flat - 1
     return numbers
 
 
 def _cut(steps: Array, examples: Examples) -> list[Array]:
     """Cut what there is of each step of all examples into examples."""
     return np.split(steps, np.cumsum(examples.lengths)[:-1])
+
+
+def _predicted_steps(data: Encoded, numbers: Array, predicted: Array) -> list[PredictedSteps]:
+    """Put the labels of each test example beside its words."""
+    feature, names = data.feature, np.array([*data.classes, None], object)  # `_NONE` is the last
+    labels = (map(list, _cut(names[each], data.test)) for each in (numbers, predicted))
+    return [
+        PredictedSteps(
+            f"test {feature.noun} {place + 1}", None if feature.numbered else value, truth, said
+        )
+        for place, (value, truth, said) in enumerate(
+            zip(data.raw.test.inputs, *labels, strict=True)
+        )
+    ]
 
 
 def _split(table: Table, name: str) -> Table:

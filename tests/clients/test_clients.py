@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from custom_layers import GRU, LSTM, Bidirectional, LayerNormLSTM
-from exports import export, parity, traced
+from exports import export, parity, tracing
 from exports.parity import Arrays, Case, Run
 from exports.signature import State
 from exports.text import TextEncoder
@@ -112,7 +112,7 @@ def test_the_numbers_are_those_of_keras(layer: Any, site: Path) -> None:
     recorded = Case("recorded", signature.name_inputs(request), real=True)
     answer = {"label": np.array(response["label"], "float32")}
     generated = parity.grid(signature, exported.config.limits, seed=2)
-    keras_run = traced.run(model, signature)
+    keras_run = tracing.run(model, signature)
     agree(
         site,
         "artifact/onnx/model.onnx",
@@ -178,5 +178,5 @@ def test_text_is_read_as_keras_reads_it(site: Path) -> None:
     exported = export(model, site / "artifact", formats=["onnx"], encoder=encoder)
     texts = np.array(["", *hard_texts(500)], object)
     read = exported.signature.name_inputs(encoder(texts).numpy())
-    expected = traced.run(model, exported.signature)(read)
+    expected = tracing.run(model, exported.signature)(read)
     agree(site, "artifact/onnx/text.onnx", [Case("texts", {"text": texts})], [expected])

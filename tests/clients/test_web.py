@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 from custom_layers import GRU, LSTM, Bidirectional, LayerNormLSTM
-from exports import ExportError, Hearing, Motion, export, web
+from exports import AudioFrontend, ExportError, Forecast, export, web
 from exports.artifact import Artifact
 from exports.text import TextEncoder
 from pipeline.data import sound
@@ -204,7 +204,7 @@ def test_a_sound_is_heard_frame_by_frame(tmp_path: Path, visit: Visit) -> None:
         tmp_path / "artifact",
         formats=["onnx"],
         labels=["low", "high"],
-        hearing=Hearing(cepstrum.RATE, cepstrum.model(models.FEATURES)),
+        audio_frontend=AudioFrontend(cepstrum.RATE, cepstrum.model(models.FEATURES)),
     )
     seconds = np.arange(cepstrum.RATE // 2) / cepstrum.RATE
     tone = 0.5 * np.sin(2 * np.pi * (300 + 900 * seconds) * seconds)
@@ -246,50 +246,98 @@ def test_a_sound_is_heard_frame_by_frame(tmp_path: Path, visit: Visit) -> None:
     assert re.match(r"(low|high), \d", recorded[0])
 
 
-def test_a_ball_is_thrown_and_followed(tmp_path: Path, visit: Visit) -> None:
-    positions = keras.Input((None, 3), name="positions")
-    outputs = GRU(models.UNITS, return_sequences=True)(positions)
-    ahead = keras.layers.Reshape((2, 3))(keras.layers.Dense(6)(outputs[:, -1]))
-    model = models.randomized(keras.Model(positions, [ahead, outputs]))
+WINDOW, HORIZON = 6, 3
+Rows = list[list[float | None]]
+PAST: Rows = [[1.5, -2, 10], [None, -1.25, 11], [2, None, 12], [2.25, 0.5, 13]]  # x, y and load
+
+
+def test_series_are_forecast_from_rows_that_are_typed(tmp_path: Path, visit: Visit) -> None:
+    values, known = (keras.Input((WINDOW, 3), name=name) for name in ("values", "known"))
+    future = keras.Input((HORIZON, 1), name="future")
+    both = keras.layers.Concatenate()([values * known, known])
+    outputs = GRU(models.UNITS, return_sequences=True)(both)
+    features = [outputs[:, -1], keras.layers.Flatten()(future)]
+    flat = keras.layers.Dense(HORIZON * 2 * 4)(keras.layers.Concatenate()(features))
+    ahead = keras.layers.Reshape((HORIZON, 2, 4), name="forecast")(flat)
+    model = models.randomized(keras.Model([values, known, future], [ahead, outputs]))
+    examples = {
+        "values": np.zeros((1, WINDOW, 3), np.float32),
+        "known": np.zeros((1, WINDOW, 3), np.float32),
+        "future": np.array([[[0.5], [1], [2]]], np.float32),
+    }
+    examples["values"][0, -1] = examples["known"][0, -1] = 1
     exported = export(
-        keras.Model(positions, ahead),
+        keras.Model([values, known, future], ahead),
         tmp_path / "artifact",
         formats=["onnx"],
-        motion=Motion(rate=20, window=4, ahead=(0.1, 0.5)),
+        examples=examples,
+        forecast=Forecast(("x", "y"), future=("load",), step="1 hour"),
     )
+
+    def answered(rows: Rows) -> list[np.ndarray]:
+        table = np.full((WINDOW, 3), np.nan, np.float32)
+        table[WINDOW - len(rows) :] = np.array(rows, np.float32)
+        there = ~np.isnan(table)
+        inputs = {"values": np.nan_to_num(table), "known": there.astype(np.float32)}
+        given = {name: each[None] for name, each in inputs.items()}
+        return [
+            each[0] for each in model.predict(given | {"future": examples["future"]}, verbose=0)
+        ]
+
+    def rows(values: Rows) -> str:
+        lines = (",".join("" if each is None else str(each) for each in row) for row in values)
+        return "\n".join(lines)
+
+    none: list[float | None] = [None] * 3
+    one: Rows = [none, none, none, none, none, [1, 1, 1]]
+    whole: Rows = [[9, 9, 9], [9, 9, 9], *PAST]
+    shown = [texts("#ahead td"), states(1), texts("#note")]
     came = visit(
         exported,
         [
-            ("fill", "#speed", "8"),
-            ("fill", "#angle", "60"),
-            ("press", "#angle", "Enter"),
-            texts("#flight td"),
-            states(1),
-            texts("#answer"),
+            ("inputValue", "#past"),
+            *shown,
+            ("fill", "#past", rows(PAST)),
+            *shown,
+            ("getAttribute", "#charts figure:nth-of-type(2) svg", "aria-label"),
+            ("getAttribute", "#charts figure:nth-of-type(2) .past", "points"),
+            ("fill", "#past", rows([[7, 7, 7], *whole])),
+            *shown,
+            ("fill", "#past", "1,2,3\n4,much,5"),
+            texts("#note"),
+            ("fill", "#future", "1\n2"),
+            ("fill", "#past", "1,2,3"),
+            texts("#note"),
+            texts("#size"),
         ],
     )
-    shown, state, said = came[3:]
-    flight = np.array([text.replace("−", "-") or "nan" for text in shown], float).reshape(-1, 8)
-    path = np.stack([flight[:, 0], np.zeros(len(flight)), flight[:, 1]], axis=-1)
-    seconds = np.arange(12) / 20
-    flying = [2 + 4 * seconds, 1.5 + 8 * np.sin(np.pi / 3) * seconds - 9.81 / 2 * seconds**2]
-    np.testing.assert_allclose(path[:12, ::2], np.transpose(flying), atol=0.2)
+    example, *first = came[:4]
+    assert example.split("\n")[0] == "x,y,load" and example.split("\n")[-1] == "1,1,1"
+    typed, long = came[5:8], came[11:14]
+    for (numbers_shown, state, note), given in ((first, one), (typed, PAST), (long, whole)):
+        forecast, hidden = answered(given)
+        np.testing.assert_allclose(numbers(numbers_shown), forecast.ravel(), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(numbers(state), hidden[-1], atol=ROUNDING)
+        assert note[0].startswith(f"{len(given)} of 6 steps are given.") == (len(given) < WINDOW)
+        mean, low, _, high = forecast[-1, 0]
+        told = re.search(r"In 3 steps: x (\S+) \((\S+) to (\S+)\), y ", note[0])
+        assert told
+        np.testing.assert_allclose(numbers(told.groups()), [mean, low, high], rtol=1e-4)
+    label, points = came[8:10]
+    assert label.startswith("y: 3 known values, then")
+    steps, heights = np.array([each.split(",") for each in points.split()], float).T
+    np.testing.assert_allclose(steps, 800 / 6 * np.array([0, 1, 3]))
+    np.testing.assert_allclose(np.diff(heights) / np.diff(heights)[0], [1, 1.75 / 0.75], rtol=1e-6)
+    assert came[15] == ["Row 2 is 4,much,5: give 3 numbers, x, y, load."]
+    assert came[18:] == [["Give all of load in 3 rows."], ["1 hour"]]
 
-    windows = np.lib.stride_tricks.sliding_window_view(path, 4, axis=0).transpose(0, 2, 1)
-    predicted, hidden = model.predict(windows, verbose=0)
-    made = flight[:, [[2, 3], [5, 6]]]
-    assert np.isnan(made[:3]).all()
-    np.testing.assert_allclose(made[3:], predicted[:, :, ::2], atol=6e-4)
-    np.testing.assert_allclose(numbers(state), hidden[-1, -1], atol=ROUNDING)
 
-    off = [
-        np.hypot(*(made[3:-step, row] - path[3 + step :, ::2]).T)
-        for row, step in enumerate([2, 10])
-    ]
-    for row, each in enumerate(off):
-        np.testing.assert_allclose(flight[3 : 3 + len(each), 4 + 3 * row], each, atol=2e-3)
-    told = [float(each) for each in re.findall(r"([\d.]+) m off", said[0])]
-    np.testing.assert_allclose(told, [each.mean() for each in off], atol=8e-3)
+def test_a_forecast_fits_its_model(tmp_path: Path) -> None:
+    positions = keras.Input((None, 3), name="positions")
+    model = keras.Model(positions, keras.layers.Dense(3)(positions))
+    with pytest.raises(ValueError, match=r"a forecast has inputs .*'known': 3"):
+        export(model, tmp_path / "artifact", formats=["onnx"], forecast=Forecast(("x", "y", "z")))
+    assert not (tmp_path / "artifact").exists()
 
 
 def test_the_page_runs_on_what_the_tests_run_on() -> None:

@@ -26,7 +26,7 @@ class Draws:
     zoneout: list[Array] | None = None
 
 
-def walk(
+def run_loop(
     step: Step,
     weights: Weights,
     x: Array,

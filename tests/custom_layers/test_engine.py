@@ -168,3 +168,18 @@ def test_a_wide_layer_walks_its_batch_in_two_halves(
     graph = function.get_concrete_function(tf.TensorSpec([batch, None, 3])).graph
     found = [each for each in graph.get_operations() if each.type.endswith("While")]
     assert len(found) == (loops if (os.cpu_count() or 1) > 1 else 1)
+
+
+@pytest.mark.parametrize("drawn", ["recurrent_dropout", "zoneout"])
+@pytest.mark.parametrize("both_directions", [False, True])
+def test_two_halves_compute_what_the_whole_batch_does(
+    both_directions: bool, drawn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def computed(halves: bool) -> list[Any]:
+        monkeypatch.setattr(backend, "prefers_halves", lambda batch, weights: halves)
+        layer = custom_layers.GRU(4, seed=7, **{drawn: 0.4})
+        layer = built(custom_layers.Bidirectional(layer) if both_directions else layer)
+        randomize(layer)
+        return outputs_and_gradients(layer, inputs(), mask=MASKS["holes"], training=True)
+
+    assert_all_close(computed(halves=True), computed(halves=False))

@@ -96,7 +96,7 @@ def test_outputs_follow_the_equations(case: Case, kind: str) -> None:
     )
     randomize(layer)
     state, mask = tuple(states(layer)), MASKS["none" if kind == "defaults" else "holes"]
-    expected, *_ = plain.walk(
+    expected, *_ = plain.run_loop(
         case.step(**options),
         weights_of(layer),
         inputs(),

@@ -93,7 +93,7 @@ def test_a_gate_that_is_not_there_is_named() -> None:
 def test_a_tensor_that_is_not_its_own_is_named() -> None:
     stray = ops.ones((4,))
 
-    class Reading(Cell):
+    class ExplainSpec(Cell):
         gates = ("h",)
         state = ("h",)
 
@@ -101,7 +101,7 @@ def test_a_tensor_that_is_not_its_own_is_named() -> None:
             return self.State(h=x.h + stray * h.h)
 
     with pytest.raises(ValueError, match="may read its arguments and the weights of its cell"):
-        Recurrent(Reading(4))(inputs(), training=True)
+        Recurrent(ExplainSpec(4))(inputs(), training=True)
 
 
 def cell_that_returns(make: Any) -> Cell:

@@ -73,15 +73,15 @@ def draw(layer: custom_layers.Recurrent, features: int = FEATURES) -> Draws:
     """Return what the layer is going to draw at its next call in training, and check it."""
     seen = []
 
-    def watched(recurrence: Any, sequences: Any, state: Any) -> Any:
-        drawn = {"noise": recurrence.noise, "held": recurrence.held, "dropped": sequences}
+    def watched(loop: Any, sequences: Any, state: Any) -> Any:
+        drawn = {"noise": loop.noise, "held": loop.held, "dropped": sequences}
         seen.append(arrays({name: each for name, each in drawn.items() if each is not None}))
         state = state or layer.get_initial_state(BATCH)
         return keras.ops.zeros((BATCH, TIME, layer.cell.output_size)), state
 
     begin = arrays(layer.seed_generator.state)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layer, "walk", watched)
+        patch.setattr(layer, "run_loop", watched)
         layer(np.ones((BATCH, TIME, features), "float32"), training=True)
     layer.seed_generator.state.assign(begin)
     noise, held, dropped = (seen[0].get(name) for name in ("noise", "held", "dropped"))
@@ -195,7 +195,7 @@ def test_two_options_of_a_layer_follow_the_plain_loop(
     names = [each.name for each in layer.trainable_variables]
     d_weights = Weights(**dict(zip(names, others[-len(names) :], strict=True)))
     d_state = tuple(others[: -len(names)]) or tuple(np.zeros_like(each) for each in state)
-    expected, final, expected_slope = plain.walk(
+    expected, final, expected_slope = plain.run_loop(
         case.step(),
         weights,
         inputs().astype("float64"),
@@ -254,8 +254,8 @@ def test_two_options_of_both_directions_follow_the_plain_loops(row: dict[str, An
         mask=mask,
         training=training,
     )
-    walked = [
-        plain.walk(
+    results = [
+        plain.run_loop(
             case.step(),
             weights_of(part),
             inputs(),
@@ -268,10 +268,10 @@ def test_two_options_of_both_directions_follow_the_plain_loops(row: dict[str, An
         )
         for part, state, drawn in zip(parts, starts, draws, strict=True)
     ]
-    forward, backward = (outputs[0] for outputs, _, _ in walked)
+    forward, backward = (outputs[0] for outputs, _, _ in results)
     if row["return_sequences"]:
         backward = backward[:, ::-1]
-    final = [each for _, state, _ in walked for each in state]
+    final = [each for _, state, _ in results for each in state]
     expected = MERGED[row["merge_mode"]](forward, backward)
     expected += final if row["return_state"] else []
     assert_all_close(arrays(keras.tree.flatten(found)), expected)
@@ -328,7 +328,7 @@ def test_two_options_of_a_stack_follow_the_plain_loops(row: dict[str, Any]) -> N
             scale, offset = layer.norms[place].get_weights()
             centered = y - y.mean(-1, keepdims=True)
             below = centered / np.sqrt(y.var(-1, keepdims=True) + 1e-3) * scale + offset
-        (outputs,), state, _ = plain.walk(
+        (outputs,), state, _ = plain.run_loop(
             case.step(),
             weights_of(part),
             below,

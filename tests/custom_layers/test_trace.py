@@ -177,4 +177,4 @@ def test_a_tracer_follows_other_inputs_and_other_weights() -> None:
         assert set(part) == set(values)
         for name in values:
             np.testing.assert_allclose(arrays(part[name]), arrays(values[name]), atol=1e-6)
-    assert "walk" not in vars(layer)
+    assert "run_loop" not in vars(layer)

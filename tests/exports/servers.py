@@ -91,9 +91,8 @@ def serving(
             yield Server(process, address, client)
     finally:
         process.terminate()
-        complaints = process.stderr.read()
-        process.stderr.close()
-    assert process.wait() == status and re.fullmatch(complaint, complaints), complaints
+        _, complaints = process.communicate()
+    assert process.returncode == status and re.fullmatch(complaint, complaints), complaints
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exports import Artifact, ExportError, Small, export, load
+from exports import Artifact, ExportError, Precision, export, load
 from exports.runtime import Predictor
 from exports.text import TextEncoder
 from exports.web import kinds
@@ -44,7 +44,7 @@ def whole(encoder: TextEncoder, tmp_path_factory: pytest.TempPathFactory) -> Art
         texts=["good!", "not good"],
         streaming=True,
         config={"units": models.UNITS},
-        small=Small(["float16", "int8"], lambda run: {"accuracy": 1.0}),
+        small=Precision(["float16", "int8"], lambda run: {"accuracy": 1.0}),
     )
 
 

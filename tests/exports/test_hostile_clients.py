@@ -141,6 +141,19 @@ def test_after_an_answer_a_client_may_be_idle() -> None:
     assert asyncio.run(seconds_left()) == pytest.approx(50, abs=5)
 
 
+def test_what_came_while_the_server_was_busy_is_read_before_a_connection_is_ended() -> None:
+    """It has waited too long at the first look, but nobody could have read what it sent."""
+
+    async def lates() -> list[bool]:
+        connection = Connection(-1)
+        first = connection.is_late_again()
+        with connection.working(-1):
+            answering = connection.is_late_again()
+        return [first, answering, connection.is_late_again(), connection.is_late_again()]
+
+    assert asyncio.run(lates()) == [False, False, False, True]
+
+
 # Many connections
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
-from exports import ExportError, onnx_graph, parity, sessions, traced, verify
+from exports import ExportError, onnx_graph, parity, sessions, tracing, verify
 from exports.parity import Case, compare
 from exports.signature import Array, Signature
 from tests.exports import models
@@ -87,7 +87,7 @@ def test_mean_over_an_empty_row_is_no_difference() -> None:
     x = keras.layers.Embedding(5, FEATURES, mask_zero=True)(tokens)
     x = models.make("gru", return_sequences=True)(x)
     model = keras.Model(tokens, keras.layers.GlobalAveragePooling1D()(x))
-    run = traced.run(model, Signature.of(model))
+    run = tracing.run(model, Signature.of(model))
     cases = parity.grid(Signature.of(model), {"tokens": 5})
     outcome = compare({"keras": run, "again": run}, cases)
     assert outcome.differences["again"].not_finite
@@ -249,7 +249,7 @@ def formats(request: pytest.FixtureRequest, tmp_path_factory: Any) -> tuple[Any,
         return sessions.read(path)
 
     cases = parity.grid(signature, {"tokens": models.WORDS})
-    return traced.run(model, signature), changed, cases
+    return tracing.run(model, signature), changed, cases
 
 
 @pytest.mark.parametrize(

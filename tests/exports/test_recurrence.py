@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import custom_layers
-from exports import ExportError, onnx_graph, sessions, traced
+from exports import ExportError, onnx_graph, sessions, tracing
 from exports.signature import Signature
 from tests.custom_layers.table import CASES, REPRESENTATIVES
 from tests.exports import models
@@ -33,7 +33,7 @@ def convert(model: keras.Model, directory: Any) -> Converted:
     graph = onnx_graph.convert(model, signature)
     onnx.save(graph, directory / "model.onnx")
     return Converted(
-        model, graph, traced.run(model, signature), sessions.read(directory / "model.onnx")
+        model, graph, tracing.run(model, signature), sessions.read(directory / "model.onnx")
     )
 
 
@@ -253,7 +253,7 @@ def test_an_unrolled_layer_shows_zeros_where_keras_does(tmp_path: Any) -> None:
     layers, own = keras.layers, custom_layers.cells
     sequences = {"return_sequences": True, "unroll": True}
     backwards = {"unroll": True, "go_backwards": True, "zero_output_for_mask": True}
-    walks = [
+    layer_calls = [
         layers.LSTM(2, **sequences | backwards),
         layers.GRU(2, **backwards),
         layers.RNN([layers.GRUCell(2), own.MGUCell(2)], **sequences | backwards),
@@ -262,7 +262,7 @@ def test_an_unrolled_layer_shows_zeros_where_keras_does(tmp_path: Any) -> None:
         layers.Bidirectional(layers.SimpleRNN(2, **sequences)),
         layers.Bidirectional(custom_layers.GRU(2, **sequences)),
     ]
-    outputs = [walk(steps, mask=mask) for walk in walks]
+    outputs = [layer_call(steps, mask=mask) for layer_call in layer_calls]
     pictures = layers.Reshape((4, 3, 1))(steps)
     outputs.append(layers.ConvLSTM1D(1, 2, **sequences | backwards)(pictures, mask=mask))
     converted = convert(models.randomized(keras.Model([steps, mask], outputs)), tmp_path)
@@ -449,10 +449,10 @@ def test_states_of_any_rank_are_a_scan(kind: str, options: Any, tmp_path: Any) -
     steps = keras.Input((None, *shape), name="steps")
     mask = keras.Input((None,), dtype="bool", name="mask")
     if layer is None:  # Keras cannot return such states
-        walk = keras.layers.RNN(Outer(), **options)
+        layer_call = keras.layers.RNN(Outer(), **options)
     else:
-        walk = layer(2, 2, return_state=True, **own, **options)
-    outputs = keras.tree.flatten([walk(steps, mask=mask), walk(steps)])
+        layer_call = layer(2, 2, return_state=True, **own, **options)
+    outputs = keras.tree.flatten([layer_call(steps, mask=mask), layer_call(steps)])
     converted = convert(models.randomized(keras.Model([steps, mask], outputs)), tmp_path)
     assert_scan(converted.graph, count=2)
     said = onnx_graph.recurrent_layers(converted.graph)["layer"]

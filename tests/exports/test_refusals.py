@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import custom_layers
-from exports import ExportError, export, parity, read_keras, traced, verify
+from exports import ExportError, export, parity, read_keras, tracing, verify
 from exports.errors import reason
 from exports.signature import Signature
 from tests.exports import models
@@ -64,9 +64,9 @@ def test_a_chaotic_model_ships_with_the_lengths_that_are_advised(
 def test_a_wrong_file_is_no_chaos() -> None:
     model, other = network(gain=0.5), network(gain=0.6)
     signature = Signature.of(model)
-    runs = {"keras": traced.run(model, signature), "other": traced.run(other, signature)}
+    runs = {"keras": tracing.run(model, signature), "other": tracing.run(other, signature)}
     with pytest.raises(ExportError, match="other differs") as caught:
-        parity.compare(runs, parity.grid(signature, {}), traced.sensitivity(model, signature))
+        parity.compare(runs, parity.grid(signature, {}), tracing.sensitivity(model, signature))
     assert "amplifies" not in str(caught.value)
 
 
@@ -75,10 +75,10 @@ def test_what_amplifies_is_held_to_the_same_tolerance() -> None:
     nudged = other.get_layer("memory").cell.bias
     nudged.assign(nudged + 1e-3)
     signature = Signature.of(model)
-    runs = {"keras": traced.run(model, signature), "other": traced.run(other, signature)}
+    runs = {"keras": tracing.run(model, signature), "other": tracing.run(other, signature)}
     short = [case for case in parity.grid(signature, {}) if case.name.startswith("1 x 1,")]
     with pytest.raises(ExportError, match="other differs from keras on 1 x 1, full"):
-        parity.compare(runs, short, traced.sensitivity(model, signature))
+        parity.compare(runs, short, tracing.sensitivity(model, signature))
 
 
 def _ragged(**options: Any) -> keras.Model:
@@ -100,7 +100,7 @@ def _ragged(**options: Any) -> keras.Model:
         ({"examples": []}, "0 arrays are given"),
         ({"examples": {"tokens": [[1, 2], [3]]}}, "'tokens' is given what is no array"),
         ({"encoder": "vocabulary.txt"}, "`encoder` must be a TextEncoder, not 'vocabulary.txt'"),
-        ({"small": "int8"}, "`small` must be a Small"),
+        ({"small": "int8"}, "`small` must be a Precision"),
         ({"config": ["units"]}, "`config` must be a mapping"),
     ],
 )

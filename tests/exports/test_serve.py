@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import functools
 import json
 import signal
 import socket
@@ -21,7 +22,7 @@ from websockets.sync.client import ClientConnection
 from exports import Artifact, export
 from exports.runtime import Predictor
 from exports.serving.batcher import Batcher
-from exports.serving.joining import Inputs, Joining, takes_padding
+from exports.serving.batching import Batching, Inputs, takes_padding
 from exports.serving.limits import Limits
 from exports.text import TextEncoder
 from pipeline.cli import command
@@ -128,15 +129,17 @@ def test_limits_that_are_none(limit: str, value: str, tmp_path: Path) -> None:
     ("option", "error"),
     [
         ("--max-queue=1", "1 requests wait already: try again later."),
-        ("--max-seconds=0.1", "There was no answer in time: try again later."),
+        ("--max-seconds=0.5", "There was no answer in time: try again later."),
     ],
 )
 def test_more_than_may_wait_or_longer_than_it_may_take(
     option: str, error: str, exported: Artifact
 ) -> None:
     limits = ("--max-parallel=1", TAKES_SLOW, option)
+    body = json.dumps(SLOW, separators=(",", ":")).encode()  # once: writing it holds up threads
     with serving(exported.directory, *limits) as server, ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(server.post, [SLOW] * 8))
+        post = functools.partial(server.client.post, "/predict", content=body)
+        answers = [each.result() for each in [pool.submit(post) for _ in range(8)]]
         refused = [answer for answer in answers if answer.status_code == 503]
         assert {answer.json()["error"] for answer in refused} == {error}
         assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
@@ -246,7 +249,7 @@ def test_told_to_stop_it_ends_the_streams(streamed: tuple[Artifact, keras.Model]
 # What may be joined
 
 
-class Rows(Joining[int, int]):
+class Rows(Batching[int, int]):
     """Each request is a row as long as it says, and its own answer."""
 
     def rows(self, given: int) -> int:
@@ -288,6 +291,6 @@ def test_rows_are_padded_only_where_the_mask_is_followed(
     assert takes_padding(Predictor(exported.directory))
     assert not takes_padding(Predictor(streamed[0].directory))
     assert not takes_padding(blind)
-    joining = Inputs(blind, padded=takes_padding(blind))
+    batching = Inputs(blind, padded=takes_padding(blind))
     short, long, other = ({"tokens": np.full((1, steps), 2, "int32")} for steps in (2, 3, 2))
-    assert joining.kind(short) == joining.kind(other) != joining.kind(long)
+    assert batching.kind(short) == batching.kind(other) != batching.kind(long)

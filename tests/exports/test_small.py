@@ -15,7 +15,7 @@ import onnxruntime
 import pytest
 
 import custom_layers
-from exports import Artifact, ExportError, Small, artifact, export, load, verify
+from exports import Artifact, ExportError, Precision, artifact, export, load, verify
 from exports.parity import Run
 from exports.text import TextEncoder
 from tests.exports import models
@@ -38,15 +38,15 @@ def classifier(layer: keras.layers.Layer) -> keras.Model:
     return models.randomized(keras.Model(tokens, x), scale=0.2)
 
 
-def judge_of(model: keras.Model) -> Callable[[Run], Mapping[str, float]]:
+def evaluate_of(model: keras.Model) -> Callable[[Run], Mapping[str, float]]:
     """Accuracy on rows that Keras labels rightly in nine cases of ten."""
     truth = np.argmax(model(ROWS), axis=-1)
     truth[::10] = 1 - truth[::10]
 
-    def judge(run: Run) -> Mapping[str, float]:
+    def evaluate(run: Run) -> Mapping[str, float]:
         return {"accuracy": float(np.mean(np.argmax(run({"tokens": ROWS})["label"], -1) == truth))}
 
-    return judge
+    return evaluate
 
 
 def saying(label: np.ndarray) -> Run:
@@ -84,7 +84,7 @@ def small(made: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Artifa
         tmp_path_factory.mktemp("small") / "artifact",
         formats=["onnx"],
         examples=ROWS,
-        small=Small(SMALL, judge_of(made), max_drop=0.2),
+        small=Precision(SMALL, evaluate_of(made), max_drop=0.2),
     )
 
 
@@ -97,7 +97,7 @@ def test_what_is_reported_is_what_the_files_do(small: Artifact, made: keras.Mode
         form, (outputs,) = forms[name], session.run(None, {"tokens": ROWS})
         path = small.directory / {"float32": artifact.ONNX, **artifact.SMALL}[name]
         assert form["bytes"] == path.stat().st_size
-        accuracy = judge_of(made)(saying(outputs))["accuracy"]
+        accuracy = evaluate_of(made)(saying(outputs))["accuracy"]
         assert form["figures"] == {"accuracy": accuracy}
         drop = forms["float32"]["figures"]["accuracy"] - accuracy
         assert form["drops"]["accuracy"] == pytest.approx(drop)
@@ -179,22 +179,24 @@ def test_drop_beyond_the_limit_leaves_nothing(tmp_path: Path) -> None:
     model = spoilt(classifier(custom_layers.GRU(UNITS)))
     said = r"int8 lowers accuracy from 0\.9000 by 0\.\d+, and 0\.01 is allowed: export without"
     with pytest.raises(ExportError, match=said) as error:
-        export(model, tmp_path / "new" / "artifact", small=Small(["int8"], judge_of(model)))
+        export(model, tmp_path / "new" / "artifact", small=Precision(["int8"], evaluate_of(model)))
     assert "max_drop" in str(error.value) and "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
-    export(model, tmp_path / "artifact", small=Small(["int8"], judge_of(model), max_drop=1.0))
+    export(
+        model, tmp_path / "artifact", small=Precision(["int8"], evaluate_of(model), max_drop=1.0)
+    )
 
 
 def test_figure_that_is_no_number_is_a_drop(model: keras.Model, tmp_path: Path) -> None:
     figures = iter([{"accuracy": 0.9}, {"accuracy": float("nan")}])
     with pytest.raises(ExportError, match=r"float16 lowers accuracy from 0\.9000 by nan"):
-        export(model, tmp_path / "artifact", small=Small(["float16"], lambda _: next(figures)))
+        export(model, tmp_path / "artifact", small=Precision(["float16"], lambda _: next(figures)))
     assert not list(tmp_path.iterdir())
 
 
 def test_figure_of_which_less_is_better_must_not_rise(model: keras.Model, tmp_path: Path) -> None:
     figures = iter([{"error": 0.2}, {"error": 0.1}, {"error": 0.2}, {"error": 0.5}])
-    judged = Small(["float16"], lambda _: next(figures), better="lower")
+    judged = Precision(["float16"], lambda _: next(figures), better="lower")
     made = export(model, tmp_path / "artifact", small=judged)
     assert report(made)["small"]["forms"]["float16"]["drops"] == {"error": pytest.approx(-0.1)}
     with pytest.raises(ExportError, match=r"float16 raises error from 0\.2000 by 0\.3000"):
@@ -206,7 +208,7 @@ def test_overflow_of_float16_is_refused(tmp_path: Path) -> None:
     x = keras.layers.Rescaling(100, offset=300)(custom_layers.GRU(models.UNITS)(steps))
     x = keras.layers.Concatenate(name="large")([models.Apply(keras.ops.square)(x), x])
     model = models.randomized(keras.Model(steps, x), scale=0.5)
-    small = Small(["float16"], lambda _: {"accuracy": 1.0})
+    small = Precision(["float16"], lambda _: {"accuracy": 1.0})
     with pytest.raises(ExportError, match="float16 has numbers in 'large' that are not finite"):
         export(model, tmp_path / "artifact", formats=["onnx"], small=small)
     assert not list(tmp_path.iterdir())
@@ -228,7 +230,7 @@ def test_unusable_options(
             model,
             tmp_path / "artifact",
             formats=given["formats"],
-            small=Small(given["forms"], lambda _: {}),
+            small=Precision(given["forms"], lambda _: {}),
         )
     assert not list(tmp_path.iterdir())
 
@@ -236,7 +238,7 @@ def test_unusable_options(
 def test_small_forms_are_made_quietly(
     model: keras.Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    export(model, tmp_path / "artifact", small=Small(SMALL, lambda _: {"accuracy": 1.0}))
+    export(model, tmp_path / "artifact", small=Precision(SMALL, lambda _: {"accuracy": 1.0}))
     assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
 
 
@@ -250,7 +252,7 @@ def test_onnx_files_say_what_they_were_made_from(
         encoder=encoder,
         labels=["schlecht", "großartig"],
         card={"data set": "reviews 1.2.0"},
-        small=Small(SMALL, lambda _: {"accuracy": 1.0}),
+        small=Precision(SMALL, lambda _: {"accuracy": 1.0}),
     )
     vocabulary = (exported.directory / "vocabulary.txt").read_bytes()
     for path in (artifact.ONNX, artifact.TEXT_ONNX, *artifact.SMALL.values()):

@@ -17,7 +17,7 @@ import pytest
 import tensorflow as tf
 
 import custom_layers
-from exports import Artifact, ExportError, export, parity, sessions, streaming, traced, verify
+from exports import Artifact, ExportError, export, parity, sessions, streaming, tracing, verify
 from exports.runtime import Predictor
 from exports.signature import Signature
 from tests.exports.models import FEATURES, UNITS, randomized, sequences
@@ -315,7 +315,7 @@ def test_a_masked_first_step_that_shows_zero_is_noticed() -> None:
     states = streaming.states(model, signature)
     step = tf.function(
         streaming.function(model, signature, states),
-        input_signature=traced.specifications(signature.of_steps(states)),
+        input_signature=tracing.specifications(signature.of_steps(states)),
         autograph=False,
     )
 
@@ -328,7 +328,7 @@ def test_a_masked_first_step_that_shows_zero_is_noticed() -> None:
         outputs["memory"][~inputs["sequences"][:, 0].any(-1), 0] = 0
         return outputs
 
-    runs = {"keras": traced.run(model, signature)}
+    runs = {"keras": tracing.run(model, signature)}
     for name, run in (("right", right), ("wrong", wrong)):
         runs[name] = streaming.in_chunks(run, signature, states)
     with pytest.raises(ExportError, match="wrong differs from keras"):

@@ -72,8 +72,8 @@ def test_a_file_in_gives_a_file_out(recurrent: Command, run: Path, tmp_path: Pat
     assert [row["body"] for row in found] == [row.body for row in rows]
     right = sum(row["predicted team"] == row["team"] for row in found)
     assert right >= 16
-    answers = recurrent("predict", run, *(row["body"] for row in found)).out.splitlines()
-    for row, answer in zip(found, answers, strict=True):
+    predictions = recurrent("predict", run, *(row["body"] for row in found)).out.splitlines()
+    for row, answer in zip(found, predictions, strict=True):
         label, probability, _ = answer.split("\t")
         assert label == row["predicted team"]
         assert abs(float(probability) - float(row["probability"])) < 0.001

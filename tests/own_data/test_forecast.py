@@ -15,8 +15,10 @@ import pytest
 import exports
 from exports.runtime import Predictor
 from pipeline import config, forecast, recipes
+from pipeline.baselines import forecast as baselines
 from pipeline.run import Run
 from tests.own_data.loads import BEGIN, Row, loads, write
+from tests.pipeline.pages import descriptions, parsed, table
 from tests.pipeline.small import Outcome
 
 Command = Callable[..., Outcome]
@@ -144,6 +146,49 @@ def test_metrics_are_those_of_a_plain_reference(
     assert (np.diff(p[..., 1:], axis=-1) >= 0).all()  # quantiles rise
 
 
+def test_the_report_draws_windows_and_measures_steps(recurrent: Command, folder: Path) -> None:
+    """What the exported model says of the windows of the test split is what is drawn of them."""
+    assert recurrent("evaluate", folder / "run").status == 0
+    run = Run.open(folder / "run")
+    cut, model = run.task.data(run), Predictor(folder / "model")
+    meters = {
+        meter: by_hour(folder / "load.csv", meter, ["mw", "mvar", "wind", "holiday"])
+        for meter in ("a", "b")
+    }
+    where = [
+        (cut.whole.series[series].name, int(origin))
+        for series, origin in zip(*cut.test.places, strict=True)
+    ]
+    said = np.array([asked(model, meters[meter], origin) for meter, origin in where])
+    true = np.array([meters[meter][origin : origin + HORIZON, :2] for meter, origin in where])
+    off = np.abs(said[..., 0] - true) / cut.columns.deviation[:2]
+    order = np.argsort(np.nanmean(off, axis=(1, 2)))
+
+    page = parsed(folder / "run" / "report.html")
+    meter, origin = where[order[-1]]
+    begin = (BEGIN + timedelta(hours=origin - 1)).isoformat()
+    name = f"The worst window, test window {order[-1] + 1}, {meter} after {begin}"
+    assert sum(name in each for each in descriptions(page)) == 2
+    for target, column in enumerate(("mw", "mvar")):
+        rows = table(page, f"{name}: {column}, in numbers")
+        assert [row[0] for row in rows] == [
+            (BEGIN + timedelta(hours=origin + step)).isoformat() for step in range(HORIZON)
+        ]
+        found = np.array([[number(cell) for cell in row[1:]] for row in rows])
+        expected = said[order[-1], :, target][:, [0, 1, 3]]
+        np.testing.assert_allclose(found[:, 0], true[order[-1], :, target], rtol=1e-3)
+        np.testing.assert_allclose(found[:, 1:], expected, rtol=2e-3)
+    inside = np.where(np.isnan(true), np.nan, (said[..., 1] <= true) & (true <= said[..., 3]))
+    steps = np.array(table(page, "Errors and intervals by step ahead"), float)
+    np.testing.assert_array_equal(steps[:, 0], range(1, 1 + HORIZON))
+    np.testing.assert_allclose(steps[:, 1], np.nanmean(off, axis=(0, 2)), rtol=2e-3)
+    np.testing.assert_allclose(steps[:, 3], np.nanmean(inside, axis=(0, 2)), atol=0.02)
+    known = table(page, "Fractions of the true numbers")
+    assert [row[0] for row in known] == ["mw", "mvar"]
+    for target, row in enumerate(known):
+        assert float(row[4]) == pytest.approx(np.nanmean(inside[..., target]), abs=0.02)
+
+
 def test_errors_are_held_against_the_season_before_in_the_training_stretch(folder: Path) -> None:
     run = Run.open(folder / "run")
     naive = run.task.data(run).test.naive_error
@@ -239,6 +284,97 @@ def test_no_target_is_in_two_splits(tmp_path: Path) -> None:
         ends = max(last)
 
 
+def test_drift_goes_through_the_last_two_known_values(tmp_path: Path) -> None:
+    data = write(tmp_path / "load.csv", loads(300, ("a", "b")), gaps)
+    run = Run.create(tmp_path / "run", settings(data, series_id="meter", past_covariates="wind"))
+    cut = run.task.data(run)
+    found = baselines.drift(run.config, cut, lambda model, _: model)
+    inputs = {name: each.numpy() for name, each in cut.test.inputs.items()}
+    expected = []
+    for values, known in zip(inputs["values"][..., 0], inputs["known"][..., 0], strict=True):
+        before, last = np.flatnonzero(known)[-2:]
+        line = np.polyfit([before, last], values[[before, last]], 1)
+        expected.append(np.polyval(line, last + np.arange(1, 1 + HORIZON)))
+    np.testing.assert_allclose(found[..., 0, 0], expected, rtol=1e-5)
+    assert (inputs["known"][:, -2, 0] == 0).any()
+
+
+def days(rows: Sequence[Row], splits: Sequence[str]) -> list[Row]:
+    """Give each row the split of its day, in turn."""
+    return [{**row, "part": splits[hour_of(row) // 24 % len(splits)]} for row in rows]
+
+
+def test_splits_that_the_data_have_share_no_series(recurrent: Command, tmp_path: Path) -> None:
+    """A window of one split sees nothing of the days between its own, which are of another."""
+    columns = days(loads(24 * 9), ("train", "train", "validation", "test"))
+    names = ("stamp", "mw", "part")
+    run = forecast.train(
+        {name: [row[name] for row in columns] for name in names},
+        run=tmp_path / "run",
+        split="part",
+        window=30,
+        horizon=HORIZON,
+        units=4,
+        epochs=1,
+    ).run
+    cut = run.task.data(run)
+    parts = {"train": (0, 1, 4, 5, 8), "validation": (2, 6), "test": (3, 7)}
+    mw = np.array([row["mw"] for row in columns], np.float32)
+    for name, mine in parts.items():
+        own = np.isin(np.arange(len(mw)) // 24, mine)
+        alone = np.where(own, mw, np.nan)[24 * mine[0] :]
+        windows = getattr(cut, name)
+        for place, origin in enumerate(windows.places.origins):
+            past = np.pad(alone, (30, 0), constant_values=np.nan)[origin : origin + 30]
+            known = windows.inputs["known"].numpy()[place, :, 0] > 0
+            np.testing.assert_array_equal(known, ~np.isnan(past))
+            values = windows.inputs["values"].numpy()[place, known, 0]
+            np.testing.assert_array_equal(values, past[known])
+            ahead = alone[origin : origin + HORIZON]
+            np.testing.assert_array_equal(windows.targets.numpy()[place, :, 0], ahead)
+    seen = mw[np.isin(np.arange(len(mw)) // 24, parts["train"])]
+    assert cut.columns.mean == pytest.approx(seen.mean(), rel=1e-5)
+    outcome = recurrent("predict", run.path, "1")
+    assert outcome.status == 0 and len(outcome.out.splitlines()) == HORIZON
+
+
+def test_a_split_that_is_not_given_is_the_last_stretch_of_the_training_data(
+    recurrent: Command, tmp_path: Path
+) -> None:
+    data, other = (
+        write(tmp_path / f"{name}.csv", loads(hours, seed=seed))
+        for seed, (name, hours) in enumerate({"load": 200, "other": 50}.items())
+    )
+    command = ["train", "forecast", f"--data={data}", f"--test={other}", "--target=mw"]
+    outcome = recurrent(
+        *command, f"--run={tmp_path / 'run'}", "--time=stamp", *SMALL, "--limit=999"
+    )
+    assert outcome.status == 0, outcome.err
+    run = Run.open(tmp_path / "run")
+    cut = run.task.data(run)
+    true = np.array([row["mw"] for row in loads(50, seed=1)], np.float32)
+    ahead = np.lib.stride_tricks.sliding_window_view(true, HORIZON)[1:]
+    np.testing.assert_array_equal(cut.test.targets.numpy()[..., 0], ahead)
+    assert cut.train.places.origins.max() + HORIZON == cut.validation.places.origins.min() == 180
+    assert cut.validation.places.origins.max() + HORIZON == 200
+
+
+def test_a_file_without_the_column_of_series_is_one(
+    recurrent: Command, folder: Path, tmp_path: Path
+) -> None:
+    def without(_: int, row: Row) -> Row:
+        known = {} if hour_of(row) < 46 else {"mw": "", "mvar": "", "wind": ""}
+        return {**row, **known}
+
+    named = write(tmp_path / "named.csv", loads(50), without)
+    lines = [line.split(",") for line in named.read_text().splitlines()]
+    bare = tmp_path / "bare.csv"
+    bare.write_text("".join(f"{','.join([line[0], *line[2:]])}\n" for line in lines))
+    one, other = (recurrent("predict", folder / "run", path) for path in (named, bare))
+    assert other.status == 0, other.err
+    assert [line.removeprefix("a\t") for line in one.out.splitlines()] == other.out.splitlines()
+
+
 def test_from_python_with_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipeline import train
 
@@ -250,6 +386,7 @@ def test_from_python_with_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     results = train.evaluate(run.run)
     assert list(results["baselines"]) == [
         "persistence",
+        "drift",
         "seasonal naive",
         "linear autoregression",
         "feed-forward network",
@@ -257,8 +394,10 @@ def test_from_python_with_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     mw = np.array(columns["mw"])
     origins = run.run.task.data(run.run).test.places.origins
     ahead = origins[:, None] + np.arange(HORIZON)
+    slopes = (mw[origins - 1] - mw[origins - 2])[:, None]
     for name, expected in (
         ("persistence", np.abs(mw[ahead] - mw[origins - 1, None])),
+        ("drift", np.abs(mw[ahead] - mw[origins - 1, None] - slopes * np.arange(1, 1 + HORIZON))),
         ("seasonal naive", np.abs(mw[ahead] - mw[ahead - SEASON])),
     ):
         assert results["baselines"][name]["mae"] == pytest.approx(expected.mean(), rel=1e-4)

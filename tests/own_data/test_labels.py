@@ -20,6 +20,7 @@ from pipeline.errors import PipelineError
 from pipeline.features import pretrained
 from pipeline.run import Run
 from tests.own_data.tickets import WORDS, tickets, write
+from tests.pipeline.pages import parsed, table
 from tests.pipeline.small import Outcome
 
 Command = Callable[..., Outcome]
@@ -56,6 +57,19 @@ def test_several_labels_belong_to_a_text(recurrent: Command, tmp_path: Path) -> 
     assert model["exact_matches"] > 0.8 and model["accuracy"] > 0.9 and model["macro_f1"] > 0.9
     assert baselines["frequency"]["exact_matches"] < 0.3
     assert baselines["logistic regression"]["accuracy"] > 0.9
+
+    opened = Run.open(run)
+    tested = opened.task.data(opened).raw.test
+    told = [recurrent("predict", run, each).out.split("\t")[0] for each in tested.inputs]
+    for label, precision, recall, _, support, predicted in table(
+        parsed(run / "report.html"), "How well each label is found"
+    ):
+        true = [label in labels for (labels,) in tested.targets]
+        said_so = [label in each for each in told]
+        both = sum(a and b for a, b in zip(true, said_so, strict=True))
+        assert (int(support), int(predicted)) == (sum(true), sum(said_so))
+        assert float(precision) == pytest.approx(both / sum(said_so), abs=1e-4)
+        assert float(recall) == pytest.approx(both / sum(true), abs=1e-4)
 
     said = recurrent(
         "predict", run, "the wifi router is slow and the invoice has a wrong price"
@@ -151,8 +165,8 @@ def test_rare_classes_are_found_more_often_if_all_weigh_alike(
         assert (
             recurrent("train", "classify", f"--data={data}", f"--run={run}", *options).status == 0
         )
-        answers = recurrent("predict", run, *asked).out.splitlines()
-        found[weights] = sum(answer.startswith("billing") for answer in answers)
+        predictions = recurrent("predict", run, *asked).out.splitlines()
+        found[weights] = sum(answer.startswith("billing") for answer in predictions)
     assert found["balanced"] > found["none"]
 
 

@@ -172,3 +172,18 @@ def test_a_folder_of_texts_is_read(recurrent: Command, tmp_path: Path) -> None:
     outcome = recurrent("inspect", tmp_path / "mails")
     assert outcome.status == 0, outcome.err
     assert "mails: 40 rows" in outcome.out and "label: ham 20, spam 20" in outcome.out
+
+
+def test_series_are_inspected(recurrent: Command, tmp_path: Path) -> None:
+    rows = [
+        f"2026-01-{1 + hour // 24:02}T{hour % 24:02}:00,{hour if hour > 1 else ''}"
+        for hour in range(100)
+        if hour not in (7, 50)
+    ]
+    data = tmp_path / "load.csv"
+    data.write_text("\n".join(["stamp,mw", *rows]) + "\n", encoding="utf-8")
+    outcome = recurrent("inspect", data)
+    assert outcome.status == 0, outcome.err
+    assert "stamp: 100 steps of 1 hour, of which 2 are missing; a season is 24 steps" in outcome.out
+    assert "mw: 2 to 99, mean 50.96; missing at 4 of 100 steps" in outcome.out
+    assert f"next: recurrent train forecast --data {data} --time stamp" in outcome.err

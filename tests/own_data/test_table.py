@@ -13,11 +13,12 @@ from pyarrow import parquet
 
 from pipeline import config, recipes
 from pipeline.run import Run
-from tests.own_data import loads, sentences, sequences
+from tests.own_data import drawn, loads, sentences, sequences
 from tests.own_data.tickets import tickets
+from tests.pipeline.talks import told
 
 PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
-SOURCES = ("CSV, TSV", "JSON lines", "Parquet", "folder", "CoNLL", "TFDS")
+SOURCES = ("CSV, TSV", "JSON lines", "Parquet", "folder", "CoNLL", "text", "TFDS")
 
 Columns = Mapping[str, Sequence[Any]]
 Settings = dict[str, Any]
@@ -54,9 +55,24 @@ def of_sentences() -> Columns:
     return {"tokens": [each.tokens for each in made], "tags": [each.tags for each in made]}
 
 
+def of_pairs() -> Columns:
+    made = told(80, seed=0)
+    return {name: [example[name] for example in made] for name in ("pt", "en")}
+
+
+def of_images(folder: Path) -> Columns:
+    files, texts = zip(*drawn.images(folder, 80), strict=True)
+    return {"file": files, "text": texts}
+
+
 def of_loads() -> Columns:
     rows = loads.loads(24 * 20)
     return {name: [row[name] for row in rows] for name in ("stamp", "mw")}
+
+
+def pictured(name: str) -> Callable[[Path], Settings]:
+    """Write a table beside the images that it names."""
+    return lambda folder: {"data": table(folder / name, of_images(folder)), "size": 16}
 
 
 LOADS: Settings = {"time": "stamp", "target": "mw", "window": 24, "horizon": 4}
@@ -80,6 +96,11 @@ def nights(folder: Path) -> Settings:
     return {"data": str(data), "features": "ax,ay", "sequence_id": "recording", "label": "person"}
 
 
+def novel(folder: Path) -> Settings:
+    (folder / "novel.txt").write_text("\n".join(of_tickets()["body"]), encoding="utf-8")
+    return {"data": str(folder / "novel.txt")}
+
+
 # Settings with which each task learns from each source.
 MADE: dict[str, dict[str, list[Callable[[Path], Settings]]]] = {
     "classify": {
@@ -101,6 +122,21 @@ MADE: dict[str, dict[str, list[Callable[[Path], Settings]]]] = {
         ],
         "TFDS": [lambda _: {"data": "tfds:turkish_treebank", "text": "tokens", "label": "tags"}],
     },
+    "language": {
+        **in_tables(of_tickets),
+        "text": [novel],
+        "TFDS": [lambda _: {"data": "tfds:shakespeare"}],
+    },
+    "transduce": {
+        **in_tables(of_pairs),
+        "TFDS": [lambda _: {"data": "tfds:cmudict", "source": "word", "target": "pronunciations"}],
+    },
+    "caption": {
+        "CSV, TSV": [pictured("rows.csv"), pictured("rows.tsv")],
+        "JSON lines": [pictured("rows.jsonl")],
+        "Parquet": [pictured("rows.parquet")],
+        "TFDS": [lambda _: {"data": "tfds:spelled_digits", "size": 28}],
+    },
     "forecast": {
         **in_tables(of_loads, **LOADS),
         "TFDS": [lambda _: {"data": "tfds:sea_temperature", "window": 24, "horizon": 4}],
@@ -115,8 +151,8 @@ def claimed() -> dict[str, set[str]]:
     assert names == list(SOURCES)
     found = {}
     for row in rows[: len(MADE)]:
-        task, *marks = (cell.strip() for cell in row.strip("|").split("|"))
-        found[task.strip("`")] = {name for name, mark in zip(names, marks, strict=True) if mark}
+        task, *cells = (cell.strip() for cell in row.strip("|").split("|"))
+        found[task.strip("`")] = {name for name, mark in zip(names, cells, strict=True) if mark}
     return found
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 
 import exports
 from exports.runtime import Predictor
+from pipeline.run import Run
 from tests.own_data import sentences
 from tests.own_data.sentences import Sentence, write
+from tests.pipeline.pages import element, marked, parsed, table
 from tests.pipeline.served import served
 from tests.pipeline.small import Outcome
 
@@ -90,9 +93,76 @@ def test_the_exported_model_takes_the_bytes_of_words(
         np.testing.assert_allclose(padded[: len(tokens)], scores, atol=1e-6)
 
 
+def test_the_report_shows_wrong_tags_in_their_sentences(recurrent: Command, tmp_path: Path) -> None:
+    """Every second place has another tag than its ending says, so that some are wrong."""
+    made = [
+        Sentence(words, [tag.replace("LOC", "PER") if number % 2 else tag for tag in tags])
+        for number, (words, tags) in enumerate(sentences.sentences(160))
+    ]
+    data, run = write(tmp_path / "ner.conll", made), tmp_path / "run"
+    assert trained(recurrent, data, run, "--epochs=3").status == 0
+    assert recurrent("evaluate", run).status == 0
+    opened = Run.open(run)
+    tested = list(zip(*opened.task.data(opened).raw.test, strict=True))
+    wrong: dict[str, list[tuple[str, str]]] = {}
+    kinds: Counter[tuple[str, str]] = Counter()
+    for words, (tags,) in tested:
+        said = recurrent("predict", run, " ".join(words)).out.split()
+        pairs = [(each.split("/"), tag) for each, tag in zip(said, tags, strict=True)]
+        wrong[" ".join(words)] = [(w, f"{tag}, not {t}") for (w, t), tag in pairs if t != tag]
+        kinds.update((tag, t) for (_, t), tag in pairs if t != tag)
+    assert kinds
+
+    page = parsed(run / "report.html")
+    assert {
+        (right, said): int(count) for right, said, count, *_ in table(page, "Confusions")
+    } == kinds
+    rows = list(element(page, "The worst").find("tbody"))
+    counts = sorted(map(len, filter(None, wrong.values())), reverse=True)
+    assert [int(row[1].text) for row in rows] == counts[:10]
+    for row in rows:
+        assert marked(row) in wrong.values()
+    entities = table(page, "How well entities are found")
+    figures = results(run)
+    assert sum(int(row[4]) for row in entities) == sum(
+        tag.startswith("B-") for _, (tags,) in tested for tag in tags
+    )
+    right = sum(float(row[2]) * int(row[4]) for row in entities)
+    assert right / sum(int(row[4]) for row in entities) == pytest.approx(
+        figures["recall"], abs=1e-3
+    )
+
+
 def read(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def test_steps_without_a_label_are_neither_learnt_nor_measured(
+    recurrent: Command, tmp_path: Path
+) -> None:
+    """Only a third of the words have a label; those of "in" have none at all."""
+    rows = [
+        {
+            "tokens": words,
+            "tags": [
+                tag if place % 3 == number % 3 and word != "in" else None
+                for place, (word, tag) in enumerate(zip(words, tags, strict=True))
+            ],
+        }
+        for number, (words, tags) in enumerate(sentences.sentences(300))
+    ]
+    data = tmp_path / "partly.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert trained(recurrent, data, tmp_path / "run", "--epochs=4").status == 0
+    one = tmp_path / "one.jsonl"
+    one.write_text(
+        json.dumps({"tokens": ["Ann", "in"], "tags": ["B-LOC", None]}) + "\n", encoding="utf-8"
+    )
+    assert recurrent("evaluate", tmp_path / "run", "--baselines").status == 0
+    assert results(tmp_path / "run")["accuracy"] > 0.8
+    outcome = recurrent("evaluate", tmp_path / "run", f"--data={one}")
+    assert outcome.status == 0 and "0.0000" in outcome.out, outcome.out
 
 
 @pytest.mark.parametrize("suffix", [".conll", ".txt"])

@@ -94,7 +94,7 @@ def test_every_preset_of_a_task_has_its_settings(name: str) -> None:
     assert recipe.presets
     for preset in recipe.presets.values():
         made = preset()
-        assert type(made) is recipes.settings(made.task) and recipes.of(made) == name
+        assert type(made) is recipes.settings(made.task) and made.recipe_name == name
 
 
 def test_every_setting_says_what_it_is() -> None:

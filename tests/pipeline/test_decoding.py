@@ -1,7 +1,8 @@
 """Beam search: held to all sequences there are, on small random models."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from pipeline.models.decoding import Hypothesis, beam_search
 
 START, END, SYMBOLS, LONGEST = 0, 1, 5, 4
-Sequence = tuple[int, ...]
+Symbols = tuple[int, ...]
 
 
 class RandomModel:
@@ -19,7 +20,7 @@ class RandomModel:
         self.seed = seed
         self.asked: list[tuple[int, int]] = []
 
-    def next(self, prefix: Sequence, row: int) -> np.ndarray:
+    def next(self, prefix: Symbols, row: int) -> np.ndarray:
         values = np.random.default_rng([self.seed, row, *prefix]).normal(size=SYMBOLS) * 2
         values[START] = -np.inf
         return values - np.logaddexp.reduce(values)
@@ -31,18 +32,37 @@ class RandomModel:
         return np.stack([self.next(tuple(prefix), row) for prefix, row in pairs])
 
 
-def score(model: RandomModel, row: int, symbols: Sequence) -> float:
+def score(model: RandomModel, row: int, symbols: Symbols) -> float:
     whole = (START, *symbols, END)
     return sum(model.next(whole[:at], row)[whole[at]] for at in range(1, len(whole)))
 
 
-def all_sequences() -> Iterator[Sequence]:
+def all_sequences() -> Iterator[Symbols]:
     for length in range(LONGEST + 1):
         yield from itertools.product(range(2, SYMBOLS), repeat=length)
 
 
+def found_by(
+    log_probabilities: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    rows: Sequence[int],
+    *,
+    start: int = START,
+    end: int = END,
+    **options: Any,
+) -> list[list[Hypothesis]]:
+    """Search with prefixes as the states."""
+
+    def step(symbols: np.ndarray, parents: np.ndarray, states: Any) -> tuple[np.ndarray, Any]:
+        asked, prefixes = (each[parents] for each in states)
+        prefixes = np.column_stack([prefixes, symbols])
+        return log_probabilities(prefixes, asked), (asked, prefixes)
+
+    states = (np.array(rows, int), np.empty((len(rows), 0), int))
+    return beam_search(step, states, len(rows), start=start, end=end, **options)
+
+
 def search(model: RandomModel, rows: list[int], width: int) -> list[list[Hypothesis]]:
-    return beam_search(model, rows, start=START, end=END, width=width, longest=LONGEST)
+    return found_by(model, rows, width=width, longest=LONGEST)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -60,7 +80,7 @@ def test_a_beam_that_holds_everything_finds_all_sequences_in_their_order(seed: i
 @pytest.mark.parametrize("seed", range(5))
 def test_a_beam_of_one_takes_the_best_symbol_at_every_step(seed: int) -> None:
     model = RandomModel(seed)
-    prefix: Sequence = (START,)
+    prefix: Symbols = (START,)
     while len(prefix) <= LONGEST and (symbol := int(model.next(prefix, 2).argmax())) != END:
         prefix = (*prefix, symbol)
     ((found,),) = search(model, [2], width=1)
@@ -109,18 +129,32 @@ def test_what_is_impossible_is_not_found() -> None:
         allowed[:, 2 if prefixes.shape[1] == 1 else END] = 0.0
         return allowed
 
-    (found,) = beam_search(only_two_then_end, [0], start=START, end=END, width=3, longest=5)
+    (found,) = found_by(only_two_then_end, [0], width=3, longest=5)
     assert found == [((2,), 0.0)]
-    assert beam_search(only_two_then_end, [0], start=START, end=END, width=3, longest=0) == [[]]
+    assert found_by(only_two_then_end, [0], width=3, longest=0) == [[]]
 
 
 def test_start_and_end_may_be_one_symbol() -> None:
     def two_then_end(prefixes: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return np.log(np.tile([0.4, 0.0, 0.6], (len(prefixes), 1)) + 1e-9)
 
-    (found,) = beam_search(two_then_end, [0], start=0, end=0, width=2, longest=2)
+    (found,) = found_by(two_then_end, [0], start=0, end=0, width=2, longest=2)
     assert found[0].symbols == () and found[0].score == pytest.approx(np.log(0.4))
 
 
 def test_nothing_to_decode_is_no_error() -> None:
     assert search(RandomModel(0), [], width=3) == []
+
+
+def test_long_sequences_win_where_length_counts_less() -> None:
+    """Ending at once has 0.5; two symbols and the end have 0.405, which is 0.74 for each."""
+
+    def two_twice(prefixes: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        likely = {1: [0.0, 0.5, 0.5], 2: [0.0, 0.1, 0.9]}.get(prefixes.shape[1], [0.0, 0.9, 0.1])
+        return np.log(np.tile(likely, (len(prefixes), 1)) + 1e-12)
+
+    def best(length_penalty: float) -> Symbols:
+        ((first, *_),) = found_by(two_twice, [0], width=4, longest=4, length_penalty=length_penalty)
+        return first.symbols
+
+    assert best(0.0) == () and best(1.0) == (2, 2)

@@ -7,13 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import tensorflow as tf
 
 import exports
-from pipeline import config, recipes
+from pipeline import batches, config, recipes
 from pipeline.baselines.frames import support_vectors
 from pipeline.config.classify import ClassifyConfig
-from pipeline.examples import Examples
 from pipeline.features import cepstrum
 from pipeline.run import Run
 from tests.pipeline.small import Outcome, trained
@@ -52,8 +50,8 @@ def test_support_vectors_know_the_labels_that_they_have_seen(tmp_path: Path) -> 
     )
     data = run.task.data(run)
     seen = np.flatnonzero(np.isin(data.train.targets, [3, 5, 7]))
-    inputs, targets = (tf.gather(each, seen) for each in (data.train.inputs, data.train.targets))
-    few = Examples(inputs, targets, data.train.lengths[seen])
+    frames = [data.train.inputs[place] for place in seen.tolist()]
+    few = batches.frames(frames, data.train.targets.numpy()[seen])
     found = support_vectors(run.config, replace(data, train=few), lambda model, _: model)
     assert set(found.argmax(-1)) == {3, 5, 7}
 
@@ -118,8 +116,10 @@ def test_what_the_model_cannot_hear_or_takes_for_another_is_noted(
     np.save(tmp_path / "silence.npy", np.vstack([frames, np.zeros((2, 13))]))
     (answer,) = heard.task.predict(heard, [str(tmp_path / "silence.npy")])
     assert f"2 of its {len(frames) + 2} frames are all zeros" in answer.notes
-    answers = heard.task.predict(heard, [str(number) for number in range(1, 301)])
-    wrong = [answer for answer in answers if any("that is wrong" in each for each in answer.notes)]
+    predictions = heard.task.predict(heard, [str(number) for number in range(1, 301)])
+    wrong = [
+        answer for answer in predictions if any("that is wrong" in each for each in answer.notes)
+    ]
     assert len(wrong) == round(300 * (1 - heard.results["model"]["accuracy"]))
     for answer in wrong:
         digit, _, name = answer.text.split("\t")

@@ -1,5 +1,7 @@
 """Entities are those of the CoNLL shared tasks, and padding counts for nothing."""
 
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -49,6 +51,45 @@ def test_precision_and_recall_count_exact_spans(pairs: list[tuple[list[str], obj
     f1 = 2 * precision * recall / (precision + recall) if right else 0.0
     expected = {"precision": precision, "recall": recall, "f1": f1}
     assert entities.score(truth, found) == pytest.approx(expected)
+
+
+@given(SENTENCES, st.randoms())
+def test_each_wrong_entity_is_told_once(truth: list[str], draw: random.Random) -> None:
+    found = [draw.choice([tag, *TAGS]) for tag in truth]
+    true, claimed = all_spans(truth), all_spans(found)
+
+    def meets(one: tuple[int, int, str], other: tuple[int, int, str]) -> bool:
+        return bool({*range(*one[:2])} & {*range(*other[:2])})
+
+    told = list(entities.differences(truth, found))
+    assert sorted(each.true for each in told if each.true) == sorted(true - claimed)
+    alone = {each for each in claimed if not any(meets(each, other) for other in true)}
+    assert {each.found for each in told if each.error == "not there"} == alone
+    for error, right, said in told:
+        if right and said:
+            assert said in claimed and meets(right, said)
+            other_span, other_kind = right[:2] != said[:2], right.kind != said.kind
+            assert (
+                error
+                == f"another {'span' * other_span}{' and ' * (other_span and other_kind)}"
+                + ("kind" * other_kind)
+            )
+        elif right:
+            assert error == "not found" and not any(meets(right, each) for each in claimed)
+
+
+@given(SENTENCES, st.randoms())
+def test_entities_of_each_kind_are_measured_by_themselves(
+    truth: list[str], draw: random.Random
+) -> None:
+    found = [draw.choice([tag, *TAGS]) for tag in truth]
+    measured = entities.by_kind([truth], [found])
+    assert measured.keys() == {kind for *_, kind in all_spans(truth) | all_spans(found)}
+    for kind, figures in measured.items():
+        alone = [[tag if tag[2:] == kind else "O" for tag in each] for each in (truth, found)]
+        true, claimed = map(all_spans, alone)
+        assert (figures.pop("true"), figures.pop("found")) == (len(true), len(claimed))
+        assert figures == pytest.approx(entities.score(*([each] for each in alone)))
 
 
 @pytest.mark.parametrize(

@@ -93,8 +93,8 @@ def test_a_seed_decides_order_and_dropout(
 def test_the_best_model_is_measured_and_the_time_of_all_epochs(
     trained: Run[ClassifyConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def score(_: Any, answers: np.ndarray, examples: Any) -> dict[str, float]:
-        return {"accuracy": float(answers[:, 0].mean())}
+    def score(_: Any, predictions: np.ndarray, examples: Any) -> dict[str, float]:
+        return {"accuracy": float(predictions[:, 0].mean())}
 
     run = copy(trained, tmp_path / "run")
     monkeypatch.setattr(type(run.task), "score", score)

@@ -1,4 +1,4 @@
-"""The tasks next_char and next_word: they learn, and go on with a text as the model says."""
+"""The task language: it learns, and goes on with a text as the model says."""
 
 import math
 import os
@@ -7,7 +7,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -21,12 +20,13 @@ import exports
 from exports.runtime import Predictor
 from pipeline import config, recipes, tasks
 from pipeline.config.language import LanguageConfig
-from pipeline.data import loading
+from pipeline.data import running, store
 from pipeline.errors import PipelineError
+from pipeline.features.tokenizers import TOKENIZERS, Tokenizer, Vocabulary
 from pipeline.run import Run
-from pipeline.tasks.shared import language
+from pipeline.tasks import language
+from pipeline.tasks.language import Language, LanguageData
 from pipeline.tasks.shared.generation import Sampling, draw
-from pipeline.tasks.shared.language import Language, LanguageData, Vocabulary
 from tests.pipeline.small import Outcome, trained, truncate
 
 Command = Callable[..., Outcome]
@@ -39,7 +39,7 @@ SMALL = {
     "limit": 16,
     "epochs": 2,
     "units": 16,
-    "embedding": 16,
+    "embedding_dim": 16,
     "window": 50,
     "batch_size": 16,
     "learning_rate": 0.01,
@@ -77,6 +77,10 @@ def language_of(run: Run[LanguageConfig]) -> Language:
     return run.task
 
 
+def tokenizer_of(run: Run[LanguageConfig]) -> Tokenizer:
+    return TOKENIZERS[run.config.tokens]
+
+
 @cache
 def whole(run: Run[LanguageConfig]) -> tuple[LanguageData, Any]:
     """The data of `run`, and its model."""
@@ -86,7 +90,7 @@ def whole(run: Run[LanguageConfig]) -> tuple[LanguageData, Any]:
 def likely(run: Run[LanguageConfig], prompt: str) -> np.ndarray:
     """The probability of each token after `prompt`, from the model of whole texts."""
     data, model = whole(run)
-    ids = data.vocabulary.encode(language_of(run).split(prompt))
+    ids = data.vocabulary.encode(tokenizer_of(run).split(prompt))
     padded = np.pad(ids, (0, LONGEST - len(ids)))[None]  # nothing reads backwards
     return model.predict(padded, verbose=0)[0, len(ids) - 1]
 
@@ -118,10 +122,10 @@ def test_next_word_learns_and_is_measured_beside_counting(words: Run[LanguageCon
 
 def test_the_score_is_of_every_token_of_the_test_texts(either: Run[LanguageConfig]) -> None:
     data, model = whole(either)
-    outputs = model.predict(data.test.inputs.to_tensor(), verbose=0)
+    outputs = model.predict(data.test.inputs.padded(np.arange(len(data.test))), verbose=0)
     logarithms = [
         math.log(row[target])
-        for rows, targets in zip(outputs, data.test.targets.to_list(), strict=True)
+        for rows, targets in zip(outputs, data.test.targets, strict=True)
         for row, target in zip(rows, targets, strict=False)
     ]
     assert len(logarithms) == len(language.text(data.test)) - 1
@@ -135,7 +139,7 @@ def test_windows_are_the_text_again_and_targets_what_comes_next(length: int) -> 
         ids = np.arange(1, size + 1, dtype=np.int32)
         cut = language.windows(ids, length)
         assert cut.lengths.sum() == size - 1 and cut.lengths.max() <= length
-        assert (cut.inputs + 1).to_list() == cut.targets.to_list()
+        assert np.array_equal(cut.inputs.flat + 1, cut.targets.flat)
         assert language.text(cut).tolist() == ids.tolist()
 
 
@@ -149,13 +153,13 @@ def test_the_most_frequent_tokens_are_known() -> None:
 def test_the_vocabulary_is_made_of_the_training_texts_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = loading.load
+    load = running.load
 
-    def with_strange_letters(*given: Any, **options: Any) -> Any:
-        return replace(load(*given, **options), validation=["☉" * 9999], test=["☽" * 9999])
+    def with_strange_letters(*given: Any) -> Any:
+        return load(*given)._replace(validation=["☉" * 9999], test=["☽" * 9999])
 
-    monkeypatch.setattr(loading, "load", with_strange_letters)
-    monkeypatch.setattr("pipeline.data.cached.cached", lambda what, make, *content: make())
+    monkeypatch.setattr(running, "load", with_strange_letters)
+    monkeypatch.setattr(store, "_folder", lambda: tmp_path / "store")
     run = Run.create(tmp_path / "run", small("next_char"))
     vocabulary = language_of(run).data(run).vocabulary
     assert "e" in vocabulary and "☉" not in vocabulary and "☽" not in vocabulary
@@ -164,23 +168,22 @@ def test_the_vocabulary_is_made_of_the_training_texts_alone(
 def test_padding_is_no_part_of_the_loss() -> None:
     probabilities = np.full((1, 4, 3), 0.25, np.float32)
     probabilities[..., 2] = 0.5
-    loss = tasks.get("next_char").loss(small("next_char"), None)
+    loss = tasks.get("language").loss(small("next_char"), None)
     assert float(loss(np.array([[1, 2, 0, 0]]), probabilities)) == pytest.approx(
         (math.log(4) + math.log(2)) / 2
     )
 
 
 def test_a_text_of_words_is_written_as_it_was_read() -> None:
-    task = tasks.get("next_word")
-    assert isinstance(task, Language)
+    words = TOKENIZERS["words"]
     text = "ROMEO:\n[Aside] But, soft! what's o'er (yonder)?\nIt is -- the East."
-    tokens = list(task.split(text))
+    tokens = list(words.split(text))
     assert tokens[:5] == ["ROMEO", ":", "\n", "[", "Aside"] and "what's" in tokens
     written = ""
     for token in tokens:
-        written += task.spelled(token, written)
+        written += words.spelled(token, written)
     assert written == text
-    assert task.spelled("sun", "the ") == "sun"
+    assert words.spelled("sun", "the ") == "sun"
 
 
 # Predictions
@@ -301,7 +304,7 @@ def test_the_export_agrees_and_streams(
     vocabulary = whole(chars)[0].vocabulary
     assert tuple(predictor.labels or ()) == vocabulary.tokens
     stream = predictor.stream()
-    for token in vocabulary.encode(language_of(chars).split("the king")):
+    for token in vocabulary.encode(tokenizer_of(chars).split("the king")):
         (probabilities,) = stream.feed(np.array([[token]])).values()
     np.testing.assert_allclose(probabilities[0, 0], likely(chars, "the king"), atol=1e-5)
 
@@ -328,7 +331,7 @@ def test_a_run_that_writes_no_text_says_so(recurrent: Command, tmp_path: Path) -
     Run.create(tmp_path / "heard", recipes.get("digits").presets["digits"]())
     outcome = recurrent("generate", tmp_path / "heard")
     assert outcome.status == 1 and outcome.out == ""
-    assert "classify writes no text; tasks that do: next_char, next_word" in outcome.err
+    assert "classify writes no text; tasks that do: language" in outcome.err
 
 
 def test_a_run_that_is_not_trained_says_so(recurrent: Command, tmp_path: Path) -> None:
@@ -338,7 +341,7 @@ def test_a_run_that_is_not_trained_says_so(recurrent: Command, tmp_path: Path) -
 
 
 def test_reading_from_both_ends_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match="next_char reads forwards only"):
+    with pytest.raises(PipelineError, match="language reads forwards only"):
         Run.create(tmp_path / "run", small("next_char", bidirectional=True))
     assert list(tmp_path.iterdir()) == []
 

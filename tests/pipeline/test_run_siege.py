@@ -19,7 +19,8 @@ from exports import artifact
 from exports.errors import ExportError
 from pipeline import files, report, sweep
 from pipeline.config.classify import ClassifyConfig
-from pipeline.data import pictures
+from pipeline.data import images
+from pipeline.data.table import Unusable
 from pipeline.errors import PipelineError
 from pipeline.features.audio import Audio
 from pipeline.features.mfcc import Mfcc
@@ -40,9 +41,9 @@ from tests.pipeline import small
 from tests.pipeline.small import Outcome
 
 Command = Callable[..., Outcome]
-CONFIG, EPOCHS, RESULTS, MARKS = "config.json", "metrics.jsonl", "results.json", "marks.json"
-COLUMNS = "columns.json"
-FILES = (CONFIG, EPOCHS, RESULTS, MARKS, COLUMNS, "environment.json", "vocabulary.txt")
+CONFIG, EPOCHS, RESULTS = "config.json", "metrics.jsonl", "results.json"
+FINDINGS, COLUMNS = "findings.json", "columns.json"
+FILES = (CONFIG, EPOCHS, RESULTS, FINDINGS, COLUMNS, "environment.json", "vocabulary.txt")
 BEST, LAST = "model.keras", "checkpoints/epoch-0002.keras"
 
 
@@ -67,7 +68,7 @@ def answered(use: Callable[[], object]) -> str:
 def read(path: Path) -> None:
     """Read all that a run says of itself."""
     run = Run.open(path)
-    for each in ("best", "results", "error_analysis", "columns", "environment", "vocabulary"):
+    for each in ("best", "results", "findings", "columns", "environment", "vocabulary"):
         getattr(run, each)
 
 
@@ -146,11 +147,19 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _image(path: Path, size: int) -> Any:
+    """Read an image as `predict` does."""
+    try:
+        return images.load(path, size)
+    except Unusable as error:
+        raise PipelineError(f"{path} {error}") from error
+
+
 READERS: dict[str, Callable[[Path], Any]] = {
     "sound.wav": lambda path: (Mfcc(13).read(str(path)), Audio(16_000).read(str(path))),
     "frames.npy": lambda path: Mfcc(13).read(str(path)),
-    "picture.png": lambda path: pictures.read(path, (28, 28, 1)),
-    "picture.jpg": lambda path: pictures.read(path, (64, 64, 3)),
+    "picture.png": lambda path: _image(path, 28),
+    "picture.jpg": lambda path: _image(path, 64),
 }
 
 
@@ -188,17 +197,22 @@ HOSTILE: dict[str, Change] = {
     "no model in the results": lacks(RESULTS, "model"),
     "no seconds in the results": lacks(RESULTS, "model", "seconds"),
     "a baseline without figures": has(RESULTS, "baselines", "mine", {}),
-    "fewer labels than rows": has(MARKS, "confusion", "labels", ["neg"]),
-    "no calibration": has(MARKS, "calibration", []),
-    "a confidence of two": has(MARKS, "calibration", 0, "confidence", 2),
+    "fewer labels than rows": has(FINDINGS, "findings", 0, "content", 0, "rows", ["neg"]),
+    "a table without a column": has(FINDINGS, "findings", 0, "content", 1, "columns", []),
+    "a chart of nothing": has(FINDINGS, "findings", 2, "content", 0, "elements", []),
+    "a line of one end": has(FINDINGS, "findings", 2, "content", 0, "elements", 0, "y", [1.0]),
+    "a number that cannot be drawn": has(
+        FINDINGS, "findings", 2, "content", 0, "elements", 0, "y", [1.0, 1e300]
+    ),
+    "a block of no kind": has(FINDINGS, "findings", 0, "content", 0, "type", "video"),
 }
 
 
 def test_a_hostile_run_is_refused_in_one_line(tested: Run[ClassifyConfig], tmp_path: Path) -> None:
-    """A wrong type at every place of the settings, epochs, results and marks, too."""
+    """A wrong type at every place of the settings, epochs, results and findings, too."""
     types = {
         f"another type of {name}, {place}": has(name, *place, NO_TYPE)
-        for name in (CONFIG, EPOCHS, RESULTS, MARKS, COLUMNS)
+        for name in (CONFIG, EPOCHS, RESULTS, FINDINGS, COLUMNS)
         for place in damage.places(tested.path / name)
     }
     taken = []

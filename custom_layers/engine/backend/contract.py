@@ -47,7 +47,7 @@ def fill(structure: Any, values: Sequence[Any]) -> Any:
     return keras.tree.pack_sequence_as(structure, flat)
 
 
-class Now(NamedTuple):
+class StepInputs(NamedTuple):
     """What a step reads that changes from step to step.
 
     Attributes:
@@ -61,7 +61,7 @@ class Now(NamedTuple):
     state: list[Tensor]
 
 
-class Shared(NamedTuple):
+class LoopConstants(NamedTuple):
     """What a step reads that is the same at every step."""
 
     products: dict[str, Product]
@@ -70,7 +70,7 @@ class Shared(NamedTuple):
     noise: Tensor | None
 
 
-Step = Callable[[Now, Shared, Dot], list[Tensor]]
+Step = Callable[[StepInputs, LoopConstants, Dot], list[Tensor]]
 Body = Callable[[list[Tensor], Any], tuple[list[Tensor], list[Any]]]
 Gradient = Callable[[list[Tensor]], Any]
 
@@ -93,8 +93,8 @@ class Linearized(NamedTuple):
         places: for x, then for each product, its place among `gradients`.
     """
 
-    forward: Callable[[Now, Shared], list[Any]]
-    backward: Callable[[list[Any], Shared, list[Tensor]], list[Tensor]]
+    forward: Callable[[StepInputs, LoopConstants], list[Any]]
+    backward: Callable[[list[Any], LoopConstants, list[Tensor]], list[Tensor]]
     products: list[str]
     collected: list[Any]
     gradients: list[Any]
@@ -185,7 +185,7 @@ class Backend(Protocol):
             What stands beside the scalar, and the gradients of the scalar.
         """
 
-    def linearize(self, step: Step, now: Now, shared: Shared) -> Linearized:
+    def linearize(self, step: Step, now: StepInputs, shared: LoopConstants) -> Linearized:
         """Split `step` into a step and its vector-Jacobian product, for arguments of these shapes.
 
         What `backward` reads of the forward computation (activated gates, as a rule) becomes what

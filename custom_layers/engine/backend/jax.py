@@ -14,9 +14,9 @@ from custom_layers.engine.backend.contract import (
     Body,
     Gradient,
     Linearized,
-    Now,
-    Shared,
+    LoopConstants,
     Step,
+    StepInputs,
 )
 
 
@@ -95,14 +95,16 @@ def gradient(
     return beside, gradients
 
 
-def linearize(step: Step, now: Now, shared: Shared) -> Linearized:
+def linearize(step: Step, now: StepInputs, shared: LoopConstants) -> Linearized:
     """Trace `step` and its vector-Jacobian product, as `Backend.linearize`.
 
     JAX's function of the way back is a tree of the tensors that it reads. Those of them that are
     shared, such as a matrix, are not kept: the loop would stack a copy for every step.
     """
 
-    def there(now: Now, shared: Shared) -> tuple[list[Tensor], dict[str, Tensor], Any]:
+    def there(
+        now: StepInputs, shared: LoopConstants
+    ) -> tuple[list[Tensor], dict[str, Tensor], Any]:
         zeros = {
             name: jnp.zeros(product.shape, product.dtype)
             for name, product in jax.eval_shape(partial(_products, step), now, shared).items()
@@ -113,7 +115,7 @@ def linearize(step: Step, now: Now, shared: Shared) -> Linearized:
         )
         return state, operands, back
 
-    def backward(kept: list[Tensor], shared: Shared, d_state: list[Tensor]) -> list[Tensor]:
+    def backward(kept: list[Tensor], shared: LoopConstants, d_state: list[Tensor]) -> list[Tensor]:
         values = {**constants, **dict(zip(known, jax.tree.leaves(shared), strict=True))}
         values.update(zip(keeps, kept, strict=True))
         read = [each.val if isinstance(each, Literal) else values[each] for each in reads]
@@ -149,7 +151,7 @@ def linearize(step: Step, now: Now, shared: Shared) -> Linearized:
     )
 
 
-def _products(step: Step, now: Now, shared: Shared) -> dict[str, Tensor]:
+def _products(step: Step, now: StepInputs, shared: LoopConstants) -> dict[str, Tensor]:
     """Return the products that a step takes."""
     products = {}
 
@@ -163,8 +165,8 @@ def _products(step: Step, now: Now, shared: Shared) -> dict[str, Tensor]:
 
 def _offset(
     step: Step,
-    now: Now,
-    shared: Shared,
+    now: StepInputs,
+    shared: LoopConstants,
     state: list[Tensor],
     weights: list[Tensor],
     x: Tensor,
@@ -180,7 +182,7 @@ def _offset(
         operands[name] = operand
         return plain_dot(shared.products)(name, operand) + offsets[name]
 
-    return step(Now(x, now.held, state), shared._replace(weights=weights), dot), operands
+    return step(StepInputs(x, now.held, state), shared._replace(weights=weights), dot), operands
 
 
 def _picked(traced: ClosedJaxpr, results: list[Any]) -> Callable[..., list[Tensor]]:

@@ -12,9 +12,9 @@ from custom_layers.engine.backend.contract import (
     Body,
     Gradient,
     Linearized,
-    Now,
-    Shared,
+    LoopConstants,
     Step,
+    StepInputs,
     fill,
     is_portable,
     leaves,
@@ -151,7 +151,7 @@ def gradient(
     return beside, tape.gradient(scalar, arguments, unconnected_gradients=zero)
 
 
-def linearize(step: Step, now: Now, shared: Shared) -> Linearized:
+def linearize(step: Step, now: StepInputs, shared: LoopConstants) -> Linearized:
     """Trace `step` and its vector-Jacobian product, as `Backend.linearize`.
 
     The graph is cut in two where the gradient reads the forward computation, so nothing is

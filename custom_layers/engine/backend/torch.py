@@ -13,9 +13,9 @@ from custom_layers.engine.backend.contract import (
     Body,
     Gradient,
     Linearized,
-    Now,
-    Shared,
+    LoopConstants,
     Step,
+    StepInputs,
     fill,
     leaves,
     map_leaves,
@@ -127,14 +127,14 @@ def gradient(
     return beside, list(torch.autograd.grad(scalar, arguments, materialize_grads=True))
 
 
-def linearize(step: Step, now: Now, shared: Shared) -> Linearized:
+def linearize(step: Step, now: StepInputs, shared: LoopConstants) -> Linearized:
     """Let autograd record each step by itself, as `Backend.linearize`.
 
     What `forward` keeps of a step is one object, the function that goes back through it.
     """
     names = list(shared.products)
 
-    def forward(now: Now, shared: Shared) -> list[Any]:
+    def forward(now: StepInputs, shared: LoopConstants) -> list[Any]:
         now, shared = map_leaves(torch.Tensor.detach, (now, shared))
         for tensor in leaves((now.x, now.state, shared.weights)):
             tensor.requires_grad_()

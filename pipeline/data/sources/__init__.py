@@ -17,7 +17,7 @@ def known() -> Iterator[Source]:
 
 
 def read(data: str, on_error: OnError = "stop") -> Table:
-    """Read the data called `data`: the path of a file or a folder, or `tfds:NAME`.
+    """Read the data called `data`: a file, a pattern of files, a folder, or `tfds:NAME`.
 
     Raises:
         PipelineError: nothing reads it, it is not there, it is damaged, or it has no row.

@@ -1,6 +1,7 @@
 """Folders with a folder for each label, and sound or text files in it."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from pipeline import files
 from pipeline.data import sound
 from pipeline.data.sources.base import Source
 from pipeline.data.table import OnError, Table
+from pipeline.data.views import View
 from pipeline.errors import PipelineError
 
 _TEXT = ".txt"
@@ -41,8 +43,8 @@ class Folder(Source):
             with path.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
             version.update(f"{path.relative_to(folder)} {content}\n".encode())
-        inputs: dict[str, list[Any]] = (
-            {"text": list(map(files.read, paths))} if texts else {"recording": paths}
+        inputs: dict[str, Sequence[Any]] = (
+            {"text": View(paths, files.read)} if texts else {"recording": paths}
         )
         columns = {**inputs, "label": [path.parent.name for path in paths]}
         places = [str(path.relative_to(folder.parent)) for path in paths]

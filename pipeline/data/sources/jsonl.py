@@ -1,13 +1,11 @@
 """JSON lines: an object a line, whose keys are the columns."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from pipeline.data.sources.base import FileSource
-from pipeline.data.table import Fault
+from pipeline.data.sources.base import BadRow, File, FileSource, Row
 
 
 class JsonLines(FileSource):
@@ -18,23 +16,16 @@ class JsonLines(FileSource):
     suffixes = (".jsonl", ".ndjson")
     unit = "line"
 
-    def rows(
-        self, path: Path, content: bytes
-    ) -> tuple[Mapping[str, Sequence[Any]], Sequence[int], Sequence[Fault]]:
+    def rows(self, file: File) -> Iterator[Row | BadRow]:
         """Read the lines; one that is no JSON object is a fault."""
-        objects: dict[int, dict[str, Any]] = {}
-        faults = []
         decoder = msgspec.json.Decoder(dict[str, Any])
-        for number, line in enumerate(content.splitlines(), start=1):
-            if not line.strip():
-                continue
-            try:
-                objects[number] = decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                faults.append(Fault(self.place(path, number), f"no JSON object ({error})"))
-        names = dict.fromkeys(name for each in objects.values() for name in each)
-        columns = {name: [each.get(name) for each in objects.values()] for name in names}
-        return columns, list(objects), faults
+        with file.open() as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    try:
+                        yield Row(number, decoder.decode(line))
+                    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                        yield BadRow(number, f"no JSON object ({error})")
 
 
 source = JsonLines()

@@ -1,15 +1,14 @@
 """Parquet files."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pyarrow as pa
 from pyarrow import parquet
 
-from pipeline.data.sources.base import FileSource
-from pipeline.data.table import Fault
+from pipeline.data.sources.base import BadRow, File, FileSource, Row
 from pipeline.errors import PipelineError
+
+_AT_ONCE = 1024  # rows
 
 
 class Parquet(FileSource):
@@ -19,16 +18,18 @@ class Parquet(FileSource):
     wants = "Its columns are those of a table, a row an example."
     suffixes = (".parquet",)
 
-    def rows(
-        self, path: Path, content: bytes
-    ) -> tuple[Mapping[str, Sequence[Any]], Sequence[int], Sequence[Fault]]:
+    def rows(self, file: File) -> Iterator[Row | BadRow]:
         """Read the rows, numbered from 1."""
+        number = 0
         try:
-            table = parquet.read_table(pa.BufferReader(content))
+            with file.open() as stream, parquet.ParquetFile(stream) as table:
+                for batch in table.iter_batches(_AT_ONCE):
+                    for values in batch.to_pylist():
+                        number += 1
+                        yield Row(number, values)
         except (pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0]
-            raise PipelineError(f"{path} is damaged or no Parquet file: {reason}") from error
-        return table.to_pydict(), range(1, 1 + table.num_rows), []
+            raise PipelineError(f"{file.path} is damaged or no Parquet file: {reason}") from error
 
 
 source = Parquet()

@@ -1,11 +1,11 @@
 """Files of plain text: a text a line."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 
-from pipeline.data.sources.base import FileSource, decoded
-from pipeline.data.table import Fault
+from pipeline.data.sources.base import BadRow, File, FileSource, Row, files_of, lines
+from pipeline.data.table import OnError, Table
 
 COLUMN = "text"
 
@@ -18,13 +18,19 @@ class Lines(FileSource):
     suffixes = (".txt",)
     unit = "line"
 
-    def rows(
-        self, path: Path, content: bytes
-    ) -> tuple[Mapping[str, Sequence[Any]], Sequence[int], Sequence[Fault]]:
+    def read(self, data: str, on_error: OnError) -> Table:
+        """Read the lines, and know the text that they are of."""
+        return replace(super().read(data, on_error), running=partial(_running, data))
+
+    def rows(self, file: File) -> Iterator[Row | BadRow]:
         """Read the lines."""
-        lines = decoded(path, content).split("\n")
-        filled = {number: line.strip() for number, line in enumerate(lines, 1) if line.strip()}
-        return {COLUMN: [*filled.values()]}, [*filled], []
+        for number, line in enumerate(lines(file), start=1):
+            if line.strip():
+                yield Row(number, {COLUMN: line.strip()})
+
+
+def _running(data: str) -> str:
+    return "\n".join(line.removesuffix("\r") for file in files_of(data) for line in lines(file))
 
 
 source = Lines()

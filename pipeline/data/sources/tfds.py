@@ -1,20 +1,27 @@
 """Any data set of TFDS by its name, such as `tfds:ag_news_subset`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-from pipeline.data import preparing
-from pipeline.data.cached import cached, digest
+from pipeline.data import images, preparing, store
 from pipeline.data.sound import Recording
 from pipeline.data.sources.base import Source
 from pipeline.data.table import OnError, Split, Table
+from pipeline.data.views import View
 
 _PREFIX = "tfds:"
-_SPLITS: Mapping[str, Split] = {"valid": "validation", "val": "validation", "dev": "validation"}
+_SPLITS: Mapping[str, Split] = {
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "restval": "train",  # as everywhere (Karpathy & Li, 2015)
+}
 
 
 class Tfds(Source):
@@ -30,34 +37,66 @@ class Tfds(Source):
     def read(self, data: str, on_error: OnError) -> Table:
         """Prepare the data set where needed, and read its splits."""
         builder = preparing.prepared(data.removeprefix(_PREFIX))
-        files = digest(Path(builder.data_dir))
-        return cached("table", lambda: _table(builder), data, files)
+        features = dict(_flat(builder.info.features))
+        labels = {name: _of_steps(feature) or feature for name, feature in features.items()}
+        classes = {
+            name: tuple(feature.names)
+            for name, feature in labels.items()
+            if isinstance(feature, tfds.features.ClassLabel)
+        }
+        content = data, store.digest_of_files(Path(builder.data_dir))
+        rows = partial(_rows, builder, features, [*classes])
+        stored = store.values("examples of TFDS", content, rows)
+        table = Table(
+            name=f"{builder.info.full_name.rpartition('/')[0]} {builder.version}",
+            version=str(builder.version),
+            columns={name: View(stored.values, partial(_value, name)) for name in features},
+            places=View(stored.values, lambda row: f"{builder.name}, {row[0]} {row[1]}"),
+            classes=classes,
+            splits=[split for split, count, _ in stored.metadata["splits"] for _ in range(count)],
+        )
+        return _public(table, stored.metadata["splits"])
 
 
-def _table(builder: tfds.core.DatasetBuilder) -> Table:
-    features = dict(_flat(builder.info.features))
-    labels = {name: _of_steps(feature) or feature for name, feature in features.items()}
-    classes = {
-        name: tuple(feature.names)
-        for name, feature in labels.items()
-        if isinstance(feature, tfds.features.ClassLabel)
-    }
-    columns: dict[str, list[Any]] = {name: [] for name in features}
-    splits: list[Split] = []
-    places: list[str] = []
+def _public(table: Table, read: Sequence[tuple[Split, int, bool]]) -> Table:
+    """Leave out splits whose labels are secret; without a test split, validation is for testing."""
+    if any(secret for *_, secret in read):
+        public = [not secret for _, count, secret in read for _ in range(count)]
+        table = table.take([row for row, is_public in enumerate(public) if is_public])
+    assert table.splits is not None
+    if "test" in table.splits:
+        return table
+    splits: list[Split] = ["test" if each == "validation" else each for each in table.splits]
+    return replace(table, splits=splits)
+
+
+def _rows(
+    builder: tfds.core.DatasetBuilder, features: Mapping[str, Any], labels: Sequence[str]
+) -> Generator[tuple[str, int, Mapping[str, Any]], None, dict[str, Any]]:
+    """Give the split, the number there, and the values of each example.
+
+    In the end, tell of each split what it is to us, how many examples it has, and whether it has
+    secret labels.
+    """
+    readers = {name: _reader(feature) for name, feature in features.items()}
+    read: list[tuple[Split, int, bool]] = []
     for name, split in _splits(builder):
-        values = _values(builder, name, features)
-        if any(values[each] and all(map(_is_unlabelled, values[each])) for each in classes):
-            continue  # the labels of a test split may be secret
-        for column, added in values.items():
-            columns[column] += added
-        count = len(next(iter(values.values())))
-        splits += [split] * count
-        places += [f"{builder.name}, {name} {row}" for row in range(1, 1 + count)]
-    if "test" not in splits:
-        splits = ["test" if each == "validation" else each for each in splits]
-    name = f"{builder.info.full_name.rpartition('/')[0]} {builder.version}"
-    return Table(name, str(builder.version), columns, places, classes, splits)
+        number, unlabelled = 0, dict[str, bool]()
+        with preparing.reading(builder, name):
+            once = tfds.ReadConfig(try_autocache=False)
+            examples = builder.as_dataset(split=name, read_config=once)
+            for number, example in enumerate(tfds.as_numpy(examples), start=1):
+                values = {key: readers[key](value) for key, value in _flat_values(example)}
+                for label in values.keys() & labels:
+                    missing = _is_unlabelled(values[label])
+                    unlabelled[label] = missing and unlabelled.get(label, True)
+                yield name, number, values
+        read.append((split, number, any(unlabelled.values())))
+    return {"splits": read}
+
+
+def _value(name: str, row: tuple[str, int, Mapping[str, Any]]) -> Any:
+    return row[-1].get(name)
 
 
 def _is_unlabelled(value: Any) -> bool:
@@ -76,22 +115,11 @@ def _flat(features: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, feature in features.items():
         if isinstance(feature, tfds.features.FeaturesDict):
             yield from _flat(feature, f"{prefix}{name}/")
+        elif isinstance(parts := getattr(feature, "feature", None), tfds.features.FeaturesDict):
+            for part, each in _flat(parts, f"{prefix}{name}/"):
+                yield part, tfds.features.Sequence(each)
         else:
             yield f"{prefix}{name}", feature
-
-
-def _values(
-    builder: tfds.core.DatasetBuilder, split: str, features: Mapping[str, Any]
-) -> dict[str, list[Any]]:
-    readers = {name: _reader(feature) for name, feature in features.items()}
-    values: dict[str, list[Any]] = {name: [] for name in features}
-    with preparing.reading(builder, split):
-        once = tfds.ReadConfig(try_autocache=False)
-        examples = builder.as_dataset(split=split, read_config=once)
-        for example in tfds.as_numpy(examples):
-            for name, value in _flat_values(example):
-                values[name].append(readers[name](value))
-    return values
 
 
 def _flat_values(example: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -104,9 +132,13 @@ def _flat_values(example: Mapping[str, Any], prefix: str = "") -> Iterator[tuple
 
 def _of_steps(feature: Any) -> Any:
     """Return what each step of a sequence of words or labels is; None for other features."""
-    kinds = (tfds.features.ClassLabel, tfds.features.Text)
-    is_one = isinstance(feature, tfds.features.Sequence) and isinstance(feature.feature, kinds)
-    return feature.feature if is_one else None
+    step = feature.feature if isinstance(feature, tfds.features.Sequence) else None
+    return step if isinstance(step, tfds.features.ClassLabel) or _is_text(step) else None
+
+
+def _is_text(feature: Any) -> bool:
+    is_one = isinstance(feature, tfds.features.Tensor) and feature.shape == ()
+    return is_one and feature.tf_dtype.name == "string"
 
 
 def _reader(feature: Any) -> Callable[[Any], Any]:
@@ -114,10 +146,12 @@ def _reader(feature: Any) -> Callable[[Any], Any]:
     if isinstance(feature, tfds.features.ClassLabel):
         names: Sequence[str] = feature.names
         return lambda value: names[value] if value >= 0 else None
-    if isinstance(feature, tfds.features.Text):
+    if _is_text(feature):
         return lambda value: value.decode(errors="replace")
     if isinstance(feature, tfds.features.Audio) and feature.sample_rate:
         return lambda value: Recording(value.astype(np.int16), feature.sample_rate)
+    if isinstance(feature, tfds.features.Image):
+        return images.shrunk
     if step := _of_steps(feature):
         read = _reader(step)
         return lambda value: list(map(read, value))

@@ -5,27 +5,29 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import keras
 
 from exports import ExportError
-from pipeline import batches, features
+from pipeline import batches, features, models
 from pipeline.config.inputs import SequenceConfig
 from pipeline.data import columns, labelled
 from pipeline.data.columns import Kind
 from pipeline.data.labelled import Labelled
 from pipeline.data.sources import text
 from pipeline.data.table import Parse, Table, parsed
+from pipeline.data.views import View, joined
 from pipeline.data.waiting import spinner
 from pipeline.errors import PipelineError
 from pipeline.examples import Examples
-from pipeline.explain.reading import Array, Explained, Reading
+from pipeline.explain.spec import Array, Explained, ExplainSpec
 from pipeline.features.base import Encoded, Feature
 from pipeline.messages import say
 from pipeline.schema import Columns
-from pipeline.tasks.base import Answer, DataTask, Run
-from pipeline.tasks.shared import subjects
+from pipeline.tasks.base import DataTask, Prediction, Run
+from pipeline.tasks.shared import typed_inputs
 
 ConfigOf = TypeVar("ConfigOf", bound=SequenceConfig)
 
@@ -52,7 +54,7 @@ class InputTask(DataTask[ConfigOf, Encoded]):
         option: what the target is called in messages.
     """
 
-    subject = "input"
+    input_noun = "input"
     accepts = "a text, a file, or the number of a test example"
     wanted: ClassVar[Kind]
     option: ClassVar[str]
@@ -78,7 +80,7 @@ class InputTask(DataTask[ConfigOf, Encoded]):
         """Make what a loss takes of the numbers of each example."""
 
     @abstractmethod
-    def answer(self, asked: Asked, outputs: Array, known: Columns) -> Answer:
+    def prediction(self, asked: Asked, outputs: Array, known: Columns) -> Prediction:
         """Say for a reader what the outputs about an input mean."""
 
     @abstractmethod
@@ -86,8 +88,8 @@ class InputTask(DataTask[ConfigOf, Encoded]):
         """Make columns of a table of the outputs about its rows."""
 
     @abstractmethod
-    def explain(self, known: Columns) -> Callable[[Array], Explained]:
-        """Say what of the outputs is explained."""
+    def explain(self, value: Any, known: Columns) -> Callable[[Array], Explained]:
+        """Say what of the outputs about an input is explained."""
 
     def noun(self, run: Run[ConfigOf]) -> str:
         """Say what an input is called."""
@@ -102,6 +104,7 @@ class InputTask(DataTask[ConfigOf, Encoded]):
     def check(self, config: ConfigOf) -> None:
         """Look whether there are such a layer and such data, and say which columns are read."""
         super().check(config)
+        models.check_chrono(config)
         loaded = self._load(config)
         classes = self.classes(loaded)
         if not config.recipe and not (self.targets(config) and (config.text or config.features)):
@@ -124,9 +127,9 @@ class InputTask(DataTask[ConfigOf, Encoded]):
                 raise PipelineError(
                     f"{loaded.name} has changed since {run.path} was begun. Name another directory."
                 )
-            more = list(feature.more(inputs, config))
+            more = feature.more(inputs, config)
             rows = [*range(len(inputs)), *(row for row, _ in more)]
-            train = [*inputs, *(value for _, value in more)]
+            train = joined([inputs, View(more, itemgetter(1))])
 
             parse = self.parse(known)
 
@@ -134,12 +137,13 @@ class InputTask(DataTask[ConfigOf, Encoded]):
                 parsed = [tuple(map(parse, each)) for each in targets]
                 return self.encoded(feature, inputs, parsed, known)
 
+            counted = encoded(inputs, targets)
             return Encoded(
-                train=encoded(train, [targets[row] for row in rows]),
+                train=encoded(train, [targets[row] for row in rows]) if more else counted,
                 validation=encoded(*loaded.validation),
                 test=encoded(*loaded.test),
                 raw=loaded,
-                counted=encoded(inputs, targets),
+                counted=counted,
                 classes=known["classes"],
                 feature=feature,
             )
@@ -158,22 +162,22 @@ class InputTask(DataTask[ConfigOf, Encoded]):
         """Return what `model` makes of `examples`, an array of each: here, all of one shape."""
         return batches.outputs(model, examples)
 
-    def predict(self, run: Run[ConfigOf], subjects: Sequence[str]) -> list[Answer]:
+    def predict(self, run: Run[ConfigOf], inputs: Sequence[str]) -> list[Prediction]:
         """Predict from each input: a text, a file, or the number of a test example, from 1."""
         model = run.model()
         feature, known = fitting(run, model)
-        asked = self._asked(run, feature, subjects)
+        asked = self._asked(run, feature, inputs)
         examples = feature.examples([each.value for each in asked], [0] * len(asked))
-        answers = [
-            self.answer(each, row, known)
+        predictions = [
+            self.prediction(each, row, known)
             for each, row in zip(asked, self.outputs(model, examples), strict=True)
         ]
         return [
-            answer._replace(notes=(*answer.notes, *feature.notes(each.value)))
-            for each, answer in zip(asked, answers, strict=True)
+            told._replace(notes=(*told.notes, *feature.notes(each.value)))
+            for each, told in zip(asked, predictions, strict=True)
         ]
 
-    def predictions(self, run: Run[ConfigOf], table: Table) -> Table:
+    def predict_table(self, run: Run[ConfigOf], table: Table) -> Table:
         """Predict from each row, or each sequence of rows."""
         model = run.model()
         feature, known = fitting(run, model)
@@ -184,10 +188,7 @@ class InputTask(DataTask[ConfigOf, Encoded]):
 
     def rows(self, run: Run[ConfigOf], table: Table) -> Table:
         """Return a row for each input; each line of a text file is one."""
-        known = known_columns(run)
-        if [*table.columns] == [text.COLUMN] and known["kind"] in ("text", "words"):
-            table = replace(table, columns={known["input"]: table.column(text.COLUMN)})
-        return labelled.sequences_of(run.config, table)
+        return labelled.sequences_of(run.config, lines_as_inputs(run, table))
 
     def examples(self, run: Run[ConfigOf], table: Table) -> Examples:
         """Encode rows with their targets."""
@@ -198,12 +199,14 @@ class InputTask(DataTask[ConfigOf, Encoded]):
         targets = list(zip(*map(rows.column, known["targets"]), strict=True))
         return self.encoded(feature, rows.column(known["input"]), targets, known)
 
-    def reading(self, run: Run[ConfigOf], model: keras.Model, subject: str) -> Reading:
+    def explain_spec(self, run: Run[ConfigOf], model: keras.Model, input: str) -> ExplainSpec:
         """Read step by step, as the feature says."""
         feature, known = fitting(run, model)
-        (asked,) = self._asked(run, feature, [subject])
+        (asked,) = self._asked(run, feature, [input])
         name = asked.name if feature.numbered else asked.value
-        return feature.explained(model, name, asked.value, self.explain(known))
+        explain = self.explain(asked.value, known)
+        read = feature.explained(model, name, asked.value, explain)
+        return replace(read, notes=feature.notes(asked.value))
 
     def artifact(self, run: Run[ConfigOf]) -> Mapping[str, Any]:
         """Put what the feature knows beside the model; compare on the test split."""
@@ -250,9 +253,9 @@ class InputTask(DataTask[ConfigOf, Encoded]):
             value = feature.read(typed)
             return Asked(value, typed if feature.numbered else feature.shown(value))
 
-        def test() -> list[tuple[Any, Any]]:
-            loaded = self._load(run.config.model_copy(update={"limit": None}))
-            return list(zip(*loaded.test, strict=True))
+        def test() -> Sequence[tuple[Any, Any]]:
+            inputs, targets = self._load(run.config.model_copy(update={"limit": None})).test
+            return View(range(len(inputs)), lambda row: (inputs[row], targets[row]))
 
         def numbered(example: tuple[Any, Any], name: str) -> Asked:
             value, targets = example
@@ -260,7 +263,7 @@ class InputTask(DataTask[ConfigOf, Encoded]):
 
         if not feature.numbered:
             return list(map(read, given))
-        return subjects.resolve(given, feature.noun, test, numbered, read)
+        return typed_inputs.resolve(given, feature.noun, test, numbered, read)
 
 
 def known_columns(run: Run[Any]) -> Columns:
@@ -273,6 +276,14 @@ def known_columns(run: Run[Any]) -> Columns:
         older = f"; if an older version trained it, run: recurrent evaluate {run.path}"
         raise PipelineError(f"{run.path} has no columns.json{older if run.metrics else ''}")
     return run.columns
+
+
+def lines_as_inputs(run: Run[Any], table: Table) -> Table:
+    """Name the lines of a text file as the column of texts that the model of `run` reads."""
+    known = known_columns(run)
+    if table.running is None or known["kind"] not in ("text", "words"):
+        return table
+    return replace(table, columns={known["input"]: table.column(text.COLUMN)}, running=None)
 
 
 def _feature(run: Run[Any]) -> Feature[Any]:

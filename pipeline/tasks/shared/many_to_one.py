@@ -24,13 +24,18 @@ class ManyToOne(InputTask[ConfigOf]):
         """Make outputs of `features`, `[batch, features]`."""
 
     def model(self, config: ConfigOf, data: Encoded) -> keras.Model:
-        """Read the sequence; outputs over time and what is known out of order decide."""
+        """Read the sequence; the last output decides, or all outputs and what needs no order."""
         entrance = data.feature.enter(config, data.counted, len(data.classes))
-        outputs = models.recurrent(config)(entrance.sequences, mask=entrance.mask)
-        pooled = [
-            models.maximum(outputs, entrance.mask),
-            models.mean(outputs, entrance.mask),
-            *entrance.pooled(),
-        ]
-        head = self.head(ops.concatenate(pooled, axis=-1), entrance, config, data)
+        last = config.readout == "last"
+        outputs = models.reader(config, return_sequences=not last)(
+            entrance.sequences, mask=entrance.mask
+        )
+        features = outputs if last else _pooled(outputs, entrance)
+        head = self.head(features, entrance, config, data)
         return keras.Model(entrance.input, head, name=config.task)
+
+
+def _pooled(outputs: Any, entrance: Entrance) -> Any:
+    """Join the maximum and the mean of outputs, and what is known of the sequence out of order."""
+    maximum, mean = (pool(outputs, entrance.mask) for pool in (models.maximum, models.mean))
+    return ops.concatenate([maximum, mean, *entrance.pooled()], axis=-1)

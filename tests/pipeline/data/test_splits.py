@@ -2,11 +2,12 @@
 
 import hashlib
 from collections import Counter
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data.splits import split
+from pipeline.data import splits
 from pipeline.data.table import Split
 
 CONTENTS = st.lists(st.text(alphabet="abc", max_size=3), min_size=1, max_size=60)
@@ -15,6 +16,10 @@ NAMES: tuple[Split, ...] = ("train", "validation", "test")
 
 def sha1(text: str) -> int:
     return int(hashlib.sha1(text.encode()).hexdigest(), 16)
+
+
+def split(contents: list[str], *how: Any, **more: Any) -> splits.Parts:
+    return splits.split([sha1(content) for content in contents], *how, **more)
 
 
 @given(CONTENTS)
@@ -77,3 +82,7 @@ def test_the_order_of_the_rows_changes_nothing() -> None:
     forwards, backwards = split(contents), split(contents[::-1])
     for one, other in zip(forwards, backwards, strict=True):
         assert [contents[row] for row in one] == [contents[::-1][row] for row in other]
+
+
+def test_without_a_training_row_the_training_split_is_empty() -> None:
+    assert split(["a", "b"], ["test", "validation"]) == ([], [1], [0])

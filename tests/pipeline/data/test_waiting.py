@@ -1,4 +1,4 @@
-"""The spinner: on a terminal, and only when it takes long."""
+"""What is waited for is shown on a terminal, and only when it takes long."""
 
 from collections.abc import Callable
 from functools import partial
@@ -61,3 +61,20 @@ def test_a_short_wait_is_not_shown(screen: StringIO) -> None:
 def test_an_error_passes_through(screen: StringIO) -> None:
     with pytest.raises(ValueError, match="inside"), waiting.spinner("Reading", after=3600):
         raise ValueError("inside")
+
+
+@terminal([True])
+def test_the_innermost_of_long_waits_is_shown(
+    screen: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "Timer", AtOnce)
+
+    with (
+        waiting.spinner("Encoding"),
+        waiting.counting("Preparing ids", total=1000, done=300) as count,
+    ):
+        count(200)
+    shown = screen.getvalue()
+    assert "Encoding" in shown[: shown.index("Preparing ids")]
+    assert "Encoding" not in shown[shown.index("Preparing ids") : shown.index("500/1000")]
+    assert "Encoding" in shown[shown.rindex("500/1000") :], "it is shown again"

@@ -10,7 +10,7 @@ from pipeline.features.log_mel import definition, log_mel
 RATES = (8_000, 16_000)
 
 
-def hearing(rate: int) -> keras.Model:
+def frontend(rate: int) -> keras.Model:
     waveform = keras.Input((None,), dtype="int16", name="waveform")
     return keras.Model(waveform, log_mel(waveform, rate))
 
@@ -42,7 +42,7 @@ def test_frames_are_those_of_a_fourier_transform(rate: int, policy: str) -> None
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        frames, real = hearing(rate)(waveform[None])
+        frames, real = frontend(rate)(waveform[None])
     finally:
         keras.config.set_dtype_policy(before)
     expected = of_scipy(waveform, rate)
@@ -56,7 +56,7 @@ def test_a_tone_is_heard_in_its_band_and_no_band_is_deaf(rate: int) -> None:
     time = np.arange(rate // 2) / rate
     peaks = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + rate / 1400), 42)[1:-1] / 2595) - 1)
     tones = 2**14 * np.sin(2 * np.pi * peaks[:, None] * time)
-    frames, _ = hearing(rate)(tones.astype(np.int16))
+    frames, _ = frontend(rate)(tones.astype(np.int16))
     loudest = np.argmax(frames[:, 10], axis=-1)
     assert np.abs(loudest - np.arange(40)).max() <= 1
     assert np.max(frames, axis=(0, 1)).min() > -6
@@ -64,7 +64,7 @@ def test_a_tone_is_heard_in_its_band_and_no_band_is_deaf(rate: int) -> None:
 
 @pytest.mark.parametrize("rate", RATES)
 def test_padding_changes_no_frame_and_is_not_real(rate: int) -> None:
-    model, hop = hearing(rate), rate // 100
+    model, hop = frontend(rate), rate // 100
     waveform = noisy(rate, 20 * hop + 1)
     alone, _ = model(waveform[None])
     for zeros in (1, hop - 1, hop, 7 * hop + 5):
@@ -76,18 +76,18 @@ def test_padding_changes_no_frame_and_is_not_real(rate: int) -> None:
 def test_silence_has_frames_and_none_is_real_but_before_a_sound() -> None:
     waveforms = np.zeros((2, 800), np.int16)
     waveforms[1, 400] = 1
-    frames, real = hearing(8_000)(waveforms)
+    frames, real = frontend(8_000)(waveforms)
     assert np.isfinite(frames).all()
     np.testing.assert_array_equal(np.sum(real, axis=1), [0, 6])
 
 
 def test_one_sample_is_enough() -> None:
-    frames, real = hearing(8_000)(np.ones((1, 1), np.int16))
+    frames, real = frontend(8_000)(np.ones((1, 1), np.int16))
     assert frames.shape == (1, 1, 40) and np.all(real)
 
 
 def test_nothing_of_it_learns() -> None:
-    assert not hearing(8_000).trainable_variables
+    assert not frontend(8_000).trainable_variables
 
 
 def test_the_definition_names_the_numbers() -> None:
