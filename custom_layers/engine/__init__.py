@@ -50,6 +50,7 @@ def run_loop(
         from custom_layers.engine import cudnn
 
         return cudnn.run_loop(loop, inputs, state)
-    if loop.is_plain and isinstance(loop.cell, LinearCell):
+    # An interpreter that lacks TensorArrays takes longer for chunks side by side than for a loop.
+    if loop.is_plain and isinstance(loop.cell, LinearCell) and backend.has_tensor_arrays():
         return linear.run_loop(loop, inputs, state)
     return sequential.run_loop(loop, inputs, state)

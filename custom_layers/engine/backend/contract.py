@@ -10,21 +10,33 @@ import keras
 from custom_layers.cell import Dot, Product, Tensor
 
 _portable = ContextVar("portable", default=False)
+_tensor_arrays = ContextVar("tensor_arrays", default=True)
 
 
 @contextlib.contextmanager
-def portable() -> Iterator[None]:
-    """Trace only operators that run on any device, so that a saved graph can move."""
-    token = _portable.set(True)
+def portable(*, tensor_arrays: bool = True) -> Iterator[None]:
+    """Trace only operators that run on any device, so that a saved graph can move.
+
+    Args:
+        tensor_arrays: whether loops may use TensorFlow's TensorArrays. Without them a loop writes
+            its outputs into slices of tensors; it is for inference alone.
+    """
+    tokens = _portable.set(True), _tensor_arrays.set(tensor_arrays)
     try:
         yield
     finally:
-        _portable.reset(token)
+        for variable, token in zip((_portable, _tensor_arrays), tokens, strict=True):
+            variable.reset(token)
 
 
 def is_portable() -> bool:
     """Tell whether `portable` is in force."""
     return _portable.get()
+
+
+def has_tensor_arrays() -> bool:
+    """Tell whether loops may use TensorArrays."""
+    return _tensor_arrays.get()
 
 
 def leaves(structure: Any) -> list[Any]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.compiler.tf2xla.ops import gen_xla_ops
 from tensorflow.python.ops import control_flow_util
 
 from custom_layers.cell import Tensor
@@ -16,6 +17,7 @@ from custom_layers.engine.backend.contract import (
     Step,
     StepInputs,
     fill,
+    has_tensor_arrays,
     is_portable,
     leaves,
     map_leaves,
@@ -68,8 +70,10 @@ def length(tensor: Tensor) -> Any:
     return tensor.shape[0] if tensor.shape[0] is not None else tf.shape(tensor)[0]
 
 
-def unstack(tensor: Tensor) -> tf.TensorArray:
-    """Cut a time-major tensor into a sequence of its steps."""
+def unstack(tensor: Tensor) -> Any:
+    """Cut a time-major tensor into a sequence of its steps: a TensorArray, or the tensor itself."""
+    if not has_tensor_arrays():
+        return tensor
     shape = tensor.shape[1:]
     array = tf.TensorArray(
         tensor.dtype, length(tensor), element_shape=shape, clear_after_read=False
@@ -77,9 +81,9 @@ def unstack(tensor: Tensor) -> tf.TensorArray:
     return array.unstack(tensor)
 
 
-def stack(sequence: tf.TensorArray) -> Tensor:
+def stack(sequence: Any) -> Tensor:
     """Join the steps of a sequence to a time-major tensor."""
-    return sequence.stack()
+    return sequence.stack() if has_tensor_arrays() else sequence
 
 
 def scan(
@@ -91,12 +95,14 @@ def scan(
     length: Any,
     reverse: bool = False,
     unroll: bool = False,
-) -> tuple[list[Tensor], list[tf.TensorArray]]:
+) -> tuple[list[Tensor], list[Any]]:
     """Loop over time, as `Backend.scan`.
 
     XLA differentiates a loop only if it is told the number of turns; elsewhere that costs two more
     operators a turn.
     """
+    if not has_tensor_arrays():
+        return _scan_slices(step, carry, sequences, collected, length, reverse)
 
     def body(turn: Tensor, carry: list[Tensor], arrays: list[tf.TensorArray]) -> Any:
         time = length - 1 - turn if reverse else turn
@@ -120,6 +126,76 @@ def scan(
         lambda turn, *_: turn < length, body, (0, carry, arrays), **bound
     )
     return carry, arrays
+
+
+def _scan_slices(
+    step: Body,
+    carry: list[Tensor],
+    sequences: Any,
+    collected: Sequence[Tensor],
+    length: Any,
+    reverse: bool,
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Loop over time as `scan`, with sequences and collected items as time-major tensors.
+
+    An interpreter copies a whole tensor to write a slice of it. So an inner loop writes about
+    sqrt(length) steps into a short tensor, and an outer loop copies that into the long one.
+    """
+
+    def advance(turn: Tensor, carry: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        time = length - 1 - turn if reverse else turn
+        now = map_leaves(lambda sequence: tf.gather(sequence, time), sequences)
+        advanced, items = step(carry, now)
+        for tensor, previous in zip(advanced, carry, strict=True):
+            tensor.set_shape(previous.shape)
+        return advanced, items
+
+    if not collected:
+        _, carry = tf.while_loop(
+            lambda turn, _: turn < length,
+            lambda turn, carry: (turn + 1, advance(turn, carry)[0]),
+            (0, carry),
+        )
+        return carry, []
+    chunk = tf.maximum(1, tf.cast(tf.sqrt(tf.cast(length, tf.float32)), tf.int32))
+    chunks = (length + chunk - 1) // chunk
+    sizes = [tf.size(item) for item in collected]
+
+    def empty(rows: Tensor, width: Any) -> list[Tensor]:
+        pairs = zip(collected, sizes, strict=True)
+        return [tf.zeros([rows, width * size], item.dtype) for item, size in pairs]
+
+    shorts = empty(chunk, 1)
+
+    def outer(number: Tensor, carry: list[Tensor], longs: list[Tensor]) -> Any:
+        first = number * chunk
+
+        def inner(turn: Tensor, carry: list[Tensor], shorts: list[Tensor]) -> Any:
+            advanced, items = advance(first + turn, carry)
+            return turn + 1, advanced, _written(shorts, turn, items)
+
+        count = tf.minimum(chunk, length - first)
+        _, carry, filled = tf.while_loop(lambda turn, *_: turn < count, inner, (0, carry, shorts))
+        return number + 1, carry, _written(longs, number, filled)
+
+    _, carry, longs = tf.while_loop(
+        lambda number, *_: number < chunks, outer, (0, carry, empty(chunks, chunk))
+    )
+    outputs = []
+    for long, item in zip(longs, collected, strict=True):
+        steps = tf.reshape(long, tf.concat([[chunks * chunk], tf.shape(item)], 0))[:length]
+        steps = tf.reverse(steps, [0]) if reverse else steps
+        static = length if isinstance(length, int) else None
+        outputs.append(tf.ensure_shape(steps, [static, *item.shape]))
+    return carry, outputs
+
+
+def _written(tensors: list[Tensor], row: Tensor, items: list[Tensor]) -> list[Tensor]:
+    """Write each item into a row of one of `tensors`."""
+    return [
+        gen_xla_ops.xla_dynamic_update_slice(tensor, tf.reshape(item, [1, -1]), tf.stack([row, 0]))
+        for tensor, item in zip(tensors, items, strict=True)
+    ]
 
 
 def custom_gradient(
