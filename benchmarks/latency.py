@@ -12,8 +12,8 @@ import numpy as np
 import onnxruntime
 
 from benchmarks.timing import medians
-from exports import onnx_graph
-from exports.signature import Signature
+from exports import declared
+from exports.formats.onnx import conversion
 
 TIME, WORDS = 200, 20_000
 LAYERS = {
@@ -32,7 +32,9 @@ def rows() -> Iterator[dict[str, Any]]:
         model = keras.Model(tokens, keras.layers.Dense(2)(layer(units)(embedded)))
         with tempfile.TemporaryDirectory() as directory:
             ours, theirs = Path(directory, "ours.onnx"), Path(directory, "theirs.onnx")
-            ours.write_bytes(onnx_graph.convert(model, Signature.of(model)).SerializeToString())
+            ours.write_bytes(
+                conversion.convert(model, declared.signature(model)).SerializeToString()
+            )
             model(np.ones((1, TIME), "int32"))
             model.export(str(theirs), format="onnx", verbose=False)
             sessions = {

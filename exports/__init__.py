@@ -7,22 +7,22 @@ if TYPE_CHECKING:
     from exports.artifact import Artifact, load
     from exports.errors import ExportError
     from exports.exporter import export, read_keras
-    from exports.onnx_precision import Precision
-    from exports.parity import Parity
-    from exports.proof import verify
+    from exports.parity.compare import Parity
+    from exports.precision import Precision
     from exports.signature import AudioFrontend, Forecast
+    from exports.verifier import verify
 
 _HOMES = {
     "Artifact": "artifact",
     "ExportError": "errors",
     "Forecast": "signature",
     "AudioFrontend": "signature",
-    "Parity": "parity",
-    "Precision": "onnx_precision",
+    "Parity": "parity.compare",
+    "Precision": "precision",
     "export": "exporter",
     "read_keras": "exporter",
     "load": "artifact",
-    "verify": "proof",
+    "verify": "verifier",
 }
 
 __all__ = [

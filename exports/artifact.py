@@ -1,9 +1,8 @@
 """The directory of an exported model: whoever gets it needs nothing else.
 
 README.md  config.json  vocabulary.txt  labels.json  parity.json  report.json  MANIFEST.sha256
-saved_model/  onnx/model.onnx  onnx/model.float16.onnx  onnx/model.int8.onnx  onnx/step.onnx
-onnx/text.onnx  onnx/sound.onnx  examples/request.json  examples/response.json  triton/model/
-triton/step/  triton/text/
+examples/request.json  examples/response.json, and the files of each format: see `exports.formats`.
+It holds data, and predicts nothing: see `exports.runtime`.
 """
 
 import contextlib
@@ -11,37 +10,32 @@ import functools
 import json
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from exports import files
 from exports.errors import ExportError
-from exports.parity import Arrays, Parity
-from exports.schema import Config, Report
-from exports.signature import Signature, State, reject_nonfinite
+from exports.parity.compare import Parity
+from exports.schema import SOUND, STEP, TEXT, Config, Report
+from exports.signature import Arrays, Signature, State
 
 CONFIG = "config.json"
 LABELS = "labels.json"
 MANIFEST = "MANIFEST.sha256"
-ONNX = "onnx/model.onnx"
 PARITY = "parity.json"
 README = "README.md"
 REPORT = "report.json"
 REQUEST = "examples/request.json"
 RESPONSE = "examples/response.json"
-SAVED_MODEL = "saved_model"
-SOUND = "onnx/sound.onnx"
-STEP = "onnx/step.onnx"
-TEXT_ONNX = "onnx/text.onnx"
-TRITON = "triton"
 VOCABULARY = "vocabulary.txt"
 
-FORMATS = {"saved_model": SAVED_MODEL, "onnx": ONNX}
-SMALL = {"float16": "onnx/model.float16.onnx", "int8": "onnx/model.int8.onnx"}
+_ABSENT = {
+    STEP: "holds no step model: export with --streaming, or streaming=True in Python.",
+    TEXT: "holds a model that takes no text.",
+    SOUND: "holds a model that takes no sound.",
+}
 _MOST_FILES, _MOST_BYTES = 10_000, 2**33  # of a directory
 
 
@@ -104,6 +98,19 @@ class Artifact:
     directory: Path
     config: Config
 
+    def endpoint(self, name: str) -> Signature:
+        """Return the signature of an endpoint.
+
+        Raises:
+            ExportError: if there is no such endpoint.
+        """
+        signatures = self.config.signatures
+        if name not in signatures:
+            known = ", ".join(signatures)
+            reason = _ABSENT.get(name, f"has no endpoint {name!r}; it has {known}.")
+            raise ExportError(f"{self.directory} {reason}")
+        return signatures[name]
+
     @property
     def formats(self) -> list[str]:
         """Return the formats that the directory holds."""
@@ -111,7 +118,7 @@ class Artifact:
 
     @property
     def small(self) -> list[str]:
-        """Return the small forms of the ONNX file that the directory holds."""
+        """Return the precisions beside float32 that formats have."""
         return list(self.config.small)
 
     @property
@@ -147,6 +154,15 @@ class Artifact:
             )
         return labels
 
+    @functools.cached_property
+    def vocabulary(self) -> list[str]:
+        """Return the words of a model of text, each at the place of its id.
+
+        Raises:
+            ExportError: if they are missing.
+        """
+        return _lines(self.directory / VOCABULARY)
+
     @property
     def proofs(self) -> dict[str, Parity]:
         """Return how far the formats were from Keras, as `parity.json` says."""
@@ -157,7 +173,7 @@ class Artifact:
         """Return what the exporter measured, as `report.json` says."""
         path = self.directory / REPORT
         report = files.read_json(path, Report)
-        measured = set(report.small.forms if report.small else ())
+        measured = {name for each in report.precision.values() for name in each.forms}
         if not measured >= set(self.small) or not report.sizes.keys() >= set(self.formats):
             raise ExportError(f"{path} is damaged: it lacks what {CONFIG} names")
         return report
@@ -177,56 +193,6 @@ class Artifact:
 
     def _recorded(self, name: str) -> dict[str, Any]:
         return files.read_json(self.directory / name, dict[str, list[Any]])
-
-    @functools.cached_property
-    def encoder(self) -> Any:
-        """Return the `TextEncoder` of a model of text.
-
-        Raises:
-            ExportError: if the model takes no text.
-        """
-        from exports.text import TextEncoder
-
-        if self.config.text is None:
-            raise ExportError(f"{self.directory} holds a model that takes no text.")
-        vocabulary = _lines(self.directory / VOCABULARY)
-        text = self.config.text
-        return TextEncoder(vocabulary, text.max_length, text.min_length, text.tokens)
-
-    @functools.cached_property
-    def run(self) -> Any:
-        """Return the model as a function of named arrays, by its first format."""
-        return self.runs([self.formats[0]])[self.formats[0]]
-
-    def runs(self, formats: Sequence[str]) -> dict[str, Any]:
-        """Return the model as a function of named arrays, by each of `formats` or small forms."""
-        from exports import saved_model, sessions
-
-        def read(name: str, path: Path) -> Any:
-            if name == "saved_model":
-                return saved_model.read(path, expected=self.signature)
-            return sessions.read(path, signature=self.signature)
-
-        paths = {**FORMATS, **SMALL}
-        return {name: read(name, self.directory / paths[name]) for name in formats}
-
-    def predict(self, inputs: Any, *, allow_nonfinite: bool = False) -> dict[str, np.ndarray]:
-        """Run the model on arrays: one, a list or a mapping by name.
-
-        Raises:
-            ExportError: if the arrays are not those that the model takes, or hold NaN or infinity
-                and `allow_nonfinite` is false.
-        """
-        arrays = self.signature.name_inputs(inputs)
-        if not allow_nonfinite:
-            reject_nonfinite(arrays)
-        outputs: dict[str, np.ndarray] = self.run(arrays)
-        return outputs
-
-    def predict_text(self, texts: Sequence[str]) -> np.ndarray:
-        """Run the model on texts and return its first output."""
-        tokens = self.encoder(np.array(list(texts), object)).numpy()
-        return self.predict(tokens)[self.signature.outputs[0].name]
 
 
 def load(directory: str | os.PathLike[str]) -> Artifact:

@@ -8,10 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from exports import parity, tracing
+from exports import declared, tracing
 from exports.errors import ExportError
-from exports.parity import Arrays, Run
-from exports.signature import Array, Lengths, Signature, axis_label
+from exports.parity.cases import values
+from exports.signature import Array, Arrays, Lengths, Run, Signature, axis_label
 
 # More are tried where one of these fails: a convolution needs some steps, pooling an even number,
 # and a table of positions has an end.
@@ -46,7 +46,7 @@ def signature(
     Raises:
         ExportError: if Keras fails on all lengths, or an output does not keep the batch.
     """
-    known = Signature.of(model)
+    known = declared.signature(model)
     rows = next((tensor.shape[0] for tensor in model.inputs if tensor.shape[0]), None)
     if rows is None:
         return _Trials(model, known, _ROWS, limits, lengths).result()
@@ -147,7 +147,7 @@ class _Trials:
         for array in self.known.inputs:
             axes = tuple(_called(array, place) for place in range(len(array.shape)))
             named, rows = dataclasses.replace(array, axes=axes), {_called(array, 0): self.rows}
-            drawn = parity.values(generator, named, {**sizes, **rows}, self.limits)
+            drawn = values(generator, named, {**sizes, **rows}, self.limits)
             inputs[array.name] = np.abs(drawn)
         return inputs
 

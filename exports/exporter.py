@@ -11,28 +11,34 @@ import keras
 from exports import (
     artifact,
     axes,
+    declared,
+    endpoints,
     keras_file,
     latency,
     metadata,
-    onnx_graph,
-    onnx_precision,
-    onnx_sound,
-    onnx_text,
-    parity,
-    proof,
-    report,
-    saved_model,
+    precision,
     tracing,
-    triton,
+    verifier,
 )
-from exports import streaming as step_model
-from exports.artifact import FORMATS, Artifact, load
+from exports import (
+    formats as known_formats,
+)
+from exports import (
+    streaming as streamed,
+)
+from exports.artifact import Artifact, load
+from exports.card import report
+from exports.endpoints.base import Endpoint, Reference, Request, Samples
 from exports.errors import ExportError
-from exports.onnx_precision import Precision
-from exports.schema import Config, Sound, Streaming, Text
-from exports.signature import AudioFrontend, Forecast, Signature
+from exports.formats.base import Format
+from exports.parity.cases import grid
+from exports.parity.compare import reject_randomness
+from exports.precision import Precision
+from exports.schema import MODEL, STEP, TEXT, Config, Ends, Sound, Streaming, Text
+from exports.signature import Arrays, AudioFrontend, Forecast, Signature
 from exports.text import TextEncoder
 
+DEFAULT_FORMATS = ("saved_model", "onnx")
 _RECORDED = 8
 _STRINGS = "a list of strings"
 _TYPES: dict[str, tuple[Any, str]] = {  # of arguments, for those who do not check them
@@ -59,7 +65,7 @@ def export(
     *,
     inputs: Any = None,
     lengths: Mapping[str, tuple[int, int]] | None = None,
-    formats: Sequence[str] = tuple(FORMATS),
+    formats: Sequence[str] = DEFAULT_FORMATS,
     encoder: TextEncoder | None = None,
     labels: Sequence[str] | None = None,
     examples: Any = None,
@@ -82,17 +88,17 @@ def export(
         lengths: least and greatest length of free axes, by the name of an input or an axis, such
             as `{"time": (1, 80)}`. Without them, lengths from 1 to 301 are tried, and those on
             which Keras fails are left out.
-        formats: of "saved_model" and "onnx".
-        encoder: turns text into the model's ids; each format then takes raw text too, in a
+        formats: of those in `exports.formats`, such as "saved_model", "onnx" and "litert".
+        encoder: turns text into the model's ids: the endpoint "text" takes strings, in a
             signature `serving_text` of the SavedModel and in `onnx/text.onnx`.
         labels: name of each class.
         examples: real inputs to compare the formats on: an array, a list, or a mapping by name.
         texts: real texts to compare the formats on, with an `encoder`.
         streaming: also write the step model, which takes a chunk of a sequence and the states to
             go on from; None: if a layer is stateful.
-        small: smaller forms of the ONNX file, each held to a limit of its own.
+        small: smaller files of the formats that have them, each held to a limit of its own.
         forecast: of a model that forecasts series, its columns; kept in `config.json`.
-        audio_frontend: turns sound into the inputs of the model, in `onnx/sound.onnx`.
+        audio_frontend: turns sound into the inputs of the model: the endpoint "sound".
         card: what the model card and the metadata of the ONNX file say beside what is measured
             here, by heading: the task, the data and its version.
         config: settings of the run, kept in `config.json`.
@@ -121,22 +127,24 @@ def export(
         config=config,
     )
     directory, card = Path(directory), card or {}
-    _reject_unknown(formats, small)
+    writers = _chosen(formats, small)
     if inputs is not None:
         model = keras.Model(inputs, model(inputs), name=model.name)
     if streaming is None:
-        streaming = step_model.is_stateful(model)
-    limits = proof.limits(model, Signature.of(model))
-    precision = tracing.precision(model)
+        streaming = streamed.is_stateful(model)
+    limits = declared.limits(model)
     with tracing.in_float32(model):
         tracing.reject_nonfinite_weights(model)
         signature, run = axes.signature(model, limits, lengths or {})
-        made = parity.grid(signature, limits)
-        parity.reject_randomness(run, made[-1])
+        generated = grid(signature, limits)
+        reject_randomness(run, generated[-1])
         _reject_texts(signature, encoder, texts)
         encoder = None if encoder is None else _fitting(encoder, signature)
         _reject_labels(signature, labels)
-        states = step_model.states(model, signature) if streaming else ()
+        able = endpoints.requested(Request(model, signature, encoder, audio_frontend, streaming))
+    real = list(verifier.real_cases(signature, examples, texts, encoder))
+    samples = Samples(generated, limits, real, texts)
+    vocabulary = "".join(f"{word}\n" for word in encoder.vocabulary) if encoder else ""
     settings = Config(
         formats=list(formats),
         inputs=signature.inputs,
@@ -144,49 +152,52 @@ def export(
         small=[] if small is None else list(small.forms),
         lengths=signature.lengths,
         limits=limits,
-        streaming=Streaming(states) if states else None,
+        streaming=_streaming(able),
         text=None if encoder is None else _text(encoder),
         hearing=None if audio_frontend is None else Sound(audio_frontend.rate),
         forecast=forecast,
         run=dict(config or {}),
+        endpoints={
+            each.name: Ends(each.signature.inputs, each.signature.outputs)
+            for each in able
+            if each.name not in (MODEL, STEP, TEXT)
+        },
+        declined=_declined(able, writers),
     )
     with artifact.draft(directory) as draft:
         drafted = Artifact(draft, settings)
         artifact.write_json(draft / artifact.CONFIG, settings)
         if labels is not None:
             artifact.write_json(draft / artifact.LABELS, list(labels))
-        vocabulary = ""
-        if encoder is not None:
-            vocabulary = "".join(f"{word}\n" for word in encoder.vocabulary)
+        if vocabulary:
             (draft / artifact.VOCABULARY).write_text(vocabulary, encoding="utf-8", newline="\n")
+        properties = metadata.props(labels, vocabulary, card)
+        reference = Reference("keras", run, tracing.sensitivity(model, signature), model)
         with tracing.in_float32(model):
-            if "saved_model" in formats:
-                saved_model.write(model, signature, draft / artifact.SAVED_MODEL, encoder, states)
-            if "onnx" in formats:
-                _write_onnx(model, drafted, encoder, metadata.props(labels, vocabulary, card))
-        runs = {"keras": run, **drafted.runs(formats)}
-        real = proof.real_cases(signature, examples, texts, encoder)
-        cases = [*real, *made]
-        with tracing.in_float32(model):
-            proofs = proof.of_artifact(drafted, runs, cases, texts, model)
-        given = tracing.as_given(model, signature)
-        proofs["given"] = proof.of_given(given, precision, runs, cases)
-        if audio_frontend is not None and "onnx" in formats:
-            onnx_sound.write(audio_frontend, draft / artifact.SOUND)
-            proofs["sound"] = proof.of_sound(drafted, run, audio_frontend)
-        smaller = None if small is None else onnx_precision.write(draft, small, cases)
-        triton.write(draft, states)
+            for writer in writers:
+                writer.write(
+                    [each for each in able if not writer.declines(each)], draft, properties
+                )
+            proofs = verifier.compared(drafted, able, reference, samples)
+            smaller = {
+                writer.name: precision.measure(writer, able[0], draft, small, samples.cases)
+                for writer in writers
+                if small is not None and writer.precisions
+            }
+        proofs["given"] = verifier.of_given(model, drafted, reference, samples)
+        for writer in writers:
+            writer.finish(able, draft)
         rows = signature.batch or _RECORDED
-        request = {name: values[:rows] for name, values in cases[0].inputs.items()}
+        request = {name: values[:rows] for name, values in samples.cases[0].inputs.items()}
         artifact.write_json(draft / artifact.REQUEST, _listed(request))
         artifact.write_json(draft / artifact.RESPONSE, _listed(run(request)))
         proved = {name: each.to_json() for name, each in proofs.items()}
         artifact.write_json(draft / artifact.PARITY, proved)
-        runs |= drafted.runs(settings.small)
+        sides = {"keras": run, **known_formats.runs(drafted), **known_formats.small(drafted)}
         batches = [signature.batch] if signature.batch else latency.BATCHES
-        timed = latency.of_cases(runs, cases, batches)
-        measured = {"small": smaller, "latency": timed}
-        report.write(draft, model.name, settings, proofs, labels, card, measured)
+        timed = latency.of_cases(sides, samples.cases, batches)
+        measured = {"precision": smaller, "latency": timed}
+        report.write(drafted, model.name, writers, proofs, card, measured)
     return load(directory)
 
 
@@ -224,12 +235,38 @@ def _reject_labels(signature: Signature, labels: Sequence[str] | None) -> None:
         )
 
 
-def _reject_unknown(formats: Sequence[str], small: Precision | None) -> None:
-    unknown = [name for name in formats if name not in FORMATS]
+def _chosen(formats: Sequence[str], small: Precision | None) -> list[Format]:
+    """Return the formats to write.
+
+    Raises:
+        ExportError: if one is unknown, there are none, or none has the forms in `small`.
+    """
+    known = known_formats.names()
+    unknown = [name for name in formats if name not in known]
     if unknown or not formats:
-        raise ExportError(f"Unknown formats {unknown}: choose among {', '.join(FORMATS)}.")
-    if small is not None and "onnx" not in formats:
-        raise ExportError('`small` makes forms of the ONNX file: add "onnx" to the formats.')
+        raise ExportError(f"Unknown formats {unknown}: choose among {', '.join(known)}.")
+    found = [known_formats.get(name) for name in dict.fromkeys(formats)]
+    if small is not None and not any(each.precisions for each in found):
+        raise ExportError(
+            '`small` makes smaller files: add a format that has them, such as "onnx".'
+        )
+    return found
+
+
+def _declined(able: Sequence[Endpoint], writers: Sequence[Format]) -> dict[str, dict[str, str]]:
+    """Say for each endpoint which formats do not have it, and why."""
+    reasons = {
+        endpoint.name: {
+            writer.name: reason for writer in writers if (reason := writer.declines(endpoint))
+        }
+        for endpoint in able
+    }
+    return {name: each for name, each in reasons.items() if each}
+
+
+def _streaming(able: Sequence[Endpoint]) -> Streaming | None:
+    states = next((each.states for each in able if each.name == STEP), ())
+    return Streaming(states) if states else None
 
 
 def _reject_texts(signature: Signature, encoder: TextEncoder | None, texts: Sequence[str]) -> None:
@@ -260,29 +297,5 @@ def _text(encoder: TextEncoder) -> Text:
     return Text(encoder.max_length, encoder.min_length, encoder.tokens)
 
 
-def _write_onnx(
-    model: keras.Model,
-    drafted: Artifact,
-    encoder: TextEncoder | None,
-    metadata: Mapping[str, str],
-) -> None:
-    """Write the ONNX files: of whole sequences, of raw text, and of chunks."""
-    signature, states, directory = drafted.signature, drafted.states, drafted.directory
-    graph = onnx_graph.convert(model, signature, metadata)
-    graphs = {artifact.ONNX: graph}
-    if encoder is not None:
-        graphs[artifact.TEXT_ONNX] = onnx_text.with_text(graph, encoder)
-    if states:
-        graphs[artifact.STEP] = onnx_graph.convert(
-            model,
-            signature.of_steps(states),
-            {**metadata, **step_model.metadata(states)},
-            step_model.function(model, signature, states),
-        )
-    (directory / artifact.ONNX).parent.mkdir()
-    for name, each in graphs.items():
-        (directory / name).write_bytes(each.SerializeToString())
-
-
-def _listed(arrays: parity.Arrays) -> dict[str, Any]:
+def _listed(arrays: Arrays) -> dict[str, Any]:
     return {name: values.tolist() for name, values in arrays.items()}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import keras
 
-from exports import sessions
 from exports.errors import ExportError, reason
-from exports.parity import Run
+from exports.formats.onnx import session
+from exports.signature import Run
 
 
 def read(model: keras.Model) -> Run:
@@ -22,4 +22,4 @@ def read(model: keras.Model) -> Run:
             model.export(str(path), format="onnx", verbose=False)
         except (NotImplementedError, RuntimeError, ValueError) as error:
             raise ExportError(f"keras.Model.export fails: {reason(error)}") from error
-        return sessions.read(path)
+        return session.read(path)

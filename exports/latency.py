@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from exports.parity import Arrays, Case, Run
+from exports.parity.cases import Case
+from exports.signature import Arrays, Run
 
 BATCHES = (1, 32)
 _ROUNDS, _SECONDS = 50, 0.8  # of `of_cases`, for each batch size

@@ -6,10 +6,29 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from msgspec import Meta
 
-from exports.signature import Array, Forecast, Lengths, Natural, Positive, Signature, State
+from exports.signature import (
+    STRING,
+    Array,
+    Forecast,
+    Lengths,
+    Natural,
+    Positive,
+    Signature,
+    State,
+)
 
-Format = Annotated[str, Meta(pattern="^(saved_model|onnx)$")]
+MODEL, STEP, TEXT, SOUND = "model", "step", "text", "sound"  # endpoints that `Config` describes
+
+Identifier = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$")]  # a module's: no path
 Variant = Annotated[str, Meta(pattern="^(float16|int8)$")]
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What an endpoint takes and gives."""
+
+    inputs: Annotated[tuple[Array, ...], Meta(min_length=1)]
+    outputs: Annotated[tuple[Array, ...], Meta(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -41,10 +60,13 @@ class Config:
 
     Attributes:
         formats: that the directory holds.
+        endpoints: what it can do, by name, beside what follows from the rest: the model, its step
+            model and its model of text.
+        declined: for an endpoint, the formats that do not have it, and why.
         inputs: of the model.
         outputs: of the model.
         lengths: of the free axes, by name.
-        small: the small forms of the ONNX file.
+        small: the precisions beside float32.
         limits: how many values each integer input may take, as far as it is known.
         streaming: of a model that can be given chunks.
         text: of a model that takes raw text.
@@ -53,7 +75,7 @@ class Config:
         run: the settings that the model was trained with.
     """
 
-    formats: Annotated[Sequence[Format], Meta(min_length=1)]
+    formats: Annotated[Sequence[Identifier], Meta(min_length=1)]
     inputs: Annotated[tuple[Array, ...], Meta(min_length=1)]
     outputs: Annotated[tuple[Array, ...], Meta(min_length=1)]
     lengths: Mapping[str, Lengths] = field(default_factory=dict)
@@ -64,6 +86,8 @@ class Config:
     hearing: Sound | None = None
     forecast: Forecast | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
+    endpoints: Mapping[Identifier, Ends] = field(default_factory=dict)
+    declined: Mapping[Identifier, Mapping[Identifier, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Hold the parts against each other.
@@ -71,6 +95,8 @@ class Config:
         Raises:
             ValueError: if they cannot be those of one model.
         """
+        if any(array.dtype == STRING for array in (*self.inputs, *self.outputs)):
+            raise ValueError("a model takes and gives numbers")
         if any(None in state.shape[1:] for state in self.states):
             raise ValueError("a state has a free axis beside that of the batch")
         whole = self.signature.of_steps(self.states)
@@ -102,6 +128,18 @@ class Config:
     def signature(self) -> Signature:
         """Return the names, shapes and types of inputs and outputs."""
         return Signature(self.inputs, self.outputs, self.lengths)
+
+    @property
+    def signatures(self) -> dict[str, Signature]:
+        """Return the signature of each endpoint, by name."""
+        whole = self.signature
+        found = {MODEL: whole}
+        if self.states:
+            found[STEP] = whole.of_steps(self.states)
+        if self.text:
+            found[TEXT] = whole.of_text()
+        more = {name: Signature(ends.inputs, ends.outputs) for name, ends in self.endpoints.items()}
+        return {**more, **found}
 
     @property
     def states(self) -> tuple[State, ...]:
@@ -139,7 +177,7 @@ class SmallForm(TypedDict):
 
 @dataclass(frozen=True)
 class Precision:
-    """The small forms of the ONNX file beside it."""
+    """The files of a format in each precision."""
 
     max_drop: float
     forms: Mapping[str, SmallForm]
@@ -159,5 +197,11 @@ class Report:
 
     sizes: Mapping[str, Natural]
     operators: Mapping[str, Natural] | None
-    small: Precision | None
     latency: Latencies
+    precision: Mapping[str, Precision] = field(default_factory=dict)  # by format
+    small: Precision | None = None  # of ONNX, in artifacts of version 0.1
+
+    def __post_init__(self) -> None:
+        """Take the place where version 0.1 had the small forms."""
+        if self.small:
+            object.__setattr__(self, "precision", {"onnx": self.small, **self.precision})

@@ -1,8 +1,6 @@
 """The names, shapes and types of what goes into a model and comes out."""
 
-import itertools
-import keyword
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple
@@ -16,10 +14,13 @@ Natural = Annotated[int, Meta(ge=0, lt=2**53)]
 Positive = Annotated[int, Meta(ge=1, lt=2**31)]
 Name = Annotated[str, Meta(min_length=1)]
 Shape = Annotated[tuple[Positive | None, ...], Meta(min_length=1, max_length=32)]
-DType = Annotated[str, Meta(pattern="^(bool|u?int(8|16|32|64)|float(16|32|64))$")]
+DType = Annotated[str, Meta(pattern="^(str|bool|u?int(8|16|32|64)|float(16|32|64))$")]
 
 
 STRING = "str"  # the type of an array of strings, which no model takes
+
+Arrays = dict[str, np.ndarray]
+Run = Callable[[Arrays], Arrays]  # an endpoint of a format, loaded
 
 
 @dataclass(frozen=True)
@@ -215,24 +216,6 @@ class Signature(NamedTuple):
         """Return the number of rows that the model takes, or None if it takes any."""
         return self.inputs[0].shape[0]
 
-    @classmethod
-    def of(cls, model: Any) -> "Signature":
-        """Read the signature of a Functional or Sequential Keras model.
-
-        Raises:
-            ExportError: if the model has no known inputs, or one that not every format can have.
-        """
-        if not getattr(model, "inputs", None):
-            raise ExportError(
-                f"{model.name!r} has no known inputs: say what it takes, "
-                "export(model, directory, inputs=keras.Input(...)), or a list of them."
-            )
-        for tensor in model.inputs:
-            _reject_unusable(tensor)
-        inputs = [tensor.name for tensor in model.inputs]
-        outputs = _distinct(_output_names(model), taken=inputs)
-        return cls(_arrays(inputs, model.inputs), _arrays(outputs, model.outputs))
-
     def of_steps(self, states: Iterable[State]) -> "Signature":
         """Return the signature of the step model, which takes and gives `states` too."""
         states = tuple(states)
@@ -326,52 +309,3 @@ def reject_nonfinite(arrays: Mapping[str, np.ndarray]) -> None:
                 "other numbers than Keras: replace NaN and infinity (padding is 0), or allow them "
                 "with allow_nonfinite=True, or recurrent serve --allow-nonfinite."
             )
-
-
-def _reject_unusable(tensor: Any) -> None:
-    """Raise for an input that some format cannot name or size, or that no array of numbers fits."""
-    name = tensor.name
-    if not (name.isascii() and name.isidentifier()) or keyword.iskeyword(name):
-        raise ExportError(
-            f"The input {name!r} needs a name of letters, digits and underscores: "
-            "give keras.Input(..., name=...)."
-        )
-    for kind in ("ragged", "sparse"):
-        if getattr(tensor, kind, False):
-            raise ExportError(
-                f"The input {name!r} is {kind}, and files take plain arrays: leave out {kind}=True "
-                "in its keras.Input."
-            )
-    if tensor.dtype == "string":
-        raise ExportError(
-            f"The input {name!r} takes strings: let the model take token ids, and give the export "
-            "a TextEncoder."
-        )
-
-
-def _output_names(model: Any) -> list[str]:
-    """Name each output after its keys in mappings, if the model gives some, or after its layer."""
-    import keras  # the runtime has none, and reads no model
-
-    structure = getattr(model, "output", model.outputs)  # which a Sequential model may lack
-    found = keras.tree.flatten_with_path(structure)
-    layers = [tensor._keras_history.operation.name for _, tensor in found]
-    keys = ["_".join(key for key in path if isinstance(key, str)) for path, _ in found]
-    return [key or layer for key, layer in zip(keys, layers, strict=True)]
-
-
-def _distinct(names: Iterable[str], taken: Sequence[str]) -> list[str]:
-    """Number the names that several outputs have, or an input: name, name_1, name_2."""
-    distinct: list[str] = []
-    for name in names:
-        numbered = (f"{name}_{number}" for number in itertools.count(1))
-        candidates = itertools.chain([name], numbered)
-        distinct.append(next(each for each in candidates if each not in (*taken, *distinct)))
-    return distinct
-
-
-def _arrays(names: Iterable[str], tensors: Iterable[Any]) -> tuple[Array, ...]:
-    return tuple(
-        Array(name, (None, *tensor.shape[1:]), tensor.dtype)
-        for name, tensor in zip(names, tensors, strict=True)
-    )

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from exports.artifact import Artifact
 from exports.errors import ExportError, reason
 
 PADDING, UNKNOWN = "", "[UNK]"
@@ -90,6 +91,18 @@ class TextEncoder:
         vectorizer.adapt(dataset.batch(_BATCH))
         words = [str(word) for word in vectorizer.get_vocabulary()]
         return cls(words, max_length, tokens=tokens)
+
+    @classmethod
+    def recorded(cls, artifact: Artifact) -> "TextEncoder":
+        """Return the encoder of an exported model that takes text.
+
+        Raises:
+            ExportError: if it takes no text, or its vocabulary is damaged.
+        """
+        text = artifact.config.text
+        if text is None:
+            raise ExportError(f"{artifact.directory} holds a model that takes no text.")
+        return cls(artifact.vocabulary, text.max_length, text.min_length, text.tokens)
 
     def split(self, text: str) -> list[str]:
         """Return the tokens of a text, all of them."""

@@ -13,10 +13,10 @@ import numpy as np
 import tensorflow as tf
 from keras.src.backend import core
 
-from exports import onnx_loop
+from exports import scans
 from exports.errors import ExportError, reason
-from exports.parity import Arrays, Run, distances, next_up
-from exports.signature import Signature
+from exports.parity.compare import distances, next_up
+from exports.signature import STRING, Arrays, Run, Signature
 
 _HALVES = ("bfloat16", "float16")  # the coarsest first
 _PRECISIONS = (*_HALVES, "float64")
@@ -28,7 +28,10 @@ _ERRORS = (  # what layers raise that cannot be traced
 
 def specifications(signature: Signature) -> list[tf.TensorSpec]:
     """Return the inputs as TensorFlow specifies them."""
-    return [tf.TensorSpec(each.shape, each.dtype, each.name) for each in signature.inputs]
+    return [
+        tf.TensorSpec(each.shape, tf.string if each.dtype == STRING else each.dtype, each.name)
+        for each in signature.inputs
+    ]
 
 
 def function(model: keras.Model, signature: Signature) -> Callable[..., dict[str, Any]]:
@@ -43,7 +46,7 @@ def function(model: keras.Model, signature: Signature) -> Callable[..., dict[str
             _for_any_device(model),
             _stateless(model),
             _time_folded(model),
-            replaced(core, "associative_scan", onnx_loop.associative_scan),
+            replaced(core, "associative_scan", scans.associative_scan),
         ):
             outputs = keras.tree.flatten(model(packed, training=False))
         names = (array.name for array in signature.outputs)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 import exports
-from exports import keras_export, latency, tracing
+from exports import formats, keras_export, latency, tracing
 from pipeline import batches, exported
 from pipeline.errors import PipelineError
 from pipeline.examples import Examples
@@ -36,7 +36,7 @@ def bench(run: Run[Any], rounds: Mapping[int, Iterable[Any]]) -> dict[str, Any]:
     try:
         artifact = exported.load(run.exports)
         sides = {"keras": tracing.run(model, artifact.signature)}
-        sides |= artifact.runs([*artifact.formats, *artifact.small])
+        sides |= {**formats.runs(artifact), **formats.small(artifact)}
     except exports.ExportError as error:
         raise PipelineError(str(error)) from error
     sides["keras"](inputs)

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 import exports
-from exports import parity
-from exports.onnx_precision import Evaluate
+from exports import signature
+from exports.precision import Evaluate
 from pipeline import config as configs
 from pipeline import recipes, report
 from pipeline.data.waiting import spinner
@@ -120,7 +120,7 @@ def _evaluate(run: Run[Any], model: keras.Model) -> Evaluate:
     test = run.task.data(run).test
     names = [tensor.name for tensor in model.inputs]
 
-    def evaluate(compute: parity.Run) -> Metrics:
+    def evaluate(compute: signature.Run) -> Metrics:
         def first_output(inputs: Any) -> Any:
             named = inputs if isinstance(inputs, dict) else dict(zip(names, [inputs], strict=True))
             given = {name: values.numpy() for name, values in named.items()}

@@ -5,9 +5,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from exports.errors import ExportError
-from exports.runtime import Predictor
-from exports.serving.limits import Limits
-from exports.serving.service import Service
+from exports.runtime.http.limits import Limits
+from exports.runtime.http.service import Service
+from exports.runtime.predictor import Predictor
 from pipeline import exported
 from pipeline.errors import PipelineError
 

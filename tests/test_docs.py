@@ -14,7 +14,7 @@ import click
 import pytest
 
 from docs.building import equations
-from exports.serving.limits import Limits
+from exports.runtime.http.limits import Limits
 from pipeline.cli import command
 from tests.clients import accessibility
 from tests.custom_layers import table

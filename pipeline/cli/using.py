@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from exports.errors import ExportError
-from exports.serving.limits import Limits
+from exports.runtime.http.limits import Limits
 from pipeline.cli.program import FiniteRange
 from pipeline.errors import PipelineError
 from pipeline.messages import say
@@ -340,7 +340,7 @@ def serve(
     of a sequence; GET /health and /metrics are for machines. SIGTERM stops the server once
     everything that it took on is answered. Neither TensorFlow nor Keras is loaded.
     """
-    from exports.serving import server
+    from exports.runtime.http import server
     from pipeline import serving
 
     try:

@@ -5,15 +5,14 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from exports import streaming, tracing
-from exports.runtime import Stream
-from exports.sessions import Arrays
-from exports.signature import Signature
+from exports import declared, streaming, tracing
+from exports.runtime.predictor import Stream
+from exports.signature import Arrays
 
 
 def streams(model: keras.Model) -> Callable[[], Stream]:
     """Return what begins a sequence that `model` reads chunk by chunk, its states carried on."""
-    signature = Signature.of(model)
+    signature = declared.signature(model)
     states = streaming.states(model, signature)
     whole = signature.of_steps(states)
     step = tf.function(

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from exports.runtime import Stream
+from exports.runtime.predictor import Stream
 from pipeline import batches, models
 from pipeline.baselines import Baseline, Fit
 from pipeline.baselines.kneser_ney import KneserNey

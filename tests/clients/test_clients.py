@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from custom_layers import GRU, LSTM, Bidirectional, LayerNormLSTM
-from exports import export, parity, tracing
-from exports.parity import Arrays, Case, Run
-from exports.signature import State
+from exports import export, tracing
+from exports.parity.cases import Case, grid
+from exports.parity.compare import ABSOLUTE, RELATIVE, compare
+from exports.signature import Arrays, Run, State
 from exports.text import TextEncoder
 from tests import test_docs
 from tests.clients.node import HERE, reject_uninstalled, run, served
@@ -64,7 +65,7 @@ def agree(
         "Node": _replayed(_read(run(site, HERE / "node.mjs"), carried)),
         "Chromium": _replayed(_read(opened(site, "page.html"), carried)),
     }
-    parity.compare(runs, cases)
+    compare(runs, cases)
 
 
 def _written(values: np.ndarray) -> dict[str, Any]:
@@ -111,7 +112,7 @@ def test_the_numbers_are_those_of_keras(layer: Any, site: Path) -> None:
     response = json.loads((site / "artifact/examples/response.json").read_text())
     recorded = Case("recorded", signature.name_inputs(request), real=True)
     answer = {"label": np.array(response["label"], "float32")}
-    generated = parity.grid(signature, exported.config.limits, seed=2)
+    generated = grid(signature, exported.config.limits, seed=2)
     keras_run = tracing.run(model, signature)
     agree(
         site,
@@ -141,7 +142,7 @@ def test_the_page_on_deployment_runs(site: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(site)
     names = test_docs.run("docs/deploy.md")
     streamed = names["model"].predict(np.array([[2, 3, 4, 5]]), verbose=0)
-    np.testing.assert_allclose(names["label"], streamed, rtol=parity.RELATIVE, atol=parity.ABSOLUTE)
+    np.testing.assert_allclose(names["label"], streamed, rtol=RELATIVE, atol=ABSOLUTE)
 
     page = (test_docs.ROOT / "docs/deploy.md").read_text(encoding="utf-8")
     for name, language in {"client.mjs": "js", "index.html": "html"}.items():
@@ -153,9 +154,7 @@ def test_the_page_on_deployment_runs(site: Path, monkeypatch: pytest.MonkeyPatch
     in_browser = opened(site, "index.html")
     for printed, expected in ((in_node, response), (in_browser, response), (of_text, text)):
         got = np.array(printed.split(), float)
-        np.testing.assert_allclose(
-            got, np.ravel(expected), rtol=parity.RELATIVE, atol=parity.ABSOLUTE
-        )
+        np.testing.assert_allclose(got, np.ravel(expected), rtol=RELATIVE, atol=ABSOLUTE)
 
 
 def hard_texts(number: int) -> list[str]:

@@ -17,13 +17,14 @@ import pytest
 import soundfile
 
 from custom_layers import GRU, LSTM, Bidirectional, LayerNormLSTM
-from exports import AudioFrontend, ExportError, Forecast, export, web
+from exports import AudioFrontend, ExportError, Forecast, export
 from exports.artifact import Artifact
+from exports.runtime import web
 from exports.text import TextEncoder
 from pipeline.data import sound
 from pipeline.data.cache import VARIABLE
 from pipeline.features import cepstrum
-from pipeline.web import RUNTIME
+from pipeline.web import RUNTIME, page_of
 from tests.clients.accessibility import faults_at
 from tests.clients.node import HERE, reject_uninstalled, run, served
 from tests.exports import models
@@ -42,7 +43,7 @@ def visit(tmp_path: Path) -> Visit:
 
     def visit(exported: Artifact, steps: Sequence[Step]) -> list[Any]:
         runtime = HERE / "node_modules/onnxruntime-web/dist"
-        weight = web.build(web.kind_of(exported), tmp_path / "page", runtime)
+        weight = web.build(page_of(exported), tmp_path / "page", runtime)
         assert weight.page < PAGE_BYTES
         (tmp_path / "steps.json").write_text(json.dumps(steps), encoding="utf-8")
         with served(tmp_path / "page") as address:
@@ -396,4 +397,4 @@ def test_a_model_without_a_page_is_told_apart(tmp_path: Path) -> None:
     outputs = keras.layers.Embedding(models.WORDS, 2)(tokens)
     exported = export(keras.Model(tokens, outputs), tmp_path / "artifact", formats=["onnx"])
     with pytest.raises(ExportError, match=r"no page for a model that takes tokens \['batch'"):
-        web.kind_of(exported)
+        page_of(exported)

@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 
 import custom_layers
+from exports import Artifact
+from exports.runtime import Predictor
 
 FEATURES, UNITS = 3, 4
 VOCABULARY = ("", "[UNK]", "good", "bad", "not", "!", "день")
@@ -95,3 +97,10 @@ LOOPS = {"Loop", "Scan", "If"}
 
 def axes(value: onnx.ValueInfoProto) -> list[str | int]:
     return [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
+
+
+def first_outputs(exported: Artifact, texts: list[str]) -> np.ndarray:
+    """What the model's first output is for each of `texts`."""
+    name = exported.signature.outputs[0].name
+    answers = Predictor(exported.directory).predict_text(texts)
+    return np.stack([answer.outputs[name] for answer in answers])

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exports import Artifact, ExportError, Precision, export, load
-from exports.runtime import Predictor
+from exports import Artifact, ExportError, Precision, export, formats, load
+from exports.runtime.predictor import Predictor
 from exports.text import TextEncoder
-from exports.web import kinds
+from pipeline.web import kinds
 from tests import damage
 from tests.damage import (
     KINDS,
@@ -70,9 +70,9 @@ def use(directory: Path) -> list[str]:
         lambda: loaded.report,
         lambda: loaded.proofs,
         lambda: loaded.response,
-        lambda: loaded.encoder,
-        lambda: loaded.runs([*loaded.formats, *loaded.small]),
-        lambda: kinds.kind_of(loaded),
+        lambda: TextEncoder.recorded(loaded),
+        lambda: [formats.runs(loaded), formats.small(loaded)],
+        lambda: kinds.page_of(loaded),
         lambda: predictor.predict(loaded.request),
         lambda: predictor.predict_text(["good"]),
         lambda: predictor.stream().feed(np.ones((1, 3), "int32")),
@@ -180,8 +180,8 @@ HOSTILE: dict[str, Change] = {
     "questions of huge numbers": holds(REQUEST, b'{"tokens": [[1e999]]}'),
     "ragged questions": holds(REQUEST, b'{"tokens": [[1], [1, 2]]}'),
     "a report without sizes": lacks(REPORT, "sizes"),
-    "a report without a form": lacks(REPORT, "small", "forms", "int8"),
-    "a proof without differences": lacks(PARITY, "whole", "differences"),
+    "a report without a form": lacks(REPORT, "precision", "onnx", "forms", "int8"),
+    "a proof without differences": lacks(PARITY, "model", "differences"),
     "a graph that is none": holds(MODEL, b"\x08\x07"),
     "a file of an odd name": holds(COLOURED, b""),
 }

@@ -9,7 +9,9 @@ import onnx
 import pytest
 from keras import layers
 
-from exports import ExportError, axes, export, onnx_graph, sessions
+from exports import ExportError, axes, export
+from exports.formats.onnx import conversion, session
+from exports.runtime import Predictor
 from tests.exports.models import FEATURES, UNITS, classifier, randomized
 
 Range = tuple[int, int]
@@ -55,8 +57,8 @@ def test_a_mask_has_the_axis_of_its_sequence_in_any_range(
             proved = signature.lengths[f"{name}_time"].proved
             assert (proved[0], proved[-1]) == (least, most)
     path = tmp_path / "model.onnx"
-    onnx.save(onnx_graph.convert(model, signature), path)
-    in_onnx = sessions.read(path, signature=signature)
+    onnx.save(conversion.convert(model, signature), path)
+    in_onnx = session.read(path, signature=signature)
     generator = np.random.default_rng(0)
     for _ in range(3):
         arrays: dict[str, Any] = {}
@@ -77,7 +79,7 @@ def test_a_mask_input_and_a_short_range_are_proved(model: keras.Model, tmp_path:
         "write_time": (2, 8),
     }
     with pytest.raises(ExportError, match="different lengths on the axis 'read_time'"):
-        exported.predict(
+        Predictor(exported.directory).predict(
             {
                 "read": np.ones((1, 3, FEATURES)),
                 "read_mask": np.ones((1, 4), bool),

@@ -9,7 +9,8 @@ import html5lib
 import pytest
 from markdown_it import MarkdownIt
 
-from exports import Artifact, report
+from exports import Artifact, formats
+from exports.card import report
 
 NAMES = [
     "<script>alert(1)</script>",
@@ -49,10 +50,12 @@ def test_names_are_shown_as_they_are(name: str, exported: Artifact, tmp_path: Pa
     """Of labels, of the model, and of what the card says beside what is measured."""
     directory = Path(shutil.copytree(exported.directory, tmp_path / "copy"))
     found = json.loads((directory / "report.json").read_text())
-    measured = {key: found[key] for key in ("small", "latency")}
+    measured = {key: found[key] for key in ("precision", "latency")}
     measured["latency"]["processor"] = name
-    labels = [name, "last"]
-    report.write(directory, name, exported.config, exported.proofs, labels, {name: name}, measured)
+    (directory / "labels.json").write_text(json.dumps([name, "last"]))
+    copy = Artifact(directory, exported.config)
+    writers = [formats.get(each) for each in exported.formats]
+    report.write(copy, name, writers, exported.proofs, {name: name}, measured)
     page = shown((directory / "README.md").read_text())
     plain = " ".join(name.split()).replace("\x1b", r"\x1b")
     assert text(page.find(".//h1")) == plain

@@ -13,7 +13,10 @@ import pytest
 import tensorflow as tf
 
 import custom_layers
-from exports import ExportError, export, parity, verify
+from exports import ExportError, export, formats, verifier, verify
+from exports.parity import compare as comparison
+from exports.parity.compare import Parity
+from exports.runtime import Predictor
 from exports.text import TextEncoder
 from tests.exports import models
 from tests.exports.models import FEATURES, UNITS, Apply
@@ -34,7 +37,7 @@ def test_other_precisions_are_exported_as_float32(policy: str, kind: str, tmp_pa
     assert not {each.data_type for each in graph.initializer} & set(wanted)
     assert [output.dtype for output in exported.signature.outputs] == ["float32"]
     expected = np.asarray(keras.ops.cast(model(values), "float32"))
-    for run in exported.runs(exported.formats).values():
+    for run in formats.runs(exported).values():
         (outputs,) = run({"sequences": values}).values()
         np.testing.assert_allclose(outputs, expected, atol=0.03 if policy != "float64" else 1e-5)
     assert keras.config.dtype_policy().name == policy
@@ -93,7 +96,7 @@ def test_a_model_is_exported_that_does_not_know_its_inputs(
     expected = made(arrays if isinstance(given, dict) else arrays["steps"])
     if not isinstance(expected, dict):
         expected = {artifact.signature.outputs[0].name: expected}
-    for run in artifact.runs(artifact.formats).values():
+    for run in formats.runs(artifact).values():
         got = run(arrays)
         assert got.keys() == expected.keys()
         for name, values in expected.items():
@@ -156,13 +159,13 @@ def test_nothing_is_rounded_to_tf32_while_formats_are_compared(
     """A GPU rounds what it multiplies, by more than formats may differ, unless told not to."""
     tf.config.experimental.enable_tensor_float_32_execution(True)
     rounds = tf.config.experimental.tensor_float_32_execution_enabled
-    compare, found = parity.compare, []
+    compare, found = comparison.compare, []
 
-    def watched(*arguments: Any, **options: Any) -> parity.Parity:
+    def watched(*arguments: Any, **options: Any) -> Parity:
         found.append(rounds())
         return compare(*arguments, **options)
 
-    monkeypatch.setattr(parity, "compare", watched)
+    monkeypatch.setattr(verifier, "compare", watched)
     steps = keras.Input((None, FEATURES), name="x")
     export(keras.Model(steps, custom_layers.LSTM(UNITS)(steps)), tmp_path / "artifact")
     while_exporting = len(found)
@@ -186,7 +189,7 @@ def test_what_a_layer_holds_as_a_tensor_is_kept(tmp_path: Path) -> None:
     scale = keras.layers.Normalization(mean=np.arange(FEATURES), variance=[4.0] * FEATURES)
     artifact = export(keras.Model(steps, scale(steps)), tmp_path / "artifact")
     values = np.random.default_rng(0).normal(size=(2, 5, FEATURES)).astype("float32")
-    for run in artifact.runs(artifact.formats).values():
+    for run in formats.runs(artifact).values():
         (got,) = run({"steps": values}).values()
         np.testing.assert_allclose(got, (values - np.arange(FEATURES)) / 2, atol=1e-6)
 
@@ -195,7 +198,7 @@ def test_a_table_is_kept_in_the_saved_model(tmp_path: Path) -> None:
     numbers = keras.Input((None,), dtype="int32", name="numbers")
     model = keras.Model(numbers, keras.layers.IntegerLookup(vocabulary=[5, 7, 9])(numbers))
     artifact = export(model, tmp_path / "artifact", formats=["saved_model"])
-    (ids,) = artifact.predict(np.array([[7, 5, 8]])).values()
+    (ids,) = Predictor(artifact.directory).predict(np.array([[7, 5, 8]])).values()
     np.testing.assert_array_equal(ids, [[2, 1, 0]])
 
 
@@ -221,8 +224,8 @@ def test_unusable_model(model: Callable[[], keras.Model], message: str, tmp_path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"formats": ["onnx", "torch"]}, r"Unknown formats \['torch'\].*saved_model, onnx"),
-        ({"formats": []}, "choose among saved_model, onnx"),
+        ({"formats": ["onnx", "torch"]}, r"Unknown formats \['torch'\].*onnx, saved_model"),
+        ({"formats": []}, "choose among onnx, saved_model"),
         ({"texts": ["good"]}, "`texts` need an `encoder`"),
         ({"examples": {"words": np.ones((1, 2))}}, r"inputs are \['tokens'\], not \['words'\]"),
         ({"examples": [np.ones((1, 2))] * 2}, r"inputs are \['tokens'\], but 2 arrays are given"),
@@ -256,7 +259,7 @@ def test_what_exists_is_left_alone(model: keras.Model, there: str, tmp_path: Pat
 def test_new_parents_are_made(model: keras.Model, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     exported = export(model, "runs/1/exports", formats=["onnx"])
-    assert exported.predict(np.ones((1, 2)))["label"].shape == (1, 2)
+    assert Predictor(exported.directory).predict(np.ones((1, 2)))["label"].shape == (1, 2)
     assert [path.name for path in tmp_path.rglob("*")][:3] == ["runs", "1", "exports"]
 
 

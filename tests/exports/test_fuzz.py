@@ -16,8 +16,9 @@ import pytest
 import tensorflow as tf
 
 import custom_layers
-from exports import axes, onnx_graph, parity, proof, sessions, streaming, tracing
-from exports.signature import Signature
+from exports import axes, declared, streaming, tracing
+from exports.formats.onnx import conversion, session
+from exports.parity.compare import EPSILONS, Tolerance
 from tests.custom_layers.table import CASES
 from tests.exports.models import randomized
 
@@ -28,7 +29,7 @@ WORDS, FEATURES, STEPS = 9, 4, 9
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "linear", "hard_sigmoid", "softsign", "elu")
 MERGES = ("concat", "sum", "mul", "ave")
 POLICIES = ("float32", "mixed_float16", "mixed_bfloat16", "float64")
-FUZZ_TOLERANCE = parity.Tolerance(absolute=2e-5, relative=1e-4)
+FUZZ_TOLERANCE = Tolerance(absolute=2e-5, relative=1e-4)
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -106,7 +107,7 @@ class RandomModel:
         self.model = randomized(keras.Model(inputs, ends, name=f"model_{seed}"), scale=0.3)
         for layer in self.model.layers:
             layer.trainable = draw.chance(0.8)
-        self.signature, self.tolerance = Signature.of(self.model), FUZZ_TOLERANCE
+        self.signature, self.tolerance = declared.signature(self.model), FUZZ_TOLERANCE
 
     def _beginning(self) -> tuple[Any, Any]:
         kind = self.draw.one_of("tokens", "tokens", "float32", "float32", "uint8")
@@ -209,11 +210,11 @@ class SeveralSequences:
             if tensor.dtype != "bool" and draw.chance(0.4)
         }
         with tracing.in_float32(self.model):
-            limits = proof.limits(self.model, Signature.of(self.model))
+            limits = declared.limits(self.model)
             self.signature, _ = axes.signature(self.model, limits, self.lengths)
         precision = tracing.precision(self.model)
-        is_half = precision in parity.EPSILONS
-        self.tolerance = parity.Tolerance.of(precision) if is_half else FUZZ_TOLERANCE
+        is_half = precision in EPSILONS
+        self.tolerance = Tolerance.of(precision) if is_half else FUZZ_TOLERANCE
 
     def _encoded(self, name: str, sequences: bool) -> Any:
         """Put a recurrent layer behind a new input, which may have a mask as an input too."""
@@ -303,15 +304,15 @@ def _check(seed: int, directory: Path) -> None:
     drawn = SeveralSequences(seed) if seed % 5 == 4 else RandomModel(seed)
     model, signature = drawn.model, drawn.signature
     with tracing.in_float32(model):
-        graph = onnx_graph.convert(model, signature)
+        graph = conversion.convert(model, signature)
     onnx.save(graph, directory / "model.onnx")
-    runs = {"whole": sessions.read(directory / "model.onnx")}
+    runs = {"whole": session.read(directory / "model.onnx")}
     if drawn.is_streamed:
         states = streaming.states(model, signature)
         step = streaming.function(model, signature, states)
         known = signature.of_steps(states)
-        onnx.save(onnx_graph.convert(model, known, {}, step), directory / "step.onnx")
-        run = sessions.read(directory / "step.onnx")
+        onnx.save(conversion.convert(model, known, {}, step), directory / "step.onnx")
+        run = session.read(directory / "step.onnx")
         runs["chunks"] = functools.partial(_in_chunks, run, states)
     for inputs in drawn.cases():
         arrays = [tf.constant(values) for values in inputs.values()]
@@ -326,8 +327,8 @@ def _check(seed: int, directory: Path) -> None:
                     atol=drawn.tolerance.absolute,
                     err_msg=f"model {seed}, {name}, inputs {[each.shape for each in arrays]}",
                 )
-    linear = "chunks side by side" in str(onnx_graph.recurrent_layers(graph))
-    assert linear or "Loop" not in onnx_graph.operators(graph), f"model {seed} has a Loop"
+    linear = "chunks side by side" in str(conversion.recurrent_layers(graph))
+    assert linear or "Loop" not in conversion.operators(graph), f"model {seed} has a Loop"
 
 
 @pytest.mark.parametrize("first", range(0, MODELS, EACH))

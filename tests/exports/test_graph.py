@@ -11,8 +11,9 @@ import pytest
 import tensorflow as tf
 
 import custom_layers
-from exports import ExportError, axes, export, onnx_graph, sessions
-from exports.signature import Signature
+from exports import ExportError, axes, declared, export, formats
+from exports.formats.onnx import conversion, session
+from exports.runtime import Predictor
 from tests.exports import models
 from tests.exports.models import FEATURES, UNITS, Apply
 
@@ -83,10 +84,10 @@ def test_ends_keep_their_names_and_order(tmp_path: Path) -> None:
 
     arrays = {"z": np.ones((3, 5, 2), "float32"), "a": np.arange(12).reshape(3, 4)}
     expected = model([arrays["z"], arrays["a"]])
-    for run in exported.runs(["saved_model", "onnx"]).values():
-        outputs = run(arrays)
+    for run in formats.runs(exported).values():
+        got = run(arrays)
         for name, values in zip(names, expected, strict=True):
-            np.testing.assert_allclose(outputs[name], values, atol=1e-5, err_msg=name)
+            np.testing.assert_allclose(got[name], values, atol=1e-5, err_msg=name)
 
 
 def test_inputs_of_any_two_lengths_have_axes_of_their_own(tmp_path: Path) -> None:
@@ -110,7 +111,9 @@ def test_inputs_of_any_two_lengths_have_axes_of_their_own(tmp_path: Path) -> Non
     }
     for ours, theirs in ((9, 4), (4, 9), (2, 30)):
         arrays = [np.ones((3, steps, FEATURES), "float32") for steps in (ours, theirs)]
-        np.testing.assert_allclose(exported.predict(arrays)["answers"], model(arrays)[0], atol=1e-5)
+        np.testing.assert_allclose(
+            Predictor(exported.directory).predict(arrays)["answers"], model(arrays)[0], atol=1e-5
+        )
 
 
 def test_inputs_that_must_be_of_one_length_share_an_axis() -> None:
@@ -135,7 +138,7 @@ def test_output_names_are_distinct(names: list[str], numbered: list[str]) -> Non
     model = keras.Model(steps, [Apply(keras.ops.sin, name=name)(steps) for name in set(names)])
     layers = {layer.name: layer.output for layer in model.layers[1:]}
     model = keras.Model(steps, [layers[name] for name in names])
-    assert [output.name for output in Signature.of(model).outputs] == numbered
+    assert [output.name for output in declared.signature(model).outputs] == numbered
 
 
 @pytest.mark.parametrize("name", ["two words", "день", "for", "input-1", "1st"])
@@ -153,7 +156,7 @@ def test_sequential_model(tmp_path: Path) -> None:
         )
     )
     steps = np.ones((2, 3, FEATURES), "float32")
-    outputs = export(model, tmp_path / "artifact").predict(steps)
+    outputs = Predictor(export(model, tmp_path / "artifact").directory).predict(steps)
     assert list(outputs) == ["end"]
     np.testing.assert_allclose(outputs["end"], model(steps), atol=1e-5)
 
@@ -181,21 +184,22 @@ def test_masked_gru_is_one_node_and_accurate(tmp_path: Path) -> None:
     exact = gru_in_float64(inputs, mask, model.get_weights())
     model(inputs)
     model.export(tmp_path / "keras.onnx", format="onnx", verbose=False)
-    theirs = sessions.read(tmp_path / "keras.onnx")({model.input.name: inputs})
+    theirs = session.read(tmp_path / "keras.onnx")({model.input.name: inputs})
     ours = export(model, tmp_path / "artifact", formats=["onnx"])
     operators = models.operators(onnx.load(ours.directory / "onnx/model.onnx"))
     assert operators["GRU"] == 1 and not models.LOOPS & set(operators)
     assert models.LOOPS & set(models.operators(onnx.load(tmp_path / "keras.onnx")))
-    worst = np.abs(ours.predict(inputs)["gru"] - exact).max()
+    worst = np.abs(Predictor(ours.directory).predict(inputs)["gru"] - exact).max()
     assert worst < 1e-6
     assert worst < 2 * np.abs(next(iter(theirs.values())) - exact).max()
 
 
 def test_metadata_is_kept() -> None:
     model = models.classifier(name="memory")
-    graph = onnx_graph.convert(model, Signature.of(model), {"task": "sentiment"})
+    graph = conversion.convert(model, declared.signature(model), {"task": "sentiment"})
     kept = {each.key: each.value for each in graph.metadata_props}
-    assert kept == {"task": "sentiment", "recurrent_layers": '{"memory": "GRU node"}'}
+    layers = '{"memory": "GRU node"}'
+    assert kept == {"task": "sentiment", "opset": "18", "recurrent_layers": layers}
 
 
 def test_what_each_recurrent_layer_became_is_said(tmp_path: Path) -> None:
@@ -211,7 +215,7 @@ def test_what_each_recurrent_layer_became_is_said(tmp_path: Path) -> None:
         "rare": "Scan: ONNX has no recurrent operator for LEMCell",
     }
     card = (tmp_path / "artifact/README.md").read_text()
-    assert "- the recurrent layer `native` is a GRU node" in card
+    assert "- recurrent layer `native`: GRU node" in card
 
 
 def test_the_place_of_the_largest_number(tmp_path: Path) -> None:
@@ -220,8 +224,8 @@ def test_the_place_of_the_largest_number(tmp_path: Path) -> None:
     places = [keras.ops.argmax(x, -1), keras.ops.argmin(x, -1)]
     model = keras.Model(x, [*places, keras.ops.one_hot(places[0], 6) * x])
     path = tmp_path / "model.onnx"
-    onnx.save(onnx_graph.convert(model, Signature.of(model)), path)
+    onnx.save(conversion.convert(model, declared.signature(model)), path)
     numbers = np.array([-1.0, 1.0, 0.0, -0.0, 1e-40, 2e-40, -1e-40, 1e-37], "float32")
     values = np.random.default_rng(0).choice(numbers, (200, 6))
-    for got, want in zip(sessions.read(path)({"x": values}).values(), model(values), strict=True):
+    for got, want in zip(session.read(path)({"x": values}).values(), model(values), strict=True):
         np.testing.assert_allclose(got, want, atol=1e-37)

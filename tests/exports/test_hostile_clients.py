@@ -20,8 +20,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from exports import Artifact
-from exports.serving.connections import Connection, Guard
-from exports.serving.limits import Limits
+from exports.runtime.http.connections import Connection, Guard
+from exports.runtime.http.limits import Limits
 from tests.exports import models
 from tests.exports.servers import SLOW, TAKES_SLOW, Server, serving, until
 

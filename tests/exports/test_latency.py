@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from exports import Artifact, export, latency
-from exports.parity import Case
+from exports.parity.cases import Case
 from tests.exports import models
 
 

@@ -12,8 +12,10 @@ import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exports import Artifact, ExportError, export, onnx_text, saved_model, sessions
-from exports.parity import Run
+from exports import Artifact, ExportError, export, formats
+from exports.formats.onnx import session
+from exports.formats.onnx import text as text_graph
+from exports.signature import Run
 from exports.text import TextEncoder
 from tests.exports import models
 from tests.exports.texts import FRAGMENTS, characters, ids, texts
@@ -50,12 +52,12 @@ def echoing(wordy: TextEncoder, tmp_path_factory: pytest.TempPathFactory) -> Art
 
 @pytest.fixture(scope="module")
 def onnx_ids(echoing: Artifact) -> Run:
-    return sessions.read(echoing.directory / "onnx/text.onnx")
+    return session.read(echoing.directory / "onnx/text.onnx")
 
 
 @pytest.fixture(scope="module")
 def saved_model_ids(echoing: Artifact) -> Run:
-    return saved_model.read(echoing.directory / "saved_model", saved_model.TEXT)
+    return formats.read(echoing, "saved_model", "text")
 
 
 @some
@@ -93,10 +95,10 @@ def test_ids_of_characters(characters_in_both: list[Run], texts: list[str]) -> N
 def characters_in_both(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     encoder = TextEncoder(LETTERS, MAX_LENGTH, tokens="characters")
     artifact = export(echo(), tmp_path_factory.mktemp("letters") / "artifact", encoder=encoder)
-    assert artifact.encoder.tokens == "characters"
+    assert TextEncoder.recorded(artifact).tokens == "characters"
     return [
-        sessions.read(artifact.directory / "onnx/text.onnx"),
-        saved_model.read(artifact.directory / "saved_model", saved_model.TEXT),
+        session.read(artifact.directory / "onnx/text.onnx"),
+        formats.read(artifact, "saved_model", "text"),
     ]
 
 
@@ -147,7 +149,7 @@ def ids_in_utf8(echoing: Artifact, tmp_path_factory: pytest.TempPathFactory) -> 
     path = tmp_path_factory.mktemp("utf8") / "text.onnx"
     onnx.save(graph, path)
     try:
-        return sessions.read(path)
+        return session.read(path)
     except ExportError as error:
         pytest.skip(f"no such locale here: {error}")
 
@@ -164,7 +166,7 @@ def test_ids_where_all_letters_become_lower_case(
 
 @pytest.fixture(scope="module")
 def onnx_labels(exported: Artifact) -> Run:
-    return sessions.read(exported.directory / "onnx/text.onnx")
+    return session.read(exported.directory / "onnx/text.onnx")
 
 
 @few
@@ -202,8 +204,8 @@ def test_opset_with_strings_leaves_recurrent_layers_alone(
     x = models.make("lstm", activation="gelu" if scan else "tanh")(x)
     exported = export(models.randomized(keras.Model(tokens, x)), tmp_path / "a", encoder=wordy)
     given = ["good <br> bad", "", " ".join(FRAGMENTS)]
-    whole = sessions.read(exported.directory / "onnx/text.onnx")(strings(given))
-    alone = sessions.read(exported.directory / "onnx/model.onnx")(
+    whole = session.read(exported.directory / "onnx/text.onnx")(strings(given))
+    alone = session.read(exported.directory / "onnx/model.onnx")(
         {"text": wordy(tf.constant(given)).numpy()}
     )
     for name, values in alone.items():
@@ -215,7 +217,7 @@ def test_any_line_is_a_word(tmp_path: Path) -> None:
     vocabulary = ("", "[UNK]", *strange, "'", "good")
     encoder = TextEncoder(vocabulary, MAX_LENGTH)
     exported = export(echo(), tmp_path / "artifact", formats=["onnx"], encoder=encoder)
-    run = sessions.read(exported.directory / "onnx/text.onnx")
+    run = session.read(exported.directory / "onnx/text.onnx")
     expected = ids("good ' bad", vocabulary)
     assert run(strings([*strange, "good ' bad"]))["ids"][-1].tolist() == expected
 
@@ -225,7 +227,7 @@ def test_ids_have_the_type_that_the_model_takes(
     dtype: str, wordy: TextEncoder, tmp_path: Path
 ) -> None:
     exported = export(echo(dtype=dtype), tmp_path / "a", formats=["onnx"], encoder=wordy)
-    got = sessions.read(exported.directory / "onnx/text.onnx")(strings(["good bad"]))["ids"]
+    got = session.read(exported.directory / "onnx/text.onnx")(strings(["good bad"]))["ids"]
     assert got.dtype == dtype and got.tolist() == [[2, 3]]
 
 
@@ -240,7 +242,7 @@ def test_other_tokens_fail_the_export(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(onnx_text, name, changed)
+    monkeypatch.setattr(text_graph, name, changed)
     with pytest.raises(ExportError, match="onnx of text differs from keras on texts"):
         export(model, tmp_path / "artifact", formats=["onnx"], encoder=encoder)
     assert not list(tmp_path.iterdir())

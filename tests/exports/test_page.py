@@ -3,14 +3,19 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import onnx
 import pytest
 
-from exports import Artifact, ExportError, web
-from exports.web import Kind, kinds
+from exports import Artifact, ExportError
+from exports.runtime import web
+from exports.runtime.web import Page
+from pipeline.web import kinds
 
-KIND = Kind("text", "an example", {}, {"labels": ["bad", "good"]})
+KIND = Page(
+    Path(kinds.__file__).parent / "static", "text", "an example", {}, {"labels": ["bad", "good"]}
+)
 
 
 @pytest.fixture
@@ -130,7 +135,7 @@ def test_what_comes_while_a_page_is_built_is_left_alone(tmp_path: Path, runtime:
             return super().items()
 
     with pytest.raises(ExportError, match=r"no page of ours as it was built: .*notes.txt"):
-        web.build(KIND._replace(graphs=Slow()), page, runtime)  # type: ignore[arg-type]
+        web.build(KIND._replace(graphs=cast(Any, Slow())), page, runtime)
     assert (page / "notes.txt").read_text() == "mine" and (page / "index.html").exists()
 
 

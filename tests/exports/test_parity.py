@@ -13,19 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
-from exports import ExportError, onnx_graph, parity, sessions, tracing, verify
-from exports.parity import Case, compare
-from exports.signature import Array, Signature
+from exports import ExportError, declared, tracing, verify
+from exports.formats.onnx import conversion, session
+from exports.parity.cases import Case, grid
+from exports.parity.compare import Parity, compare
+from exports.signature import Array, Run, Signature
 from tests.exports import models
 from tests.exports.models import FEATURES
 
 
-def giving(*values: float, name: str = "y", dtype: str = "float32") -> parity.Run:
+def giving(*values: float, name: str = "y", dtype: str = "float32") -> Run:
     """A format that gives one row of numbers, whatever it is asked."""
     return lambda inputs: {name: np.array([values], dtype)}
 
 
-def compared(expected: parity.Run, got: parity.Run, *, real: bool = False) -> parity.Parity:
+def compared(expected: Run, got: Run, *, real: bool = False) -> Parity:
     return compare({"keras": expected, "onnx": got}, [Case("a case", {}, real)])
 
 
@@ -69,7 +71,7 @@ def test_figures_are_right() -> None:
         (giving(True, dtype="bool"), giving(False, dtype="bool"), "by up to 1"),
     ],
 )
-def test_difference_is_found(expected: parity.Run, got: parity.Run, message: str) -> None:
+def test_difference_is_found(expected: Run, got: Run, message: str) -> None:
     with pytest.raises(ExportError, match=f"onnx differs from keras on a case.*{message}"):
         compared(expected, got)
 
@@ -87,8 +89,8 @@ def test_mean_over_an_empty_row_is_no_difference() -> None:
     x = keras.layers.Embedding(5, FEATURES, mask_zero=True)(tokens)
     x = models.make("gru", return_sequences=True)(x)
     model = keras.Model(tokens, keras.layers.GlobalAveragePooling1D()(x))
-    run = tracing.run(model, Signature.of(model))
-    cases = parity.grid(Signature.of(model), {"tokens": 5})
+    run = tracing.run(model, declared.signature(model))
+    cases = grid(declared.signature(model), {"tokens": 5})
     outcome = compare({"keras": run, "again": run}, cases)
     assert outcome.differences["again"].not_finite
 
@@ -129,7 +131,7 @@ def test_tolerance_holds_and_no_more(values: list[float], parts: float) -> None:
 
 
 class TestGrid:
-    cases = parity.grid(
+    cases = grid(
         Signature(
             (Array("ids", (None, None), "int32"), Array("x", (None, None, 3), "float32")), ()
         ),
@@ -163,7 +165,7 @@ class TestGrid:
         own = Array("asked", (None, None), "int32", ("batch", "asked_time"))
         aligned = Array("more", (None, None, 2), "float32", ("batch", "asked_time", "axis_2"))
         first = Array("ids", (None, None), "int32")
-        cases = parity.grid(Signature((first, own, aligned), ()), {})
+        cases = grid(Signature((first, own, aligned), ()), {})
         shapes = [[case.inputs[name].shape for name in ("ids", "asked", "more")] for case in cases]
         assert all(len(ids) == len(asked) == 2 and ids[0] == asked[0] for ids, asked, _ in shapes)
         assert all(asked == more[:2] for _, asked, more in shapes)
@@ -172,7 +174,7 @@ class TestGrid:
 
     def test_is_the_same_for_the_same_seed_only(self) -> None:
         signature = Signature((Array("x", (None, 4), "float32"),), ())
-        one, same, other = (parity.grid(signature, {}, seed)[0].inputs["x"] for seed in (1, 1, 2))
+        one, same, other = (grid(signature, {}, seed)[0].inputs["x"] for seed in (1, 1, 2))
         np.testing.assert_array_equal(one, same)
         assert np.all(one != other)
 
@@ -235,20 +237,20 @@ def with_reset_before(graph: onnx.ModelProto, operator: str) -> None:
 def formats(request: pytest.FixtureRequest, tmp_path_factory: Any) -> tuple[Any, ...]:
     """A masked model, and a way to run its ONNX graph after something was done to it."""
     model = models.classifier(request.param)
-    signature = Signature.of(model)
-    graph = onnx_graph.convert(model, signature)
+    signature = declared.signature(model)
+    graph = conversion.convert(model, signature)
     path = tmp_path_factory.mktemp("graphs") / "model.onnx"
 
-    def changed(change: Callable[..., None] | None) -> parity.Run:
+    def changed(change: Callable[..., None] | None) -> Run:
         copy = onnx.ModelProto()
         copy.CopyFrom(graph)
         if change:
             change(copy, request.param.upper())
             assert copy != graph
         onnx.save(copy, path)
-        return sessions.read(path)
+        return session.read(path)
 
-    cases = parity.grid(signature, {"tokens": models.WORDS})
+    cases = grid(signature, {"tokens": models.WORDS})
     return tracing.run(model, signature), changed, cases
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import custom_layers
-from exports import ExportError, onnx_graph, sessions, tracing
-from exports.signature import Signature
+from exports import ExportError, declared, tracing
+from exports.formats.onnx import conversion, session
 from tests.custom_layers.table import CASES, REPRESENTATIVES
 from tests.exports import models
 from tests.exports.models import FEATURES, LAYERS, UNITS, WORDS
@@ -29,11 +29,11 @@ class Converted(NamedTuple):
 
 
 def convert(model: keras.Model, directory: Any) -> Converted:
-    signature = Signature.of(model)
-    graph = onnx_graph.convert(model, signature)
+    signature = declared.signature(model)
+    graph = conversion.convert(model, signature)
     onnx.save(graph, directory / "model.onnx")
     return Converted(
-        model, graph, tracing.run(model, signature), sessions.read(directory / "model.onnx")
+        model, graph, tracing.run(model, signature), session.read(directory / "model.onnx")
     )
 
 
@@ -151,7 +151,7 @@ def test_bidirectional_is_one_node_in_every_merge_mode(
     ]
     converted = convert(models.randomized(keras.Model(tokens, outputs)), tmp_path)
     assert_native(converted.graph, LAYERS[kind][0], count=5)
-    became = sorted(onnx_graph.recurrent_layers(converted.graph).values())
+    became = sorted(conversion.recurrent_layers(converted.graph).values())
     assert sum(each.endswith("node of both directions") for each in became) == 5
 
     @few
@@ -394,7 +394,7 @@ def test_a_cell_in_kerass_own_layer(name: str, go_backwards: bool, tmp_path: Any
     model = models.randomized(keras.Model([steps, mask], [*outputs, layer(steps)[0]]))
     converted = convert(model, tmp_path)
     assert "Loop" not in models.operators(converted.graph)
-    assert re.match(form, onnx_graph.recurrent_layers(converted.graph)["layer"])
+    assert re.match(form, conversion.recurrent_layers(converted.graph)["layer"])
 
     @few
     @given(mask=masks())
@@ -455,7 +455,7 @@ def test_states_of_any_rank_are_a_scan(kind: str, options: Any, tmp_path: Any) -
     outputs = keras.tree.flatten([layer_call(steps, mask=mask), layer_call(steps)])
     converted = convert(models.randomized(keras.Model([steps, mask], outputs)), tmp_path)
     assert_scan(converted.graph, count=2)
-    said = onnx_graph.recurrent_layers(converted.graph)["layer"]
+    said = conversion.recurrent_layers(converted.graph)["layer"]
     assert re.fullmatch("Scan: ONNX has no recurrent operator for (ConvLSTMCell|Outer)", said)
     values = np.random.default_rng(0).normal(size=(4, 9, *shape)).astype("float32")
     for real in (np.arange(9) < [[9], [4], [1], [0]], np.arange(9) != [[3], [0], [8], [9]]):
@@ -505,7 +505,7 @@ def test_every_other_layer_is_a_scan_or_chunks(name: str, tmp_path: Any) -> None
     converted = convert(model, tmp_path)
     if isinstance(layers[0].cell, custom_layers.LinearCell):
         assert "Scan" not in models.operators(converted.graph)
-        said = onnx_graph.recurrent_layers(converted.graph).values()
+        said = conversion.recurrent_layers(converted.graph).values()
         assert all(each.startswith("chunks side by side") for each in said)
     else:
         assert_scan(converted.graph, count=2)
@@ -547,7 +547,7 @@ def test_model_is_left_as_it_was(kind: str, fails: bool, tmp_path: Any) -> None:
     attributes = [set(vars(layer)) for layer in [*layers, last]]
     if fails:
         with pytest.raises(ExportError, match="there is no ONNX form of TensorFlow's Erfinv"):
-            onnx_graph.convert(model, Signature.of(model))
+            conversion.convert(model, declared.signature(model))
     else:
         convert(model, tmp_path)
     assert [set(vars(layer)) for layer in [*layers, last]] == attributes

@@ -11,9 +11,11 @@ import pytest
 import tensorflow as tf
 
 import custom_layers
-from exports import ExportError, export, parity, read_keras, tracing, verify
+from exports import ExportError, declared, export, read_keras, tracing, verify
 from exports.errors import reason
-from exports.signature import Signature
+from exports.parity import cases
+from exports.parity.cases import grid
+from exports.parity.compare import compare
 from tests.exports import models
 
 
@@ -56,17 +58,17 @@ def test_a_chaotic_model_ships_with_the_lengths_that_are_advised(
     exported = export(model, tmp_path / "artifact", lengths={"time": (1, int(most))})
     assert exported.signature.lengths["time"].proved[-1] == int(most) > 2
     # Where a file is checked later, without Keras, the reason is the same.
-    monkeypatch.setattr(parity, "_nearest", lambda signature, axis, wanted: wanted)
+    monkeypatch.setattr(cases, "_nearest", lambda signature, axis, wanted: wanted)
     with pytest.raises(ExportError, match=r"The model itself amplifies rounding: its own output"):
         verify(exported.directory)
 
 
 def test_a_wrong_file_is_no_chaos() -> None:
     model, other = network(gain=0.5), network(gain=0.6)
-    signature = Signature.of(model)
+    signature = declared.signature(model)
     runs = {"keras": tracing.run(model, signature), "other": tracing.run(other, signature)}
     with pytest.raises(ExportError, match="other differs") as caught:
-        parity.compare(runs, parity.grid(signature, {}), tracing.sensitivity(model, signature))
+        compare(runs, grid(signature, {}), tracing.sensitivity(model, signature))
     assert "amplifies" not in str(caught.value)
 
 
@@ -74,11 +76,11 @@ def test_what_amplifies_is_held_to_the_same_tolerance() -> None:
     model, other = network(gain=1.5), network(gain=1.5)
     nudged = other.get_layer("memory").cell.bias
     nudged.assign(nudged + 1e-3)
-    signature = Signature.of(model)
+    signature = declared.signature(model)
     runs = {"keras": tracing.run(model, signature), "other": tracing.run(other, signature)}
-    short = [case for case in parity.grid(signature, {}) if case.name.startswith("1 x 1,")]
+    short = [case for case in grid(signature, {}) if case.name.startswith("1 x 1,")]
     with pytest.raises(ExportError, match="other differs from keras on 1 x 1, full"):
-        parity.compare(runs, short, tracing.sensitivity(model, signature))
+        compare(runs, short, tracing.sensitivity(model, signature))
 
 
 def _ragged(**options: Any) -> keras.Model:

@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 
 import exports
-from exports import Artifact, ExportError, saved_model, sessions
+from exports import Artifact, ExportError, formats
+from exports.formats.onnx import session
+from exports.runtime import Predictor
 
 PREDICT_WITHOUT_TENSORFLOW = """
 import sys
 from pathlib import Path
 import numpy as np
-from exports import sessions
+from exports.formats.onnx import session
 from exports.errors import ExportError
 
-run = sessions.read(Path(sys.argv[1]))
+run = session.read(Path(sys.argv[1]))
 print(run({"tokens": np.ones((2, 3), "int32")})["label"].shape)
 for shape in (0, 3), (2, 0):
     try:
@@ -63,7 +65,7 @@ def test_damaged_onnx_file(damage: Callable[[Path], Any], copied: Any) -> None:
     path = copied() / "onnx/model.onnx"
     damage(path)
     with pytest.raises(ExportError, match=r"model.onnx cannot be loaded by ONNX Runtime"):
-        sessions.read(path)
+        session.read(path)
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
@@ -71,22 +73,24 @@ def test_damaged_onnx_file(damage: Callable[[Path], Any], copied: Any) -> None:
     "name",
     ["saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"],
 )
-def test_damaged_saved_model(name: str, damage: Callable[[Path], Any], copied: Any) -> None:
-    directory = copied() / "saved_model"
-    damage(directory / name)
+def test_damaged_saved_model(
+    name: str, damage: Callable[[Path], Any], exported: Artifact, copied: Any
+) -> None:
+    directory = copied()
+    damage(directory / "saved_model" / name)
     with pytest.raises(ExportError, match="saved_model cannot be loaded as a SavedModel"):
-        saved_model.read(directory)
+        formats.get("saved_model").read(directory, "model", exported.signature)
 
 
 def test_signature_that_is_not_there(exported: Artifact) -> None:
-    with pytest.raises(ExportError, match=r"has no signature 'other': it takes no raw text"):
-        saved_model.read(exported.directory / "saved_model", "other")
+    with pytest.raises(ExportError, match="has no signature 'serving_other'; it has"):
+        formats.get("saved_model").read(exported.directory, "other", exported.signature)
 
 
 @pytest.mark.parametrize("format_", ["saved_model", "onnx"])
 @pytest.mark.parametrize("tokens", [np.ones((2, 3, 4)), np.full((2, 3), 99)])
 def test_inputs_that_cannot_be(format_: str, tokens: np.ndarray, exported: Artifact) -> None:
-    run = exported.runs([format_])[format_]
+    run = formats.runs(exported, formats=[format_])[format_]
     with pytest.raises(ExportError, match=r"fails in (TensorFlow|ONNX Runtime)"):
         run({"tokens": tokens.astype("int32")})
 
@@ -100,4 +104,4 @@ def test_inputs_that_cannot_be(format_: str, tokens: np.ndarray, exported: Artif
 )
 def test_inputs_of_other_names(inputs: Any, message: str, exported: Artifact) -> None:
     with pytest.raises(ExportError, match=message):
-        exported.predict(inputs)
+        Predictor(exported.directory).predict(inputs)

@@ -20,10 +20,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from exports import Artifact, export
-from exports.runtime import Predictor
-from exports.serving.batcher import Batcher
-from exports.serving.batching import Batching, Inputs, takes_padding
-from exports.serving.limits import Limits
+from exports.runtime.http.batcher import Batcher
+from exports.runtime.http.batching import Batching, Inputs, takes_padding
+from exports.runtime.http.limits import Limits
+from exports.runtime.predictor import Predictor
 from exports.text import TextEncoder
 from pipeline.cli import command
 from tests.exports import models

@@ -15,13 +15,17 @@ import onnxruntime
 import pytest
 
 import custom_layers
-from exports import Artifact, ExportError, Precision, artifact, export, load, verify
-from exports.parity import Run
+from exports import Artifact, ExportError, Precision, artifact, export, formats, load, verify
+from exports.signature import Run
 from exports.text import TextEncoder
 from tests.exports import models
 
 WORDS, UNITS = 300, 48
 SMALL = ["float16", "int8"]
+FILES = {
+    "float32": "onnx/model.onnx",
+    **{name: f"onnx/model.{name}.onnx" for name in SMALL},
+}
 ROWS = np.random.default_rng(1).integers(1, WORDS, (200, 12)).astype("int32")
 LAYERS: dict[str, Callable[[], keras.layers.Layer]] = {
     "LSTM": lambda: keras.layers.Bidirectional(custom_layers.LSTM(UNITS)),
@@ -54,10 +58,9 @@ def saying(label: np.ndarray) -> Run:
 
 
 def sessions(directory: Path) -> dict[str, onnxruntime.InferenceSession]:
-    paths = {"float32": artifact.ONNX, **artifact.SMALL}
     return {
         name: onnxruntime.InferenceSession(directory / path, providers=["CPUExecutionProvider"])
-        for name, path in paths.items()
+        for name, path in FILES.items()
     }
 
 
@@ -89,13 +92,13 @@ def small(made: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Artifa
 
 
 def test_what_is_reported_is_what_the_files_do(small: Artifact, made: keras.Model) -> None:
-    forms = report(small)["small"]["forms"]
+    forms = report(small)["precision"]["onnx"]["forms"]
     assert list(forms) == ["float32", *SMALL] and small.small == SMALL
     opened = sessions(small.directory)
     expected = opened["float32"].run(None, {"tokens": ROWS})[0]
     for name, session in opened.items():
         form, (outputs,) = forms[name], session.run(None, {"tokens": ROWS})
-        path = small.directory / {"float32": artifact.ONNX, **artifact.SMALL}[name]
+        path = small.directory / FILES[name]
         assert form["bytes"] == path.stat().st_size
         accuracy = evaluate_of(made)(saying(outputs))["accuracy"]
         assert form["figures"] == {"accuracy": accuracy}
@@ -108,7 +111,7 @@ def test_what_is_reported_is_what_the_files_do(small: Artifact, made: keras.Mode
 
 
 def test_files_are_smaller_and_say_what_stays_in_float32(small: Artifact, kind: str) -> None:
-    forms = report(small)["small"]["forms"]
+    forms = report(small)["precision"]["onnx"]["forms"]
     assert forms["float16"]["bytes"] < 0.65 * forms["float32"]["bytes"]
     assert forms["int8"]["bytes"] < (0.4 if kind == "LSTM" else 0.8) * forms["float32"]["bytes"]
     assert forms["float16"]["in_float32"] == {}
@@ -124,17 +127,14 @@ def test_files_are_smaller_and_say_what_stays_in_float32(small: Artifact, kind: 
 
 
 def test_native_nodes_that_can_be_quantized_are(small: Artifact, kind: str) -> None:
-    file = onnx.load(small.directory / artifact.SMALL["int8"])
+    file = onnx.load(small.directory / FILES["int8"])
     counts = Counter(node.op_type for node in file.graph.node)
     assert counts["DynamicQuantizeLSTM" if kind == "LSTM" else kind] == 1
     assert counts["MatMulInteger"] and not counts["MatMul"] and not counts["LSTM"]
 
 
 def test_inputs_and_outputs_are_the_same(small: Artifact) -> None:
-    graphs = [
-        onnx.load(small.directory / path).graph
-        for path in (artifact.ONNX, *artifact.SMALL.values())
-    ]
+    graphs = [onnx.load(small.directory / path).graph for path in FILES.values()]
     for ends in ("input", "output"):
         of_float32, *others = (list(getattr(graph, ends)) for graph in graphs)
         assert all(other == of_float32 for other in others)
@@ -142,7 +142,7 @@ def test_inputs_and_outputs_are_the_same(small: Artifact) -> None:
 
 def test_small_forms_run_and_are_verified(small: Artifact) -> None:
     verify(small.directory)
-    for run in load(small.directory).runs(SMALL).values():
+    for run in formats.small(load(small.directory)).values():
         assert run({"tokens": ROWS[:3, :1]})["label"].shape == (3, 2)
 
 
@@ -155,14 +155,14 @@ def test_another_model_in_a_small_file_is_seen(small: Artifact, tmp_path: Path) 
             target.parent.mkdir(parents=True, exist_ok=True)
             if path.is_file() and path.name != artifact.MANIFEST:
                 target.write_bytes(path.read_bytes())
-        other = onnx.load(draft / artifact.ONNX)
+        other = onnx.load(draft / FILES["float32"])
         bias = next(
             each
             for each in other.graph.initializer
             if each.dims == [2] and each.data_type == onnx.TensorProto.FLOAT
         )
         bias.CopyFrom(onnx.numpy_helper.from_array(np.array([9, -9], np.float32), bias.name))
-        onnx.save(other, draft / artifact.SMALL["int8"])
+        onnx.save(other, draft / FILES["int8"])
     with pytest.raises(ExportError, match="int8 differs from float32 on recorded examples by 0"):
         verify(copy)
 
@@ -198,7 +198,9 @@ def test_figure_of_which_less_is_better_must_not_rise(model: keras.Model, tmp_pa
     figures = iter([{"error": 0.2}, {"error": 0.1}, {"error": 0.2}, {"error": 0.5}])
     judged = Precision(["float16"], lambda _: next(figures), better="lower")
     made = export(model, tmp_path / "artifact", small=judged)
-    assert report(made)["small"]["forms"]["float16"]["drops"] == {"error": pytest.approx(-0.1)}
+    assert report(made)["precision"]["onnx"]["forms"]["float16"]["drops"] == {
+        "error": pytest.approx(-0.1)
+    }
     with pytest.raises(ExportError, match=r"float16 raises error from 0\.2000 by 0\.3000"):
         export(model, tmp_path / "again", small=judged)
 
@@ -218,7 +220,7 @@ def test_overflow_of_float16_is_refused(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"forms": ["int4"]}, r"Unknown small forms \['int4'\]: choose among float16, int8"),
-        ({"formats": ["saved_model"]}, 'forms of the ONNX file: add "onnx" to the formats'),
+        ({"formats": ["saved_model"]}, 'add a format that has them, such as "onnx"'),
     ],
 )
 def test_unusable_options(
@@ -255,7 +257,7 @@ def test_onnx_files_say_what_they_were_made_from(
         small=Precision(SMALL, lambda _: {"accuracy": 1.0}),
     )
     vocabulary = (exported.directory / "vocabulary.txt").read_bytes()
-    for path in (artifact.ONNX, artifact.TEXT_ONNX, *artifact.SMALL.values()):
+    for path in (*FILES.values(), "onnx/text.onnx"):
         file = onnx.load(exported.directory / path)
         said = {each.key: each.value for each in file.metadata_props}
         assert json.loads(said.pop("labels")) == ["schlecht", "großartig"]

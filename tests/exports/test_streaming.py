@@ -17,9 +17,12 @@ import pytest
 import tensorflow as tf
 
 import custom_layers
-from exports import Artifact, ExportError, export, parity, sessions, streaming, tracing, verify
-from exports.runtime import Predictor
-from exports.signature import Signature
+from exports import Artifact, ExportError, declared, export, formats, streaming, tracing, verify
+from exports.endpoints.step import call_by_call, in_chunks
+from exports.formats.onnx import session
+from exports.parity.cases import grid
+from exports.parity.compare import STRICT, compare
+from exports.runtime.predictor import Predictor
 from tests.exports.models import FEATURES, UNITS, randomized, sequences
 
 LAYERS: dict[str, tuple[Callable[..., Any], list[str]]] = {
@@ -105,16 +108,16 @@ def test_a_trace_has_the_states_and_outputs_of_keras_at_every_step(case: Any) ->
 
 
 def test_only_a_step_model_has_a_trace(exported: Artifact) -> None:
-    with pytest.raises(ExportError, match="holds no step model: export with streaming=True"):
+    with pytest.raises(ExportError, match="holds no step model: export with --streaming"):
         Predictor(exported.directory).trace(np.array([[1, 2]]))
 
 
 def test_the_proof_covers_the_step_model(case: Any) -> None:
     _, artifact, _ = case
-    proof = json.loads((artifact.directory / "parity.json").read_text())["chunks"]
+    proof = json.loads((artifact.directory / "parity.json").read_text())["step"]
     assert set(proof["differences"]) == {"saved_model in chunks", "onnx in chunks"}
-    assert proof["tolerance"] == asdict(parity.STRICT)
-    assert list(verify(artifact.directory)) == ["recorded", "whole", "chunks"]
+    assert proof["tolerance"] == asdict(STRICT)
+    assert list(verify(artifact.directory)) == ["recorded", "model", "step"]
 
 
 def test_a_step_model_that_forgets_a_state_is_noticed(case: Any, tmp_path: Path) -> None:
@@ -154,7 +157,7 @@ def test_a_stateful_model_is_exported_from_zeros_with_its_step_model(
     held = [variable.numpy() for variable in model.variables]
     artifact = export(model, tmp_path / "artifact")
     assert artifact.states
-    for run in artifact.runs(artifact.formats).values():
+    for run in formats.runs(artifact).values():
         for _ in range(2):
             outputs = run({"sequences": values})
             np.testing.assert_allclose(outputs["labels"], expected[0], atol=1e-5)
@@ -169,7 +172,7 @@ def test_calls_one_after_another_begin_anew_for_other_rows(tmp_path: Path) -> No
     model = randomized(
         keras.Model(steps, custom_layers.GRU(UNITS, stateful=True, name="last")(hidden))
     )
-    run = streaming.call_by_call(model, Signature.of(model))
+    run = call_by_call(model, declared.signature(model))
     values = np.random.default_rng(0).normal(size=(6, 12, FEATURES)).astype("float32")
     whole, rest = (run({"sequences": rows})["last"] for rows in (values, values[4:]))
     np.testing.assert_allclose(whole[4:], rest, atol=1e-6)
@@ -280,7 +283,7 @@ def test_masked_steps_in_chunks_show_what_they_show_in_the_whole(kind: str, tmp_
     values[generator.random((3, 23)) < 0.5] = 0
     values[0, 4:9] = values[1, :7] = values[2, 12:] = 0
     expected = model.predict(values, verbose=0)
-    step = sessions.read(artifact.directory / "onnx/step.onnx")
+    step = session.read(artifact.directory / "onnx/step.onnx")
     for cuts in ([5, 7, 14], range(1, 23), []):
         shapes: dict[str, Any] = {each.name: (3, *each.shape[1:]) for each in artifact.states}
         carried = {name: np.zeros(shape, "float32") for name, shape in shapes.items()}
@@ -311,7 +314,7 @@ def test_pictures_in_chunks(stateful: bool, tmp_path: Path) -> None:
 def test_a_masked_first_step_that_shows_zero_is_noticed() -> None:
     x = keras.layers.Masking()(steps := sequences())
     model = keras.Model(steps, custom_layers.GRU(UNITS, return_sequences=True, name="memory")(x))
-    signature = Signature.of(randomized(model))
+    signature = declared.signature(randomized(model))
     states = streaming.states(model, signature)
     step = tf.function(
         streaming.function(model, signature, states),
@@ -330,9 +333,9 @@ def test_a_masked_first_step_that_shows_zero_is_noticed() -> None:
 
     runs = {"keras": tracing.run(model, signature)}
     for name, run in (("right", right), ("wrong", wrong)):
-        runs[name] = streaming.in_chunks(run, signature, states)
+        runs[name] = in_chunks(run, signature, states)
     with pytest.raises(ExportError, match="wrong differs from keras"):
-        parity.compare(runs, parity.grid(signature, {}))
+        compare(runs, grid(signature, {}))
 
 
 def test_without_states_there_is_no_step_model(tmp_path: Path) -> None:

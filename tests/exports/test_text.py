@@ -11,10 +11,10 @@ import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exports import Artifact, ExportError, saved_model
-from exports.parity import Run
+from exports import Artifact, ExportError, formats
+from exports.signature import Run
 from exports.text import TextEncoder, standardize
-from tests.exports.models import VOCABULARY
+from tests.exports.models import VOCABULARY, first_outputs
 from tests.exports.texts import FRAGMENTS, ids, read, texts
 
 some = settings(max_examples=100)
@@ -59,7 +59,7 @@ def test_ids(encoder: TextEncoder, texts: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def text_path(exported: Artifact) -> Run:
-    return saved_model.read(exported.directory / "saved_model", saved_model.TEXT)
+    return formats.read(exported, "saved_model", "text")
 
 
 @few
@@ -69,7 +69,7 @@ def test_text_path_of_saved_model(
 ) -> None:
     got = text_path({"text": np.array([text.encode() for text in texts], object)})
     np.testing.assert_allclose(got["label"], model(encoder(tf.constant(texts))), atol=1e-6)
-    np.testing.assert_allclose(exported.predict_text(texts), got["label"], atol=1e-6)
+    np.testing.assert_allclose(first_outputs(exported, texts), got["label"], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_text_path_of_saved_model(
 )
 def test_long_text(text: str, encoder: TextEncoder, exported: Artifact) -> None:
     assert encoder.encode([text])[0].tolist() == ids(text, VOCABULARY)
-    assert exported.predict_text([text]).shape == (1, 2)
+    assert first_outputs(exported, [text]).shape == (1, 2)
 
 
 def test_text_beyond_one_batch_of_the_encoder(encoder: TextEncoder) -> None:

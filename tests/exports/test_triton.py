@@ -14,7 +14,8 @@ from onnx import TensorProto, helper
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
 import custom_layers
-from exports import Artifact, export, triton
+from exports import Artifact, export
+from exports.formats.onnx import triton
 from tests.exports import models
 from tests.exports.models import FEATURES, UNITS
 

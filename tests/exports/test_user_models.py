@@ -11,7 +11,7 @@ import pytest
 from keras import layers, ops
 
 import custom_layers
-from exports import ExportError, export, verify
+from exports import ExportError, export, formats, verify
 from exports.runtime import Predictor
 from exports.text import TextEncoder
 from tests.exports import models
@@ -216,7 +216,7 @@ def test_a_scan_of_operations_gives_the_numbers_of_keras(name: str, tmp_path: Pa
     exported = export(model, tmp_path / "artifact", formats=["onnx"])
     for length in [steps] if steps else [1, 2, 13]:
         values = np.random.default_rng(length).normal(size=(3, length, FEATURES))
-        (got,) = exported.predict(values.astype("float32")).values()
+        (got,) = Predictor(exported.directory).predict(values.astype("float32")).values()
         np.testing.assert_allclose(got, model(values), atol=1e-5, err_msg=name)
 
 
@@ -238,7 +238,7 @@ def test_an_associative_scan_gives_the_numbers_of_keras(tmp_path: Path) -> None:
     exported = export(model, tmp_path / "artifact")
     for length in (1, 2, 13):
         values = np.random.default_rng(length).normal(size=(3, length, FEATURES))
-        for run in exported.runs(["saved_model", "onnx"]).values():
+        for run in formats.runs(exported).values():
             (got,) = run({"sequences": values.astype("float32")}).values()
             np.testing.assert_allclose(got, model(values), atol=1e-5)
 
@@ -310,10 +310,10 @@ def test_a_mask_shares_the_axis_of_its_sequence(tmp_path: Path) -> None:
         "mask": np.array([[True, True, False]] * 2),
         "target": np.ones((2, 8, FEATURES), "float32"),
     }
-    (got,) = exported.predict(arrays).values()
+    (got,) = Predictor(exported.directory).predict(arrays).values()
     np.testing.assert_allclose(got, model(list(arrays.values())), atol=1e-5)
     with pytest.raises(ExportError, match="different lengths on the axis 'source_time'"):
-        exported.predict({**arrays, "mask": np.ones((2, 8), bool)})
+        Predictor(exported.directory).predict({**arrays, "mask": np.ones((2, 8), bool)})
 
 
 def test_lengths_on_which_keras_fails_are_left_out(tmp_path: Path) -> None:
@@ -323,10 +323,10 @@ def test_lengths_on_which_keras_fails_are_left_out(tmp_path: Path) -> None:
     lengths = exported.signature.lengths["time"]
     assert (lengths.minimum, lengths.proved[-1]) == (5, 301)
     values = np.ones((1, 5, FEATURES), "float32")
-    (got,) = exported.predict(values).values()
+    (got,) = Predictor(exported.directory).predict(values).values()
     np.testing.assert_allclose(got, model(values), atol=1e-5)
     with pytest.raises(ExportError, match=r"length 4 on the axis 'time'.* at least 5"):
-        exported.predict(values[:, :4])
+        Predictor(exported.directory).predict(values[:, :4])
 
 
 @pytest.mark.parametrize("steps", [None, 7])

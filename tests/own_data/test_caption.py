@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import exports
-from exports.runtime import Predictor
+from exports.runtime.predictor import Predictor
 from pipeline.config.caption import CaptionConfig
 from pipeline.data import captions
 from pipeline.data.pairs import Paired

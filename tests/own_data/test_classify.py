@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import exports
-from exports.runtime import Predictor
+from exports.runtime.predictor import Predictor
 from tests.own_data.tickets import tickets, write
 from tests.pipeline.small import Outcome
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 import exports
-from exports.runtime import Predictor
+from exports.runtime.predictor import Predictor
 from pipeline import config, forecast, recipes
 from pipeline.baselines import forecast as baselines
 from pipeline.run import Run

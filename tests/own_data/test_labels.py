@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import exports
-from exports.runtime import Predictor
+from exports.runtime.predictor import Predictor
 from pipeline import config
 from pipeline.config.classify import ClassifyConfig
 from pipeline.errors import PipelineError

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import exports
-from exports.runtime import Predictor
+from exports.runtime.predictor import Predictor
 from pipeline.run import Run
 from tests.pipeline.pages import element, marked, parsed, text
 from tests.pipeline.small import Outcome

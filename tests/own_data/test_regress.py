@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 import exports
-from exports.runtime import Predictor
+from exports.runtime.predictor import Predictor
 from pipeline.run import Run
 from tests.pipeline.pages import descriptions, parsed, table
 from tests.pipeline.small import Outcome

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 import exports
-from exports.runtime import Predictor
+from exports.runtime.predictor import Predictor
 from tests.own_data import sequences
 from tests.pipeline.small import Outcome
 

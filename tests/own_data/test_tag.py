@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import exports
-from exports.runtime import Predictor
+from exports.runtime.predictor import Predictor
 from pipeline.run import Run
 from tests.own_data import sentences
 from tests.own_data.sentences import Sentence, write

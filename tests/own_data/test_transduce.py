@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import exports
-from exports.runtime import Predictor
+from exports.runtime.predictor import Predictor
 from pipeline.config.transduce import TransduceConfig
 from pipeline.data import pairs
 from pipeline.data.pairs import Pair

@@ -281,7 +281,7 @@ def test_small_forms_are_scored_on_the_test_split(
     small = ["--precision=float16", "--quantize=int8", "--max-drop=0.5"]
     outcome = recurrent("export", trained.path, "--to", to, "--format=onnx", *small)
     assert outcome.status == 0
-    report = json.loads((to / "report.json").read_text())["small"]
+    report = json.loads((to / "report.json").read_text())["precision"]["onnx"]
     assert report["max_drop"] == 0.5 and list(report["forms"]) == ["float32", "float16", "int8"]
     test = trained.task.data(trained).test
     for name, file in {

@@ -78,7 +78,7 @@ def test_the_export_agrees_on_every_test_recording(
     assert outcome.status == 0, outcome.err
     assert "300 of 300" in outcome.out
     proofs = exports.verify(tmp_path / "digits")
-    assert proofs["whole"].worst < 2e-5
+    assert proofs["model"].worst < 2e-5
     assert exports.load(tmp_path / "digits").labels == list("0123456789")
     card = (tmp_path / "digits" / "README.md").read_text(encoding="utf-8")
     assert "sound from -1 to 1 at 8000 Hz: frames of 400 samples around every 200th" in card

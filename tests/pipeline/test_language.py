@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import exports
-from exports.runtime import Predictor
+from exports.runtime.predictor import Predictor
 from pipeline import config, recipes, tasks
 from pipeline.config.language import LanguageConfig
 from pipeline.data import running, store

@@ -54,7 +54,7 @@ def test_symbols_are_learnt(tmp_path: Path) -> None:
 def test_the_export_agrees(recurrent: Command, country: Run[Any], tmp_path: Path) -> None:
     outcome = recurrent("export", country.path, f"--to={tmp_path / 'out'}")
     assert outcome.status == 0, outcome.err
-    assert exports.verify(tmp_path / "out")["whole"].worst < 2e-5
+    assert exports.verify(tmp_path / "out")["model"].worst < 2e-5
 
 
 def test_a_text_is_gone_on_with(recurrent: Command, country: Run[Any]) -> None:

@@ -205,7 +205,7 @@ def test_a_model_that_counts_is_trained_exported_and_asked(
     train.train(run)
     outcome = recurrent("export", run.path, f"--to={tmp_path / 'artifact'}")
     assert outcome.status == 0, outcome.err
-    assert exports.verify(tmp_path / "artifact")["whole"].worst < 2e-5
+    assert exports.verify(tmp_path / "artifact")["model"].worst < 2e-5
     assert (tmp_path / "artifact" / "onnx" / "text.onnx").exists()
     (answer,) = run.task.predict(run, ["a good film"])
     assert answer.text.split("\t")[0] in ("neg", "pos")

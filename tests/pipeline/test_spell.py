@@ -168,7 +168,7 @@ def test_the_export_agrees_on_every_test_image(
     assert outcome.status == 0, outcome.err
     assert "1,800 of 1,800" in outcome.out  # 300 words, padded to five letters and the end
     proofs = exports.verify(tmp_path / "spell")
-    assert proofs["whole"].worst < 2e-5
+    assert proofs["model"].worst < 2e-5
     assert exports.load(tmp_path / "spell").labels == ["", "end", *data.target.known]
 
 

@@ -1,0 +1,255 @@
+"""An exported model that answers, by one runtime and NumPy."""
+
+import functools
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+
+from exports import artifact, formats
+from exports.errors import ExportError
+from exports.schema import MODEL, STEP, TEXT
+from exports.signature import Arrays, Run, Signature, State, reject_nonfinite
+
+_FORMATS = ("onnx", "litert")  # which need no TensorFlow, the one to prefer first
+
+
+class Prediction(NamedTuple):
+    """What a model says of one text.
+
+    Attributes:
+        label: the one with the highest score, or None if the model has no labels.
+        scores: what the first output holds for each label, such as its probability.
+        outputs: all outputs, by name.
+    """
+
+    label: str | None
+    scores: dict[str, float]
+    outputs: Arrays
+
+
+class Steps(NamedTuple):
+    """What a model went through, step by step.
+
+    Attributes:
+        states: each state after each step, by the names of layer and state, such as "lstm_1.h":
+            `[batch, time, units]`.
+        outputs: each output after each step, by name: `[batch, time, ...]`.
+    """
+
+    states: Arrays
+    outputs: Arrays
+
+
+class Predictor:
+    """An exported model that answers. Threads may share it.
+
+    A pickle of it holds the path of the directory: whoever unpickles it loads the files anew.
+
+    Args:
+        directory: what `exports.export` wrote.
+        threads: that one call may use; None: one for each core. One thread each is best where many
+            call at a time.
+        format: that runs; None: ONNX or else LiteRT, if the artifact has one of them.
+        allow_nonfinite: take NaN and infinity in inputs, for which ONNX Runtime may give finite
+            numbers where Keras gives NaN.
+
+    Attributes:
+        artifact: the directory.
+        signature: names, shapes and types of inputs and outputs.
+        labels: name of each class, if the model has classes.
+        format: that runs.
+
+    Raises:
+        ExportError: if the directory holds no exported model, or is damaged.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        threads: int | None = None,
+        *,
+        format: str | None = None,
+        allow_nonfinite: bool = False,
+    ) -> None:
+        self.artifact = artifact.load(os.path.abspath(directory))  # it outlives a change of folder
+        self.signature = self.artifact.signature
+        self.labels = self.artifact.labels
+        present = [name for name in _FORMATS if name in self.artifact.formats]
+        self.format = format or next(iter(present), self.artifact.formats[0])
+        self._threads = threads
+        self._allow_nonfinite = allow_nonfinite
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        make = functools.partial(
+            type(self), format=self.format, allow_nonfinite=self._allow_nonfinite
+        )
+        return make, (self.artifact.directory, self._threads)
+
+    @overload
+    def __call__(self, given: str) -> Prediction: ...
+
+    @overload
+    def __call__(self, given: list[str] | tuple[str, ...]) -> list[Prediction]: ...
+
+    @overload
+    def __call__(self, given: np.ndarray | Mapping[str, Any]) -> Arrays: ...
+
+    def __call__(self, given: Any) -> Prediction | list[Prediction] | Arrays:
+        """Answer for a text, a list of texts, an array, or arrays by name.
+
+        Raises:
+            ExportError: if the model does not take what is given.
+        """
+        if isinstance(given, str):
+            return self.predict_text([given])[0]
+        if isinstance(given, list | tuple):
+            return self.predict_text(given)
+        return self.predict(given)
+
+    def predict_text(self, texts: Sequence[str]) -> list[Prediction]:
+        """Answer for each text.
+
+        Raises:
+            ExportError: if the model takes no text, or one of `texts` is none.
+        """
+        for number, text in enumerate(texts):
+            _reject_no_text(number, text)
+        if not texts:
+            return []
+        outputs = self._run_text({"text": np.array(texts, object)})
+        return [self._prediction(outputs, row) for row in range(len(texts))]
+
+    def predict(self, inputs: Any) -> Arrays:
+        """Return the outputs by name, for one array or for arrays by name.
+
+        Raises:
+            ExportError: if the arrays are not those that the model takes.
+        """
+        return self._run(self.read_inputs(inputs))
+
+    def read_inputs(self, inputs: Any) -> Arrays:
+        """Return the arrays that the model takes, by name, for one array or for arrays by name.
+
+        Raises:
+            ExportError: if they have other names, shapes or types, or hold NaN or infinity and
+                these are not allowed.
+        """
+        arrays = self.signature.name_inputs(inputs)
+        self._check_finite(arrays)
+        return arrays
+
+    def stream(self, batch: int = 1) -> "Stream":
+        """Begin `batch` sequences that are given chunk by chunk.
+
+        Raises:
+            ExportError: if the model was exported without a step model.
+        """
+        self.artifact.endpoint(STEP)
+        return Stream(self._step, self.signature, self.artifact.states, batch)
+
+    def trace(self, inputs: Any) -> Steps:
+        """Feed sequences step by step, for one array or for arrays by name, and keep all it makes.
+
+        An output that is one for the whole sequence is, after each step, that for the steps so far.
+
+        Raises:
+            ExportError: if the arrays are not those that the model takes, or it was exported
+                without a step model.
+        """
+        arrays = self.read_inputs(inputs)
+        timed = [array.name for array in self.signature.streamed]
+        batch, time = arrays[timed[0]].shape[:2]
+        stream = self.stream(batch)
+        states: list[Arrays] = []
+        outputs: list[Arrays] = []
+        taken = self.signature.streamed[0].shape[1] or 1
+        for step in range(0, time, taken):
+            now = {name: arrays[name][:, step : step + taken] for name in timed}
+            outputs.append(stream.feed({**arrays, **now}))
+            states.append(stream.state)
+        spread = [array.name for array in self.signature.outputs if not array.has_time]
+        return Steps(
+            {name: np.stack([each[name] for each in states], 1) for name in stream.state},
+            {
+                name: np.stack([each[name] for each in outputs], 1)
+                if name in spread
+                else np.concatenate([each[name] for each in outputs], 1)
+                for name in outputs[0]
+            },
+        )
+
+    def _step(self, arrays: Arrays) -> Arrays:
+        self._check_finite(arrays)
+        return self._run_step(arrays)
+
+    def _check_finite(self, arrays: Arrays) -> None:
+        if not self._allow_nonfinite:
+            reject_nonfinite(arrays)
+
+    def _prediction(self, outputs: Arrays, row: int) -> Prediction:
+        own = {name: values[row] for name, values in outputs.items()}
+        first = own[self.signature.outputs[0].name]
+        if self.labels is None or first.shape != (len(self.labels),):
+            return Prediction(None, {}, own)
+        scores = dict(zip(self.labels, first.tolist(), strict=True))
+        return Prediction(self.labels[int(first.argmax())], scores, own)
+
+    def _load(self, endpoint: str) -> Run:
+        return formats.read(self.artifact, self.format, endpoint, threads=self._threads)
+
+    # Each file is loaded when it is first needed: most users need one of them.
+
+    @functools.cached_property
+    def _run(self) -> Run:
+        return self._load(MODEL)
+
+    @functools.cached_property
+    def _run_text(self) -> Run:
+        return self._load(TEXT)
+
+    @functools.cached_property
+    def _run_step(self) -> Run:
+        return self._load(STEP)
+
+
+class Stream:
+    """Sequences that are given chunk by chunk, by one thread.
+
+    Attributes:
+        state: what is carried from chunk to chunk, by name; it begins as zeros.
+    """
+
+    def __init__(self, run: Run, signature: Signature, states: Sequence[State], batch: int) -> None:
+        self.state = {state.name: state.zeros(batch) for state in states}
+        self._run = run
+        self._signature = signature
+        self._states = states
+        self._batch = batch
+
+    def feed(self, inputs: Any) -> Arrays:
+        """Return the outputs for the next chunk, of one step or more, and carry the state on.
+
+        Raises:
+            ExportError: if the arrays are not those that the model takes; the state stays.
+        """
+        arrays = self._signature.name_inputs(inputs)
+        rows = len(next(iter(arrays.values())))
+        if rows != self._batch:
+            raise ExportError(f"The stream has {self._batch} sequences, and the chunk {rows}.")
+        outputs = self._run({**arrays, **self.state})
+        self.state = {state.name: outputs.pop(state.next) for state in self._states}
+        return outputs
+
+
+def _reject_no_text(number: int, text: Any) -> None:
+    if not isinstance(text, str):
+        raise ExportError(
+            f"A list is one of texts, and its item {number} is a {type(text).__name__}: "
+            "give an array, or arrays by name."
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ExportError(f"Text {number} is not Unicode: {error.reason}.") from error

@@ -1,0 +1,158 @@
+"""The kinds of pages, and which one a model gets: what it takes and gives decides."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from exports import files, formats
+from exports.artifact import Artifact
+from exports.errors import ExportError
+from exports.runtime.web import graphs
+from exports.runtime.web.build import Page
+from exports.schema import MODEL, SOUND, STEP, TEXT
+
+_STATIC = Path(__file__).parent / "static"
+
+
+def page_of(exported: Artifact) -> Page:
+    """Return the page of a model.
+
+    Raises:
+        ExportError: if there is none for such a model, or a file that it needs was not exported.
+    """
+    if "onnx" not in exported.formats:
+        raise ExportError(f'{exported.directory} has no ONNX file: export with "onnx", too.')
+    for make in _KINDS:
+        if kind := make(exported):
+            return kind
+    inputs = ", ".join(
+        f"{each.name} {list(each.dimensions())}" for each in exported.signature.inputs
+    )
+    raise ExportError(
+        f"There is no page for a model that takes {inputs}. There are pages for raw text that gets "
+        "a label, writing letter by letter, sound that is heard, and forecasts of series."
+    )
+
+
+def text(exported: Artifact) -> Page | None:
+    """Raw text in, one number for each label out: the text is typed, and read word by word."""
+    if exported.config.text is None or not _scores_labels(exported):
+        return None
+    model, states = graphs.watched(_read(exported, MODEL))
+    facts = {
+        **_facts(exported, states),
+        "labels": exported.labels,
+        "unknown": graphs.UNKNOWN,
+        "most": exported.config.text.max_length,
+    }
+    reader = graphs.reader(_read(exported, TEXT))
+    return Page(
+        _STATIC,
+        "text",
+        _title(model),
+        {"reader.onnx": reader, "model.onnx": model},
+        facts,
+        ("replay.mjs",),
+    )
+
+
+def writing(exported: Artifact) -> Page | None:
+    """Letters in, how likely each is to be the next out: the model goes on with what is typed."""
+    labels, (first, *others), output, _ = exported.labels, *exported.signature
+    if not labels or others or first.shape != (None, None) or first.dtype not in _IDS:
+        return None
+    if output[0].shape != (None, None, len(labels)) or not all(map(_is_letter, labels)):
+        return None
+    if not exported.states:
+        raise ExportError(
+            f"{exported.directory} holds no step model, with which a page could write: export "
+            "with --streaming."
+        )
+    step = _read(exported, STEP)
+    facts = {
+        **_facts(exported, exported.states),
+        "labels": labels,
+        "never": [place for place, label in enumerate(labels) if len(label) != 1],
+    }
+    reader = graphs.letters(labels, _IDS[first.dtype])
+    return Page(_STATIC, "writing", _title(step), {"reader.onnx": reader, "step.onnx": step}, facts)
+
+
+def forecast(exported: Artifact) -> Page | None:
+    """Series in, how they go on out: rows are typed, and what comes next is drawn."""
+    columns = exported.config.forecast
+    if columns is None:
+        return None
+    model, states = graphs.watched(_read(exported, MODEL))
+    values, known = (exported.request[name][0] for name in ("values", "known"))
+    facts = {
+        **_facts(exported, states),
+        **asdict(columns),
+        "window": len(values),
+        "horizon": exported.signature.outputs[0].shape[1],
+        "example": [
+            [value if there else None for value, there in zip(*row, strict=True)]
+            for row in zip(values.tolist(), known > 0, strict=True)  # JSON has no NaN
+        ],
+        "example_ahead": exported.request["future"][0].tolist() if columns.future else [],
+    }
+    return Page(_STATIC, "forecast", _title(model), {"model.onnx": model}, facts)
+
+
+def sound(exported: Artifact) -> Page | None:
+    """Sound in, one number for each label out: it is recorded or read, and heard frame by frame."""
+    if exported.config.hearing is None or not _scores_labels(exported):
+        return None
+    model, states = graphs.watched(_read(exported, MODEL))
+    facts = {
+        **_facts(exported, states),
+        "rate": exported.config.hearing.rate,
+        "labels": exported.labels,
+    }
+    files = {"sound.onnx": _read(exported, SOUND), "model.onnx": model}
+    return Page(_STATIC, "hearing", _title(model), files, facts, ("replay.mjs",))
+
+
+_KINDS: tuple[Callable[[Artifact], Page | None], ...] = (text, writing, sound, forecast)
+_IDS = {"int32": onnx.TensorProto.INT32, "int64": onnx.TensorProto.INT64}
+_NO_LETTERS = ("", "[UNK]")  # padding, and what stands for every unknown letter
+
+
+def _scores_labels(exported: Artifact) -> bool:
+    """Whether the first output is one number for each label."""
+    labels, output = exported.labels or [], exported.signature.outputs[0]
+    return bool(labels) and output.shape == (None, len(labels))
+
+
+def _facts(exported: Artifact, states: Iterable[Any]) -> dict[str, Any]:
+    """Return what the page of any kind must know: where numbers go in and come out."""
+    return {
+        "input": exported.signature.inputs[0].name,
+        "output": exported.signature.outputs[0].name,
+        "states": [asdict(state) for state in states],
+    }
+
+
+def _is_letter(label: str) -> bool:
+    return len(label) == 1 or label in _NO_LETTERS
+
+
+def _read(exported: Artifact, name: str) -> onnx.ModelProto:
+    path = exported.directory / formats.get("onnx").path(name)
+    try:
+        model = onnx.load_from_string(files.read_bytes(path, onnx.checker.MAXIMUM_PROTOBUF))
+        onnx.checker.check_model(model)
+    except (DecodeError, onnx.checker.ValidationError) as error:
+        raise ExportError(f"{path} is damaged: {str(error).splitlines()[0]}") from error
+    return model
+
+
+def _title(model: onnx.ModelProto) -> str:
+    """Return what the model card says that the model tells, or else its name."""
+    card = {each.key: each.value for each in model.metadata_props}
+    title = card.get("task", model.graph.name)
+    return title[:1].upper() + title[1:]
