@@ -58,14 +58,15 @@ class Variant:
         figures: what `evaluate` measured.
         drops: how far each figure is worse than that of float32.
         difference: largest |output - output of float32|, over all cases.
-        in_float32: bytes of the weights that stay float32, by the operators that read them.
+        in_float32: bytes of the weights that stay float32, by the operators that read them; None
+            if that is not known.
     """
 
     bytes: int
     figures: dict[str, float]
     drops: dict[str, float]
     difference: float
-    in_float32: dict[str, int]
+    in_float32: dict[str, int] | None
 
 
 def measure(

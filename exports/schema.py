@@ -172,7 +172,7 @@ class SmallForm(TypedDict):
     figures: dict[str, float]
     drops: dict[str, float]
     difference: float
-    in_float32: dict[str, Natural]
+    in_float32: dict[str, Natural] | None
 
 
 @dataclass(frozen=True)

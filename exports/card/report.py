@@ -14,7 +14,7 @@ import tensorflow as tf
 from exports import artifact
 from exports.artifact import Artifact
 from exports.errors import printable
-from exports.formats.base import Format
+from exports.formats.base import FULL, Format
 from exports.parity.compare import Parity
 from exports.schema import MODEL, STEP, Config
 from exports.signature import Lengths, State
@@ -167,9 +167,12 @@ def _small(writer: Format, measured: Mapping[str, Any]) -> Iterator[str]:
         scores = [*form["figures"].values(), *form["drops"].values()]
         shown = [f"{score:.4f}" for score in scores]
         yield _row([name, f"`{path}`", form["bytes"], *shown, f"{form['difference']:.2g}"])
+    known = {name: form["in_float32"] for name, form in forms.items() if name != FULL}
+    if None in known.values():
+        return
     yield ""
-    for name in list(forms)[1:]:
-        sizes = [f"{operator} {size}" for operator, size in forms[name]["in_float32"].items()]
+    for name, weights in known.items():
+        sizes = [f"{operator} {size}" for operator, size in weights.items()]
         yield f"- bytes of weights that {name} keeps in float32: {', '.join(sizes) or 'none'}"
 
 

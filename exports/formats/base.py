@@ -82,9 +82,12 @@ class Format(ABC):
         """Return how far the model's outputs move by a rounding, if the format can tell."""
         return None
 
-    def float32_weights(self, directory: Path, precision: str) -> dict[str, int]:
-        """Count the bytes of float32 weights in a file, by the operators that read them."""
-        return {}
+    def float32_weights(self, directory: Path, precision: str) -> dict[str, int] | None:
+        """Count the bytes of float32 weights in a file, by the operators that read them.
+
+        None, as here: it is not known.
+        """
+        return None
 
     def described(self, directory: Path) -> dict[str, Any]:
         """Return what `report.json` says of the files, beside their sizes: here, nothing."""

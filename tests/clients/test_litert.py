@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from custom_layers import LSTM, Bidirectional, LayerNormLSTM, MinGRU
-from exports import litert_graph, streaming, tracing
-from exports.signature import Signature, State
+from exports import declared, streaming, tracing
+from exports.formats.litert import conversion
+from exports.signature import State
 from tests.clients.node import HERE, reject_uninstalled, run, served
 from tests.exports import models
 
@@ -72,8 +73,8 @@ def test_the_numbers_are_those_of_keras(layer: Any, site: Path) -> None:
     x = keras.layers.Embedding(models.WORDS, models.FEATURES, mask_zero=True)(tokens)
     x = keras.layers.Dense(2, activation="softmax", name="label")(layer()(x))
     model = models.randomized(keras.Model(tokens, x))
-    signature = Signature.of(model)
-    (site / "model.tflite").write_bytes(litert_graph.convert(model, signature))
+    signature = declared.signature(model)
+    (site / "model.tflite").write_bytes(conversion.convert(model, signature))
     generator, keras_run = np.random.default_rng(0), tracing.run(model, signature)
     given: list[Arrays] = [
         {"tokens": generator.integers(0, models.WORDS, shape).astype("int32")}
@@ -91,10 +92,10 @@ def test_a_stream_goes_on_where_the_last_chunk_ended(site: Path) -> None:
     hidden = LSTM(models.UNITS, return_sequences=True, name="lower")(steps)
     hidden = LayerNormLSTM(models.UNITS, return_sequences=True, name="upper")(hidden)
     model = models.randomized(keras.Model(steps, keras.layers.Dense(2, name="labels")(hidden)))
-    signature = Signature.of(model)
+    signature = declared.signature(model)
     states = streaming.states(model, signature)
     known, step = signature.of_steps(states), streaming.function(model, signature, states)
-    (site / "model.tflite").write_bytes(litert_graph.convert(model, known, step))
+    (site / "model.tflite").write_bytes(conversion.convert(model, known, step))
     values = np.random.default_rng(0).normal(size=(2, 9, models.FEATURES)).astype("float32")
     questions: list[tuple[Arrays, Any]] = [
         (

@@ -15,35 +15,15 @@ import tensorflow as tf
 from keras.src.backend import core
 
 import custom_layers
-from exports import scans, tracing
+from exports import keras_twins, scans, tracing
 from exports.formats.onnx.names import BACKWARDS
 from exports.formats.onnx.native import NativeNode, native_node, no_operator, unsupported_reason
-from exports.formats.onnx.scan import ScanNode, with_axes
+from exports.formats.onnx.scan import ScanNode
 from exports.formats.onnx.writer import Writer, reverse
 
 Tensor = Any
 
-_KERAS_TWINS = {
-    keras.layers.SimpleRNNCell: custom_layers.RNN,
-    keras.layers.LSTMCell: custom_layers.LSTM,
-    keras.layers.GRUCell: custom_layers.GRU,
-}
-_INNER_LOOPS = {
-    layer.inner_loop
-    for layer in (keras.layers.RNN, keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU)
-}
 _CHUNKS = "chunks side by side, in three Loops of about sqrt(time) steps: the recurrence is linear"
-
-# What the numbers that a layer of Keras gives depend on, beside its weights.
-_CELL_OPTIONS = (
-    "units",
-    "activation",
-    "recurrent_activation",
-    "use_bias",
-    "reset_after",
-    "dtype",
-)
-_TIME_OPTIONS = ("go_backwards", "return_sequences")
 
 
 class Call(NamedTuple):
@@ -84,12 +64,13 @@ def marked(model: keras.Model) -> Iterator[list[Call]]:
             partner = pairs.get(id(layer))
             if _has_loop_of_ours(layer):
                 stack.enter_context(_marked(layer, layer.name, partner, calls))
-            elif _has_loop_of_keras(layer):
-                ours = _twin(layer)
+            elif keras_twins.has_loop_of_keras(layer):
+                ours = keras_twins.twin(layer)
                 if ours is None:
                     stack.enter_context(_scanned(layer, calls))
                 else:
-                    stack.enter_context(_replaced(layer, ours, partner, calls))
+                    stack.enter_context(_marked(ours, layer.name, partner, calls))
+                    stack.enter_context(keras_twins.in_place_of(layer, ours))
         yield calls
 
 
@@ -121,13 +102,6 @@ def _as_it_is(layer: keras.layers.Layer) -> str:
     if isinstance(layer.cell, custom_layers.LinearCell):
         return _CHUNKS
     return f"Loop: {type(layer).__name__} has a loop of its own"
-
-
-def _has_loop_of_keras(layer: keras.layers.Layer) -> bool:
-    """Tell whether `layer` walks a cell by a loop that Keras wrote."""
-    if not isinstance(layer, keras.layers.RNN):
-        return False
-    return type(layer).inner_loop in _INNER_LOOPS
 
 
 def _has_loop_of_ours(layer: keras.layers.Layer) -> bool:
@@ -171,47 +145,6 @@ def _partner(calls: list[Call], layer: str | None, call: Call) -> int | None:
 
 
 @contextlib.contextmanager
-def _replaced(
-    layer: Any, ours: custom_layers.Recurrent, partner: str | None, calls: list[Call]
-) -> Iterator[None]:
-    """Let a `layer` of Keras trace as a placeholder, by way of `ours`, with its weights."""
-
-    def inner_loop(sequences: Tensor, initial_state: Any, mask: Any, training: bool = False) -> Any:
-        flat = keras.tree.flatten(initial_state)
-        given = None if tracing.are_zeros(flat) else flat
-        output, *final = ours(sequences, initial_state=given, mask=mask)
-        output = _with_zeros(layer, output, mask)
-        return output, output, keras.tree.pack_sequence_as(initial_state, final)
-
-    with (
-        _marked(ours, layer.name, partner, calls),
-        tracing.replaced(layer, "inner_loop", inner_loop),
-    ):
-        yield
-
-
-def _twin(layer: Any) -> custom_layers.Recurrent | None:
-    """Make our layer that computes what a layer of Keras does, if there is one."""
-    cell = layer.cell
-    options = {name: getattr(layer, name) for name in _TIME_OPTIONS}
-    options |= {"return_state": True, "name": layer.name}
-    if type(cell).call is custom_layers.Cell.call:
-        twin = custom_layers.Recurrent(cell, **options)
-        twin.build((None, None, cell.kernel.shape[0]))
-        return twin
-    # A subclass that leaves `call` alone computes what its parent does.
-    kind = next((kind for kind in _KERAS_TWINS if type(cell).call is kind.call), None)
-    if kind is None:
-        return None
-    options |= {name: getattr(cell, name) for name in _CELL_OPTIONS if hasattr(cell, name)}
-    twin = _KERAS_TWINS[kind](**{**options, "dtype": layer.dtype_policy})
-    twin.build((None, None, cell.kernel.shape[0]))
-    for weight in twin.cell.weights:
-        weight.assign(getattr(cell, weight.name))
-    return twin
-
-
-@contextlib.contextmanager
 def _scanned(layer: Any, calls: list[Call]) -> Iterator[None]:
     """Let a `layer` of Keras trace as the placeholder of a Scan of its cell's step.
 
@@ -241,27 +174,11 @@ def _scanned(layer: Any, calls: list[Call]) -> Iterator[None]:
         number, steps = len(calls) - 1, sequences.shape[:2]
         outputs, final = _placeholder(number, steps, form.state_shapes, [*read, *states])
         output = outputs if layer.return_sequences else outputs[:, -1]
-        output = _with_zeros(layer, output, mask)
+        output = keras_twins.with_zeros(layer, output, mask)
         return output, output, keras.tree.pack_sequence_as(initial_state, final[1:])
 
     with tracing.replaced(layer, "inner_loop", inner_loop):
         yield
-
-
-def _with_zeros(layer: Any, output: Tensor, mask: Tensor | None) -> Tensor:
-    """Put zero where a `layer` of Keras does so because a step is masked.
-
-    An unrolled layer that goes backwards does not turn the mask around for the outputs of all
-    steps (Keras 3.15), and a file gives the numbers of the layer.
-    """
-    if mask is None or not layer.zero_output_for_mask:
-        return output
-    shown = tf.cast(mask, tf.bool)
-    if not layer.return_sequences:
-        shown = shown[:, 0] if layer.go_backwards else shown[:, -1]
-    elif layer.go_backwards and not layer.unroll:
-        shown = tf.reverse(shown, [1])
-    return tf.where(with_axes(shown, len(output.shape)), output, tf.zeros_like(output))
 
 
 def _placeholder(

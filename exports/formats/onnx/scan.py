@@ -10,6 +10,7 @@ from keras import ops
 
 import custom_layers
 from custom_layers import engine
+from exports import keras_twins
 from exports.formats.onnx.names import BACKWARDS
 from exports.formats.onnx.writer import HANDLERS, Writer
 
@@ -70,7 +71,7 @@ class ScanNode(NamedTuple):
             new = self.step(state, x)
             for real in mask:
                 new = [
-                    tf.where(with_axes(real, len(after.shape)), after, before)
+                    tf.where(keras_twins.with_axes(real, len(after.shape)), after, before)
                     for before, after in zip(state, new, strict=True)
                 ]
             return [tf.identity(each) for each in [*new, new[0]]]
@@ -106,8 +107,3 @@ class ScanNode(NamedTuple):
             scan_output_axes=[1],
         )
         return [[outputs, *final]]
-
-
-def with_axes(mask: Tensor, rank: int) -> Tensor:
-    """Give `mask` further axes of size 1, so that it fits tensors of this rank."""
-    return mask[(..., *[None] * (rank - len(mask.shape)))]

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,18 +18,17 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 from custom_layers import engine
 from custom_layers.engine import backend
-from exports import keras_twins, onnx_loop, tracing
+from exports import keras_twins, scans, tracing
 from exports.errors import ExportError, reason
 from exports.signature import Array, Signature
 
 Tensor = Any
-Precision = Literal["float32", "float16", "int8"]
 
 SERVE = "serving_default"  # the signature that names a file's inputs and outputs
 
 # Without types the converter's optimization is 8 bits.
-_TYPES: dict[Precision, list[Any]] = {"float32": [], "float16": [tf.float16], "int8": []}
-_OPTIMIZATIONS: dict[Precision, list[Any]] = {
+_TYPES: dict[str, list[Any]] = {"float32": [], "float16": [tf.float16], "int8": []}
+_OPTIMIZATIONS: dict[str, list[Any]] = {
     "float32": [],
     "float16": [tf.lite.Optimize.DEFAULT],
     "int8": [tf.lite.Optimize.DEFAULT],
@@ -41,7 +40,7 @@ def convert(
     model: keras.Model,
     signature: Signature,
     call: Callable[..., dict[str, Any]] | None = None,
-    precision: Precision = "float32",
+    precision: str = "float32",
 ) -> bytes:
     """Convert `model`, with inputs and outputs named as in `signature`, and free axes free.
 
@@ -49,8 +48,9 @@ def convert(
         model: a Keras model.
         signature: of `call`.
         call: what is made of the model, `tracing.function(model, signature)` if None.
-        precision: of the weights: float16 halves the file; int8 quarters it, and products with
-            such weights are computed in 8 bits (dynamic range quantization).
+        precision: of the weights: float16 halves the file; int8 quarters it, but for weights of
+            less than 1024 numbers, and products with such weights are computed in 8 bits (dynamic
+            range quantization).
 
     Returns:
         The bytes of the file.
@@ -79,23 +79,6 @@ def convert(
     return _named(converted, signature)
 
 
-def float16(
-    model: keras.Model, signature: Signature, call: Callable[..., dict[str, Any]] | None = None
-) -> bytes:
-    """Convert `model` with its weights in float16."""
-    return convert(model, signature, call, "float16")
-
-
-def int8(
-    model: keras.Model, signature: Signature, call: Callable[..., dict[str, Any]] | None = None
-) -> bytes:
-    """Convert `model` with its weights in 8 bits, but for those of less than 1024 numbers."""
-    return convert(model, signature, call, "int8")
-
-
-FORMS: dict[str, Callable[..., bytes]] = {"float16": float16, "int8": int8}
-
-
 def operators(converted: bytes) -> dict[str, int]:
     """Count the operators of a file in all its graphs; one that is not builtin is `CUSTOM`."""
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(converted))
@@ -111,7 +94,7 @@ def operators(converted: bytes) -> dict[str, int]:
 def loops_of_ours(model: keras.Model) -> Iterator[None]:
     """While open, the recurrent layers of Keras in `model`, and scans, trace as our loops."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(tracing.replaced(core, "scan", onnx_loop.scan))
+        stack.enter_context(tracing.replaced(core, "scan", scans.scan))
         for layer in model._flatten_layers():
             if keras_twins.has_loop_of_keras(layer):
                 ours = keras_twins.twin(layer)

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from exports.errors import ExportError, reason
-from exports.signature import Array, Signature
-
-Arrays = dict[str, np.ndarray]
-Run = Callable[[Arrays], Arrays]
+from exports.signature import Array, Arrays, Run, Signature
 
 SERVE = "serving_default"  # the signature of a file that names its inputs and outputs
 
