@@ -64,7 +64,7 @@ def convert(
     try:
         with loops_of_ours(model), _new_axes_apart(), engine.portable(tensor_arrays=False):
             concrete = function.get_concrete_function(*_numbered(signature))
-            with _quiet():
+            with quiet():
                 converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
                 converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
                 converter.target_spec.supported_types = _TYPES[precision]
@@ -178,7 +178,7 @@ def _numbered(signature: Signature) -> list[tf.TensorSpec]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the converter from writing pages to stderr: an error has the line that matters."""
     # Nor does absl say that another way of conversion, by a SavedModel, is preferred.
     logging.disable(logging.WARNING)
