@@ -21,10 +21,9 @@ from tensorflow.lite.tools import flatbuffer_utils
 import custom_layers
 from benchmarks.tables import table
 from benchmarks.timing import machine, medians
-from exports import litert_graph, litert_session
+from exports import declared
 from exports.errors import reason
-from exports.litert_graph import Precision
-from exports.signature import Signature
+from exports.formats.litert import conversion, session
 
 TIME, UNITS, FEATURES, WORDS = 200, 128, 64, 20_000
 LAYERS: dict[str, Callable[[], keras.layers.Layer]] = {
@@ -33,7 +32,7 @@ LAYERS: dict[str, Callable[[], keras.layers.Layer]] = {
     "Bidirectional GRU": lambda: keras.layers.Bidirectional(keras.layers.GRU(UNITS)),
     "MinGRU": lambda: custom_layers.MinGRU(UNITS),
 }
-PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "int8")
+PRECISIONS = ("float32", "float16", "int8")
 DOCS = Path(__file__).parents[1] / "docs"
 
 PAGE = """# LiteRT
@@ -140,12 +139,12 @@ def _model(
     return keras.Model(tokens, keras.layers.Dense(2, name="label")(layer(embedded)))
 
 
-def _ours(model: keras.Model, precision: Precision) -> File:
-    content = litert_graph.convert(model, Signature.of(model), precision=precision)
+def _ours(model: keras.Model, precision: str) -> File:
+    content = conversion.convert(model, declared.signature(model), precision=precision)
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "model.tflite")
         path.write_bytes(content)
-        run = litert_session.read(path, threads=1)
+        run = session.read(path, threads=1)
     return File(content, lambda: run({"tokens": TOKENS})["label"])
 
 
@@ -161,7 +160,7 @@ def _fixed(model: keras.Model) -> File:
     function = tf.function(lambda tokens: model(tokens, training=False), autograph=False)
     concrete = function.get_concrete_function(tf.TensorSpec((1, TIME), "int32"))
     try:
-        with litert_graph.quiet():
+        with conversion.quiet():
             converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
             content = converter.convert()
