@@ -62,7 +62,7 @@ memory: install ## train what docs/memory.json lacks: layers that remember over 
 lock: install ## write requirements.lock anew; LOCK_ARGS=--upgrade for newer versions
 	PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= CUSTOM_COMPILE_COMMAND="make lock" \
 	$(BIN)/pip-compile pyproject.toml --extra dev --output-file requirements.lock --quiet \
-		--generate-hashes --allow-unsafe --strip-extras --no-build-isolation \
+		--generate-hashes --unsafe-package keras-recurrent --strip-extras --no-build-isolation \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options $(LOCK_ARGS)
 
 format: install ## fix and format the code

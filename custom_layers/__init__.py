@@ -1,5 +1,16 @@
 """Recurrent layers for Keras that read like their equations."""
 
+try:
+    import keras  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name not in ("tensorflow", "jax", "torch"):
+        raise
+    raise ImportError(
+        f"Keras's backend is {error.name}, which is not installed. "
+        'TensorFlow comes with pip install "keras-recurrent[export]"; '
+        "for JAX or torch, install it and set KERAS_BACKEND to jax or torch."
+    ) from None
+
 from custom_layers.cell import Cell, Gates, Product
 from custom_layers.cells.gated import GatedCell
 from custom_layers.initializers import Chrono

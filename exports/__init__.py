@@ -3,6 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from exports import extras
+
 if TYPE_CHECKING:
     from exports.artifact import Artifact, load
     from exports.errors import ExportError
@@ -40,7 +42,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name when it is first used, so that `exports.runtime` needs no TensorFlow."""
+    """Import a name when it is first used, so that `exports.runtime` needs no TensorFlow.
+
+    Raises:
+        MissingExtraError: if it needs a package that is not installed.
+    """
     if name not in _HOMES:
         raise AttributeError(f"module 'exports' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"exports.{_HOMES[name]}"), name)
+    with extras.needed("export"):
+        home = importlib.import_module(f"exports.{_HOMES[name]}")
+    return getattr(home, name)

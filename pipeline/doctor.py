@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from exports import extras
 from pipeline import quiet
 from pipeline.environment import PACKAGES
 from pipeline.errors import PipelineError
@@ -39,19 +40,19 @@ def _package(name: str) -> Finding:
     try:
         return Finding(name, importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
-        return Finding(name, "missing", "make install")
+        return Finding(name, "missing", extras.install_command("pipeline"))
 
 
 def _devices() -> Finding:
     try:
         quiet.load_tensorflow()
     except PipelineError as error:
-        return Finding("devices", str(error), "make install")
+        return Finding("devices", str(error), extras.install_command("pipeline"))
     import tensorflow as tf
 
     cores, gpus = f"{os.cpu_count()} CPU cores", tf.config.list_physical_devices("GPU")
     if not gpus and Path("/proc/driver/nvidia").exists():
-        remedy = 'pip install "keras-recurrent[gpu]" brings the CUDA libraries'
+        remedy = f"{extras.install_command('gpu')} brings the CUDA libraries"
         return Finding("devices", f"{cores}; TensorFlow does not see the GPU", remedy)
     details = map(tf.config.experimental.get_device_details, gpus)
     names = [str(detail.get("device_name", "GPU")) for detail in details]
@@ -72,7 +73,11 @@ def _export() -> Finding:
         with tempfile.TemporaryDirectory() as folder:
             exports.export(model, Path(folder) / "model")
     except Exception as error:  # whatever is broken is what we are here to tell
-        return Finding(item, f"{type(error).__name__}: {error}".splitlines()[0], "make install")
+        return Finding(
+            item,
+            f"{type(error).__name__}: {error}".splitlines()[0],
+            extras.install_command("pipeline"),
+        )
     return Finding(item, "SavedModel and ONNX agree with Keras")
 
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from exports import extras
 from pipeline.errors import PipelineError
 
 
@@ -17,7 +18,7 @@ def load_tensorflow() -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with _silence():
+        with _silence(), extras.needed("pipeline"):
             import tensorflow  # noqa: F401
     except ImportError as error:
         raise PipelineError(f"TensorFlow cannot be loaded: {error}") from error

@@ -23,7 +23,7 @@ from rich.console import Console
 from sqlalchemy import create_engine, func, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from exports import ownership
+from exports import extras, ownership
 from exports.errors import reason
 from pipeline import config as configs
 from pipeline import files, schema, tasks, train
@@ -338,5 +338,5 @@ def _explained() -> Iterator[None]:
         cause = error.__cause__ if isinstance(error, StorageInternalError) else error
         raise PipelineError(
             f"the database of the sweep cannot be used: {str(cause).splitlines()[0]}. PostgreSQL "
-            "takes keras-recurrent[postgresql] and a URL like postgresql+psycopg://user@host/name"
+            f"takes {extras.install_command('postgresql')} and a URL like postgresql+psycopg://user@host/name"
         ) from error

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from exports import extras
 from pipeline.errors import PipelineError
 from pipeline.messages import say
 
@@ -54,7 +55,7 @@ def guarded(program: Callable[[], Any]) -> int:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # they are for developers, who have `python -W`
     try:
-        with _Interruptible():
+        with _Interruptible(), extras.needed("pipeline"):
             program()
         sys.stdout.flush()
     except click.ClickException as error:
@@ -62,7 +63,7 @@ def guarded(program: Callable[[], Any]) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt) as stop:
         return _stopped(stop)
-    except PipelineError as error:
+    except (PipelineError, extras.MissingExtraError) as error:
         say(str(error))
         return 1
     except OSError as error:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import click
 
-from pipeline.config import OLD_NAMES, REPLACED_SETTINGS
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -164,6 +163,8 @@ def _settings(recipe: Recipe, without: Iterable[str]) -> Iterator[click.Option]:
 
 def _old_names(recipe: Recipe) -> Iterator[click.Option]:
     """Make a hidden option for each setting that an older version had and this one has not."""
+    from pipeline.config import OLD_NAMES, REPLACED_SETTINGS
+
     types: dict[str, Any] = {}
     for each in _configs(recipe):
         fields = type(each).model_fields

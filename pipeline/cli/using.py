@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from exports import extras
 from exports.errors import ExportError
 from exports.runtime.http.limits import Limits
 from pipeline.cli.program import FiniteRange
@@ -340,8 +341,9 @@ def serve(
     of a sequence; GET /health and /metrics are for machines. SIGTERM stops the server once
     everything that it took on is answered. Neither TensorFlow nor Keras is loaded.
     """
-    from exports.runtime.http import server
-    from pipeline import serving
+    with extras.needed("serve"):
+        from exports.runtime.http import server
+        from pipeline import serving
 
     try:
         taken = Limits(**limits)

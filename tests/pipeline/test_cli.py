@@ -17,6 +17,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 import custom_layers
+from pipeline import __main__ as program
 from pipeline import cli, doctor, export, serving
 from pipeline.config.classify import ClassifyConfig
 from pipeline.run import Run
@@ -358,7 +359,8 @@ def test_doctor_says_what_to_do(recurrent: Command, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("KERAS_RECURRENT_CACHE", "/sys/cache")
     outcome = recurrent("doctor")
     assert outcome.status == 1
-    assert "!!  no-such-package: missing\n    try: make install" in outcome.out
+    remedy = 'pip install "keras-recurrent[pipeline]"'
+    assert f"!!  no-such-package: missing\n    try: {remedy}" in outcome.out
     assert "    try: name another folder in KERAS_RECURRENT_CACHE" in outcome.out
 
 
@@ -366,4 +368,4 @@ def test_the_entry_point_is_the_one_that_is_installed() -> None:
     import tomllib
 
     scripts = tomllib.loads(Path("pyproject.toml").read_text())["project"]["scripts"]
-    assert scripts == {"recurrent": f"{cli.__name__}:{cli.main.__name__}"}
+    assert scripts == {"recurrent": f"{program.__name__}:{program.main.__name__}"}
