@@ -162,6 +162,8 @@ def test_base_has_the_layers_on_any_backend(wheel: Path, folder: Path) -> None:
         )
     said = base.complaint("python", "-c", "import exports; exports.export")
     assert said.endswith(' is not installed: pip install "keras-recurrent[export]"')
+    said = base.complaint("python", "-c", "from exports.runtime import Predictor")
+    assert said.endswith(' is not installed: pip install "keras-recurrent[serve]"')
     said = base.complaint("recurrent", "tasks")
     assert said == 'recurrent: click is not installed: pip install "keras-recurrent[pipeline]"'
 

@@ -9,6 +9,7 @@ import pkgutil
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from exports import extras
 from exports.artifact import Artifact
 from exports.errors import ExportError
 from exports.schema import MODEL
@@ -54,11 +55,13 @@ def read(
 
     Raises:
         ExportError: if the artifact does not have it, or a file is damaged.
+        MissingExtraError: if the format's runtime is not installed.
     """
     signature = artifact.endpoint(endpoint)
-    return get(name).read(
-        artifact.directory, endpoint, signature, precision=precision, threads=threads
-    )
+    with extras.needed("export"):
+        return get(name).read(
+            artifact.directory, endpoint, signature, precision=precision, threads=threads
+        )
 
 
 def runs(

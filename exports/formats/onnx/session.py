@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as states
 
+from exports import extras
 from exports.errors import ExportError, reason
 from exports.signature import STRING, Array, Signature
+
+with extras.needed("serve"):
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 Arrays = dict[str, np.ndarray]
 Run = Callable[[Arrays], Arrays]
