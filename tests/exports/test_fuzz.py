@@ -1,4 +1,4 @@
-"""Random recurrent models: each is exported, and every number is compared with Keras's own.
+"""Random recurrent models: each is written as ONNX and LiteRT, and every number compared.
 
 `FUZZ` in the environment sets how many: 50 without it, thousands by `make fuzz`.
 """
@@ -11,13 +11,14 @@ from typing import Any
 
 import keras
 import numpy as np
-import onnx
 import pytest
 import tensorflow as tf
 
 import custom_layers
-from exports import axes, declared, streaming, tracing
-from exports.formats.onnx import conversion, session
+from exports import axes, declared, formats, streaming, tracing
+from exports.endpoints.base import Endpoint
+from exports.endpoints.model import Model
+from exports.endpoints.step import Step
 from exports.parity.compare import EPSILONS, Tolerance
 from tests.custom_layers.table import CASES
 from tests.exports.models import randomized
@@ -299,21 +300,24 @@ def _in_chunks(run: Callable[[Arrays], Arrays], states: Any, inputs: Arrays) -> 
     }
 
 
+FORMATS = ("onnx", "litert")
+
+
 def _check(seed: int, directory: Path) -> None:
     """Convert the model of a number, and run it beside Keras."""
     drawn = SeveralSequences(seed) if seed % 5 == 4 else RandomModel(seed)
     model, signature = drawn.model, drawn.signature
-    with tracing.in_float32(model):
-        graph = conversion.convert(model, signature)
-    onnx.save(graph, directory / "model.onnx")
-    runs = {"whole": session.read(directory / "model.onnx")}
+    able: list[Endpoint] = [Model(signature, model)]
     if drawn.is_streamed:
-        states = streaming.states(model, signature)
-        step = streaming.function(model, signature, states)
-        known = signature.of_steps(states)
-        onnx.save(conversion.convert(model, known, {}, step), directory / "step.onnx")
-        run = session.read(directory / "step.onnx")
-        runs["chunks"] = functools.partial(_in_chunks, run, states)
+        able.append(Step(signature, streaming.states(model, signature), model))
+    runs = {}
+    for format in map(formats.get, FORMATS):
+        with tracing.in_float32(model):
+            format.write(able, directory, {})
+        runs[format.name] = format.read(directory, "model", signature)
+        for step in able[1:]:
+            run = format.read(directory, "step", step.signature)
+            runs[f"{format.name} in chunks"] = functools.partial(_in_chunks, run, step.states)
     for inputs in drawn.cases():
         arrays = [tf.constant(values) for values in inputs.values()]
         packed = keras.tree.pack_sequence_as(model.input, arrays)
@@ -327,12 +331,15 @@ def _check(seed: int, directory: Path) -> None:
                     atol=drawn.tolerance.absolute,
                     err_msg=f"model {seed}, {name}, inputs {[each.shape for each in arrays]}",
                 )
-    linear = "chunks side by side" in str(conversion.recurrent_layers(graph))
-    assert linear or "Loop" not in conversion.operators(graph), f"model {seed} has a Loop"
+    written = formats.get("onnx").described(directory)
+    linear = "chunks side by side" in str(written["recurrent_layers"])
+    assert linear or "Loop" not in written["operators"], f"model {seed} has a Loop"
 
 
 @pytest.mark.parametrize("first", range(0, MODELS, EACH))
 def test_random_models(first: int, tmp_path: Path) -> None:
     keras.backend.clear_session()
     for seed in range(first, first + EACH):
-        _check(seed, tmp_path)
+        directory = tmp_path / str(seed)
+        directory.mkdir()
+        _check(seed, directory)
