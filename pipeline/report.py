@@ -110,8 +110,8 @@ def _exports(run: Run[Any]) -> Iterator[Markup]:
     yield blocks.terms({f"bytes of {name}": f"{size:,}" for name, size in measured.sizes.items()})
     if measured.operators:
         yield blocks.paragraph(f"ONNX operators: {tables.operators(measured.operators)}.")
-    if measured.small:
-        yield tables.small(measured.small).on_page("Smaller forms")
+    for name, each in measured.precision.items():
+        yield tables.precision(name, each).on_page(f"Smaller {name} files")
     latency = measured.latency
     yield tables.latency(latency).on_page(f"Latency on {latency['processor']}")
 

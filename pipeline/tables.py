@@ -101,8 +101,8 @@ def parity(artifact: Artifact) -> Sheet:
     return Sheet(("against keras", "largest difference", "labels that agree"), rows)
 
 
-def small(measured: Precision) -> Sheet:
-    """Show what each small form of an artifact costs."""
+def precision(name: str, measured: Precision) -> Sheet:
+    """Show what the files of the format called `name` cost in each precision."""
     scores = list(measured.forms["float32"]["figures"])
     rows = [
         [
@@ -113,7 +113,7 @@ def small(measured: Precision) -> Sheet:
         ]
         for name, form in measured.forms.items()
     ]
-    return Sheet(("", "bytes", *heads(scores), "largest difference"), rows)
+    return Sheet((name, "bytes", *heads(scores), "largest difference"), rows)
 
 
 def latency(measured: Mapping[str, Any]) -> Sheet:

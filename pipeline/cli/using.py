@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from exports import extras
+from exports import extras, formats
 from exports.errors import ExportError
 from exports.runtime.http.limits import Limits
 from pipeline.cli.program import FiniteRange
@@ -195,10 +195,10 @@ def generate(
 @click.option(
     "--format",
     "formats",
-    type=click.Choice(_FORMATS),
+    type=click.Choice(formats.names()),
     multiple=True,
     default=_FORMATS,
-    help="May be given twice.  [default: both]",
+    help=f"May be repeated.  [default: {' and '.join(_FORMATS)}]",
 )
 @click.option(
     "--to",
@@ -210,8 +210,10 @@ def generate(
     default=None,
     help="Write a model of chunks and states, too.  [default: if a layer is stateful]",
 )
-@click.option("--precision", type=click.Choice(["float16"]), help="Write this form of ONNX, too.")
-@click.option("--quantize", type=click.Choice(["int8"]), help="Write this form of ONNX, too.")
+@click.option(
+    "--precision", type=click.Choice(["float16"]), help="Write files of this precision, too."
+)
+@click.option("--quantize", type=click.Choice(["int8"]), help="Write files of this precision, too.")
 @click.option(
     "--max-drop",
     type=FiniteRange(),
@@ -231,7 +233,7 @@ def export(
     """Write the model of RUN, or one saved in a FILE.keras, as files for others.
 
     The files are compared with the model on many inputs, and thrown away if they differ. Smaller
-    forms of the ONNX file are tested on the test split of a run.
+    ones are tested on the test split of a run.
     """
     small = [form for form in (precision, quantize) if form]
     if run.suffix == ".keras" or run.is_file():
@@ -249,8 +251,8 @@ def export(
 
     console = Console()
     console.print(tables.parity(artifact).terminal())
-    if measured := artifact.report.small:
-        console.print(tables.small(measured).terminal())
+    for name, measured in artifact.report.precision.items():
+        console.print(tables.precision(name, measured).terminal())
     click.echo(artifact.directory)
 
 

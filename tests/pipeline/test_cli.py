@@ -300,7 +300,7 @@ def test_small_forms_are_scored_on_the_test_split(
         assert form["figures"]["macro_f1"] == pytest.approx(f1)
         assert f"{name} " in outcome.out and f"{form['bytes']:,}" in outcome.out
     beyond = recurrent("export", trained.path, "--to", tmp_path / "again", *small, "--max-drop=-1")
-    assert_one_line(beyond, "float16 lowers accuracy", "-1 is allowed", "max_drop")
+    assert_one_line(beyond, "onnx in float16 lowers accuracy", "-1 is allowed", "max_drop")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
@@ -315,7 +315,7 @@ def test_bench_lets_all_sides_take_turns(
     file = tmp_path / "figures.json"
     outcome = recurrent("bench", run.path, "--rounds=3", f"--json={file}")
     assert outcome.status == 0
-    sides = ["keras", "saved_model", "onnx", "int8", "keras.Model.export"]
+    sides = ["keras", "saved_model", "onnx", "onnx in int8", "keras.Model.export"]
     measured = json.loads(file.read_text())
     found = measured["milliseconds"]
     assert [(each["side"], each["batch"]) for each in found] == [
