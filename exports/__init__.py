@@ -7,7 +7,15 @@ from exports import extras
 
 if TYPE_CHECKING:
     from exports.artifact import Artifact, load
-    from exports.errors import ExportError
+    from exports.errors import (
+        DamagedFileError,
+        ExportError,
+        InvalidArgumentError,
+        InvalidInputError,
+        ParityError,
+        UnsupportedLayerError,
+        WriteError,
+    )
     from exports.exporter import export, read_keras
     from exports.parity.compare import Parity
     from exports.precision import Precision
@@ -17,6 +25,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "Artifact": "artifact",
     "ExportError": "errors",
+    "DamagedFileError": "errors",
+    "InvalidArgumentError": "errors",
+    "InvalidInputError": "errors",
+    "ParityError": "errors",
+    "UnsupportedLayerError": "errors",
+    "WriteError": "errors",
     "Forecast": "signature",
     "AudioFrontend": "signature",
     "Parity": "parity.compare",
@@ -30,10 +44,16 @@ _HOMES = {
 __all__ = [
     "Artifact",
     "AudioFrontend",
+    "DamagedFileError",
     "ExportError",
     "Forecast",
+    "InvalidArgumentError",
+    "InvalidInputError",
     "Parity",
+    "ParityError",
     "Precision",
+    "UnsupportedLayerError",
+    "WriteError",
     "export",
     "load",
     "read_keras",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from exports import files
-from exports.errors import ExportError
+from exports.errors import DamagedFileError, InvalidInputError, WriteError
 from exports.parity.compare import Parity
 from exports.schema import SOUND, STEP, TEXT, Config, Report
 from exports.signature import Arrays, Signature, State
@@ -40,7 +40,7 @@ _MOST_FILES, _MOST_BYTES = 10_000, 2**33  # of a directory
 
 
 def _refuse(directory: Path) -> None:
-    raise ExportError(f"{directory} exists already: remove it, or export to another directory.")
+    raise WriteError(f"{directory} exists already: remove it, or export to another directory.")
 
 
 @contextlib.contextmanager
@@ -70,7 +70,7 @@ def draft(directory: Path, *, replaceable: Callable[[Path], None] = _refuse) -> 
                 replaceable(directory)
             ownership.put(drafted, directory)
     except OSError as error:
-        raise ExportError(f"{directory} cannot be written: {error.strerror or error}.") from error
+        raise WriteError(f"{directory} cannot be written: {error.strerror or error}.") from error
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -108,7 +108,7 @@ class Artifact:
         if name not in signatures:
             known = ", ".join(signatures)
             reason = _ABSENT.get(name, f"has no endpoint {name!r}; it has {known}.")
-            raise ExportError(f"{self.directory} {reason}")
+            raise InvalidInputError(f"{self.directory} {reason}")
         return signatures[name]
 
     @property
@@ -149,7 +149,7 @@ class Artifact:
         labels = files.read_json(path, list[str])
         sizes = {each.name: each.shape[-1] for each in self.signature.outputs if each.shape[1:]}
         if not {None, len(labels)} & set(sizes.values()):
-            raise ExportError(
+            raise DamagedFileError(
                 f"{path} names {len(labels)} classes, and no output has as many scores: {sizes}."
             )
         return labels
@@ -175,7 +175,7 @@ class Artifact:
         report = files.read_json(path, Report)
         measured = {name for each in report.precision.values() for name in each.forms}
         if not measured >= set(self.small) or not report.sizes.keys() >= set(self.formats):
-            raise ExportError(f"{path} is damaged: it lacks what {CONFIG} names")
+            raise DamagedFileError(f"{path} is damaged: it lacks what {CONFIG} names")
         return report
 
     @property
@@ -188,7 +188,7 @@ class Artifact:
         """Return the recorded answers of Keras."""
         recorded = self._recorded(RESPONSE)
         if recorded.keys() != {array.name for array in self.signature.outputs}:
-            raise ExportError(f"{self.directory / RESPONSE} has the outputs {list(recorded)}.")
+            raise DamagedFileError(f"{self.directory / RESPONSE} has the outputs {list(recorded)}.")
         return {array.name: array.read(recorded[array.name]) for array in self.signature.outputs}
 
     def _recorded(self, name: str) -> dict[str, Any]:
@@ -213,19 +213,23 @@ def check(directory: Path) -> set[str]:
         ExportError: if there is no manifest, or a file is missing, is not listed or has changed.
     """
     if not os.path.lexists(directory / MANIFEST):
-        raise ExportError(f"{directory} holds no exported model: there is no {MANIFEST}.")
+        raise DamagedFileError(f"{directory} holds no exported model: there is no {MANIFEST}.")
     digests = {}
     for line in _lines(directory / MANIFEST):
         digest, _, name = line.partition("  ")
         digests[name or line] = digest
     present = {path.relative_to(directory).as_posix() for path in _files(directory)} - {MANIFEST}
     if missing := sorted(digests.keys() - present):
-        raise ExportError(f"{directory} is incomplete: {missing[0]!r} is missing.")
+        raise DamagedFileError(f"{directory} is incomplete: {missing[0]!r} is missing.")
     if unlisted := sorted(present - digests.keys()):
-        raise ExportError(f"{directory} holds {unlisted[0]!r}, which {MANIFEST} does not list.")
+        raise DamagedFileError(
+            f"{directory} holds {unlisted[0]!r}, which {MANIFEST} does not list."
+        )
     for name, digest in digests.items():
         if files.digest(directory / name) != digest:
-            raise ExportError(f"{directory / name} is not what was exported: its SHA-256 differs.")
+            raise DamagedFileError(
+                f"{directory / name} is not what was exported: its SHA-256 differs."
+            )
     return present
 
 
@@ -253,9 +257,11 @@ def _files(directory: Path) -> list[Path]:
                     found.append(Path(entry.path))
                     size += information.st_size
                 else:
-                    raise ExportError(f"{entry.path!r} is neither a regular file nor a directory.")
+                    raise DamagedFileError(
+                        f"{entry.path!r} is neither a regular file nor a directory."
+                    )
                 if len(found) + len(waiting) > _MOST_FILES or size > _MOST_BYTES:
-                    raise ExportError(
+                    raise DamagedFileError(
                         f"{directory} has more than {_MOST_FILES:,} files or {_MOST_BYTES:,} bytes."
                     )
     return sorted(found)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from exports import declared, tracing
-from exports.errors import ExportError
+from exports.errors import ExportError, InvalidArgumentError
 from exports.parity.cases import values
 from exports.signature import Array, Arrays, Lengths, Run, Signature, axis_label
 
@@ -110,7 +110,7 @@ class _Trials:
         }
         known = sorted(set(itertools.chain(*names.values())))
         if unknown := sorted(lengths.keys() - set(known)):
-            raise ExportError(f"`lengths` has {unknown}, and the free axes are {known}.")
+            raise InvalidArgumentError(f"`lengths` has {unknown}, and the free axes are {known}.")
         return {
             axis: next(lengths[name] for name in own if name in lengths)
             for axis, own in names.items()
@@ -258,7 +258,7 @@ def _reject_no_range(name: str, given: Any) -> None:
     match given:
         case (int(least), int(most)) if 1 <= least <= most:
             return
-    raise ExportError(
+    raise InvalidArgumentError(
         f"`lengths[{name!r}]` must be the least and the greatest length, such as (1, 80), not "
         f"{given!r}."
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from exports.errors import ExportError
+from exports.errors import UnsupportedLayerError
 from exports.signature import Array, Signature
 
 
@@ -18,7 +18,7 @@ def signature(model: keras.Model) -> Signature:
         ExportError: if the model has no known inputs, or one that not every format can have.
     """
     if not getattr(model, "inputs", None):
-        raise ExportError(
+        raise UnsupportedLayerError(
             f"{model.name!r} has no known inputs: say what it takes, "
             "export(model, directory, inputs=keras.Input(...)), or a list of them."
         )
@@ -44,18 +44,18 @@ def _reject_unusable(tensor: Any) -> None:
     """Raise for an input that some format cannot name or size, or that no array of numbers fits."""
     name = tensor.name
     if not (name.isascii() and name.isidentifier()) or keyword.iskeyword(name):
-        raise ExportError(
+        raise UnsupportedLayerError(
             f"The input {name!r} needs a name of letters, digits and underscores: "
             "give keras.Input(..., name=...)."
         )
     for kind in ("ragged", "sparse"):
         if getattr(tensor, kind, False):
-            raise ExportError(
+            raise UnsupportedLayerError(
                 f"The input {name!r} is {kind}, and files take plain arrays: leave out {kind}=True "
                 "in its keras.Input."
             )
     if tensor.dtype == "string":
-        raise ExportError(
+        raise UnsupportedLayerError(
             f"The input {name!r} takes strings: let the model take token ids, and give the export "
             "a TextEncoder."
         )

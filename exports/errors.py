@@ -23,7 +23,31 @@ class PrintableError(Exception):
 
 
 class ExportError(PrintableError):
-    """A model or a directory that cannot be used, with what is wrong and what to do about it."""
+    """What the exporter refuses, with what is wrong and what to do about it."""
+
+
+class InvalidArgumentError(ExportError):
+    """An argument that does not fit the model, or is of another type."""
+
+
+class InvalidInputError(ExportError):
+    """Arrays or texts that the model does not take."""
+
+
+class UnsupportedLayerError(ExportError):
+    """A model, or a layer in it, that has no form in a format or cannot be fed in chunks."""
+
+
+class ParityError(ExportError):
+    """Formats that do not compute the same function."""
+
+
+class DamagedFileError(ExportError):
+    """A file or an artifact that is missing, incomplete or not what was written."""
+
+
+class WriteError(ExportError):
+    """A place that cannot be written to, or is taken."""
 
 
 def printable(text: str) -> str:

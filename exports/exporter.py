@@ -29,7 +29,7 @@ from exports import (
 from exports.artifact import Artifact, load
 from exports.card import report
 from exports.endpoints.base import Endpoint, Reference, Request, Samples
-from exports.errors import ExportError
+from exports.errors import InvalidArgumentError
 from exports.formats.base import Format
 from exports.parity.cases import grid
 from exports.parity.compare import reject_randomness
@@ -214,12 +214,16 @@ def _reject_wrong_types(**given: Any) -> None:
     for name, value in given.items():
         kinds, described = _TYPES[name]
         if not isinstance(value, kinds):
-            raise ExportError(f"`{name}` must be {described}, not {_kind(value)}.")
+            raise InvalidArgumentError(f"`{name}` must be {described}, not {_kind(value)}.")
         if described == _STRINGS:
             if isinstance(value, str):
-                raise ExportError(f"`{name}` must be {described}, not one string: [{value!r}].")
+                raise InvalidArgumentError(
+                    f"`{name}` must be {described}, not one string: [{value!r}]."
+                )
             if wrong := [each for each in value or () if not isinstance(each, str)]:
-                raise ExportError(f"`{name}` must be {described}, and holds {_kind(wrong[0])}.")
+                raise InvalidArgumentError(
+                    f"`{name}` must be {described}, and holds {_kind(wrong[0])}."
+                )
 
 
 def _kind(value: Any) -> str:
@@ -230,7 +234,7 @@ def _kind(value: Any) -> str:
 def _reject_labels(signature: Signature, labels: Sequence[str] | None) -> None:
     sizes = {array.name: array.shape[-1] for array in signature.outputs if array.shape[1:]}
     if labels is not None and len(labels) not in sizes.values():
-        raise ExportError(
+        raise InvalidArgumentError(
             f"`labels` names {len(labels)} classes, and no output has as many scores: {sizes}."
         )
 
@@ -244,10 +248,10 @@ def _chosen(formats: Sequence[str], small: Precision | None) -> list[Format]:
     known = known_formats.names()
     unknown = [name for name in formats if name not in known]
     if unknown or not formats:
-        raise ExportError(f"Unknown formats {unknown}: choose among {', '.join(known)}.")
+        raise InvalidArgumentError(f"Unknown formats {unknown}: choose among {', '.join(known)}.")
     found = [known_formats.get(name) for name in dict.fromkeys(formats)]
     if small is not None and not any(each.precisions for each in found):
-        raise ExportError(
+        raise InvalidArgumentError(
             '`small` makes smaller files: add a format that has them, such as "onnx".'
         )
     return found
@@ -271,10 +275,12 @@ def _streaming(able: Sequence[Endpoint]) -> Streaming | None:
 
 def _reject_texts(signature: Signature, encoder: TextEncoder | None, texts: Sequence[str]) -> None:
     if texts and encoder is None:
-        raise ExportError("`texts` need an `encoder` that turns them into the model's inputs.")
+        raise InvalidArgumentError(
+            "`texts` need an `encoder` that turns them into the model's inputs."
+        )
     shapes = {array.name: array.dimensions() for array in signature.inputs}
     if encoder is not None and [len(shape) for shape in shapes.values()] != [2]:
-        raise ExportError(
+        raise InvalidArgumentError(
             f"An `encoder` gives ids [batch, time] to one input, and the inputs are {shapes}."
         )
 
@@ -286,7 +292,7 @@ def _fitting(encoder: TextEncoder, signature: Signature) -> TextEncoder:
     least = steps or max(1, signature.lengths[ids.axes[1]].minimum)
     if most < least or most != (steps or most):
         needed = f"exactly {steps}" if steps else f"at least {least}"
-        raise ExportError(
+        raise InvalidArgumentError(
             f"The `encoder` gives up to {most} ids, and {ids.name!r} needs {needed}: "
             "give it another `max_length`."
         )

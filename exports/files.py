@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from exports.errors import ExportError
+from exports.errors import DamagedFileError
 
 MOST_BYTES = 2**26  # of a file that is read whole
 _MOST_DEPTH = 100  # lists and objects inside each other, in JSON
@@ -33,12 +33,12 @@ def open_regular(path: Path) -> BufferedReader:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        raise ExportError(f"there is no file {path}") from error
+        raise DamagedFileError(f"there is no file {path}") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise ExportError(f"{path} cannot be read: {_reason(error)}") from error
+        raise DamagedFileError(f"{path} cannot be read: {_reason(error)}") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise ExportError(f"{path} is not a regular file")
+        raise DamagedFileError(f"{path} is not a regular file")
     return BufferedReader(FileIO(descriptor))
 
 
@@ -52,9 +52,9 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
         try:
             content = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
         except OSError as error:
-            raise ExportError(f"{path} cannot be read: {_reason(error)}") from error
+            raise DamagedFileError(f"{path} cannot be read: {_reason(error)}") from error
     if len(content) > most:
-        raise ExportError(f"{path} is too large: it has more than {most:,} bytes")
+        raise DamagedFileError(f"{path} is too large: it has more than {most:,} bytes")
     return content
 
 
@@ -67,7 +67,7 @@ def read_text(path: Path) -> str:
     try:
         return read_bytes(path).decode()
     except UnicodeDecodeError as error:
-        raise ExportError(f"{path} is damaged: it is not UTF-8 text") from error
+        raise DamagedFileError(f"{path} is damaged: it is not UTF-8 text") from error
 
 
 def digest(path: Path) -> str:
@@ -101,11 +101,11 @@ def parse_json(content: bytes, kind: type[T], where: str) -> T:
         if rb"\ud" in content.lower():
             json.dumps(parsed, ensure_ascii=False).encode()  # raises for half a surrogate pair
     except ValueError as error:
-        raise ExportError(f"{where} is damaged: {error}") from error
+        raise DamagedFileError(f"{where} is damaged: {error}") from error
     try:
         return msgspec.convert(parsed, kind)
     except msgspec.ValidationError as error:
-        raise ExportError(f"{where} is damaged: {error}") from error
+        raise DamagedFileError(f"{where} is damaged: {error}") from error
 
 
 def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -123,13 +123,13 @@ def _reject_costly(content: bytes, where: str) -> None:
     brackets = _STRING.sub(b"", content).translate(None, _NO_BRACKETS)
     values = content.count(b",") + len(brackets) // 2
     if values * _PER_VALUE + len(brackets) // 2 * _PER_CONTAINER > _MOST_MEMORY:
-        raise ExportError(f"{where} is too large: it holds about {values:,} values")
+        raise DamagedFileError(f"{where} is too large: it holds about {values:,} values")
     depth = deepest = 0
     for bracket in brackets:
         depth += 1 if bracket in b"[{" else -1
         deepest = max(deepest, depth)
     if deepest > _MOST_DEPTH:
-        raise ExportError(f"{where} is damaged: it has more than {_MOST_DEPTH} levels")
+        raise DamagedFileError(f"{where} is damaged: it has more than {_MOST_DEPTH} levels")
 
 
 def _reason(error: Exception) -> str:

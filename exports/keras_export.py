@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from exports.errors import ExportError, reason
+from exports.errors import UnsupportedLayerError, reason
 from exports.formats.onnx import session
 from exports.signature import Run
 
@@ -21,5 +21,5 @@ def read(model: keras.Model) -> Run:
         try:
             model.export(str(path), format="onnx", verbose=False)
         except (NotImplementedError, RuntimeError, ValueError) as error:
-            raise ExportError(f"keras.Model.export fails: {reason(error)}") from error
+            raise UnsupportedLayerError(f"keras.Model.export fails: {reason(error)}") from error
         return session.read(path)

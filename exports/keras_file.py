@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from custom_layers import registration
 from exports import files
-from exports.errors import ExportError
+from exports.errors import DamagedFileError
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MOST_MEMBERS = 10_000
@@ -65,10 +65,10 @@ def read(
                 path, custom_objects=custom_objects, compile=with_optimizer, safe_mode=True
             )
     except _TooManyWeightsError as error:
-        raise ExportError(f"{path} is damaged: {error}") from error
+        raise DamagedFileError(f"{path} is damaged: {error}") from error
     except _STUMBLES as error:
         why = _unknown_classes(config, custom_objects) or _line(error)
-        raise ExportError(
+        raise DamagedFileError(
             f"{path} cannot be loaded: {why} A model with layers of your own is exported "
             "where they are known, in Python: exports.export(model, directory)."
         ) from error
@@ -91,7 +91,7 @@ def read_note(path: Path) -> str:
             with zipfile.ZipFile(file) as archive:
                 return archive.comment.decode()
         except _STUMBLES as error:
-            raise ExportError(
+            raise DamagedFileError(
                 f"{path} is damaged or not a file of Keras: {_line(error)}"
             ) from error
 
@@ -113,19 +113,19 @@ def _checked(path: Path) -> tuple[dict[str, Any], int]:
     """Hold a file to the limits; return its config, and how many bytes of weights it has."""
     with files.open_regular(path) as file:
         if file.peek().startswith(_HDF5):
-            raise ExportError(_conversion(path, file))
+            raise DamagedFileError(_conversion(path, file))
         try:
             with zipfile.ZipFile(file) as archive:
                 _reject_large(path, archive)
                 if damaged := archive.testzip():
-                    raise ExportError(f"{path} is damaged: bad checksum of {damaged}")
+                    raise DamagedFileError(f"{path} is damaged: bad checksum of {damaged}")
                 if _CONFIG not in archive.namelist():
-                    raise ExportError(f"{path} is not a file of Keras: it has no {_CONFIG}")
+                    raise DamagedFileError(f"{path} is not a file of Keras: it has no {_CONFIG}")
                 said = archive.read(_CONFIG)
                 config = files.parse_json(said, dict[str, Any], f"{path}, {_CONFIG},")
                 return config, _bytes_of_weights(path, archive)
         except _STUMBLES as error:
-            raise ExportError(
+            raise DamagedFileError(
                 f"{path} is damaged or not a file of Keras: {_line(error)}"
             ) from error
 
@@ -134,10 +134,12 @@ def _reject_large(path: Path, archive: zipfile.ZipFile) -> None:
     members = archive.infolist()
     most = _UNPACKED + _TIMES * path.stat().st_size
     if len(members) > _MOST_MEMBERS or sum(member.file_size for member in members) > most:
-        raise ExportError(f"{path} is too large: it would unpack to more than {most:,} bytes")
+        raise DamagedFileError(f"{path} is too large: it would unpack to more than {most:,} bytes")
     for member in members:
         if member.filename == _CONFIG and member.file_size > files.MOST_BYTES:
-            raise ExportError(f"{path} is too large: its {_CONFIG} has {member.file_size:,} bytes")
+            raise DamagedFileError(
+                f"{path} is too large: its {_CONFIG} has {member.file_size:,} bytes"
+            )
 
 
 def _bytes_of_weights(path: Path, archive: zipfile.ZipFile) -> int:
@@ -148,7 +150,9 @@ def _bytes_of_weights(path: Path, archive: zipfile.ZipFile) -> int:
     with archive.open(_WEIGHTS) as member, h5py.File(member) as weights:
         weights.visititems(lambda _, item: claimed.append(getattr(item, "nbytes", 0)))
     if sum(claimed) > size:
-        raise ExportError(f"{path} is damaged: its weights claim to have {sum(claimed):,} bytes")
+        raise DamagedFileError(
+            f"{path} is damaged: its weights claim to have {sum(claimed):,} bytes"
+        )
     return size
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from exports.directions import Directions, direction
-from exports.errors import ExportError
+from exports.errors import InvalidArgumentError, ParityError
 from exports.formats.base import FULL, Format
 from exports.parity.cases import Case
 from exports.parity.compare import ABSOLUTE
@@ -46,7 +46,9 @@ class Precision:
     def __post_init__(self) -> None:
         """Refuse what is not there."""
         if unknown := [name for name in self.forms if name not in _FORMS]:
-            raise ExportError(f"Unknown small forms {unknown}: choose among {', '.join(_FORMS)}.")
+            raise InvalidArgumentError(
+                f"Unknown small forms {unknown}: choose among {', '.join(_FORMS)}."
+            )
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def verify(name: str, run: Run, case: Case, answers: Arrays, recorded: float) ->
     """
     found = difference(name, run, [case], [answers])
     if found > recorded + ABSOLUTE:
-        raise ExportError(
+        raise ParityError(
             f"{name} differs from float32 on {case.name} by {found:.2g}, and by {recorded:.2g} "
             "where it was exported."
         )
@@ -146,7 +148,7 @@ def difference(name: str, run: Run, cases: Sequence[Case], answers: Sequence[Arr
             finite = np.isfinite(expected[output])
             distances = np.abs(values[finite].astype("float64") - expected[output][finite])
             if not np.isfinite(distances).all():
-                raise ExportError(
+                raise ParityError(
                     f"{name} has numbers in {output!r} that are not finite, on {case.name}, where "
                     f"float32 has none: export without {name}."
                 )
@@ -161,7 +163,7 @@ def _hold(
     for figure, drop in drops.items():
         if not drop <= small.max_drop:
             changes = "lowers" if direction(small.better, figure) == "higher" else "raises"
-            raise ExportError(
+            raise ParityError(
                 f"{name} {changes} {figure} from {expected[figure]:.4f} by {drop:.4f}, and "
                 f"{small.max_drop:g} is allowed: export without {name}, or allow more (max_drop)."
             )

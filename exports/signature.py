@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from msgspec import Meta
 
-from exports.errors import ExportError, reason
+from exports.errors import DamagedFileError, InvalidInputError, reason
 
 Natural = Annotated[int, Meta(ge=0, lt=2**53)]
 Positive = Annotated[int, Meta(ge=1, lt=2**31)]
@@ -72,7 +72,7 @@ class Array:
         try:
             given = np.asarray(values)
         except ValueError as error:
-            raise ExportError(
+            raise InvalidInputError(
                 f"{self.name!r} is given what is no array: {reason(error)}"
             ) from error
         fits = len(given.shape) == len(self.shape) and all(
@@ -80,16 +80,20 @@ class Array:
         )
         if not fits:
             axes = ", ".join(map(str, self.dimensions()))
-            raise ExportError(f"{self.name!r} has the shape [{axes}], not {list(given.shape)}.")
+            raise InvalidInputError(
+                f"{self.name!r} has the shape [{axes}], not {list(given.shape)}."
+            )
         if given.size and given.dtype.kind not in "biuf":
-            raise ExportError(f"{self.name!r} holds {self.dtype} numbers, not {given.dtype}.")
+            raise InvalidInputError(f"{self.name!r} holds {self.dtype} numbers, not {given.dtype}.")
         with np.errstate(invalid="ignore", over="ignore"):
             array = given.astype(self.dtype)
         same = (
             np.isfinite(array) == np.isfinite(given) if array.dtype.kind == "f" else array == given
         )
         if not same.all():
-            raise ExportError(f"{self.name!r} holds {self.dtype} numbers, and some given are not.")
+            raise InvalidInputError(
+                f"{self.name!r} holds {self.dtype} numbers, and some given are not."
+            )
         return array
 
 
@@ -242,7 +246,7 @@ class Signature(NamedTuple):
             found = {array.name: array for array in theirs}
             if found.keys() != {array.name for array in mine}:
                 names = [array.name for array in mine]
-                raise ExportError(f"{where} has the {end} {list(found)}, not {names}.")
+                raise DamagedFileError(f"{where} has the {end} {list(found)}, not {names}.")
             for array in mine:
                 other = found[array.name]
                 fits = len(other.shape) == len(array.shape) and all(
@@ -250,7 +254,7 @@ class Signature(NamedTuple):
                     for size, expected in zip(other.shape, array.shape, strict=True)
                 )
                 if other.dtype != array.dtype or not fits:
-                    raise ExportError(
+                    raise DamagedFileError(
                         f"{where} has {array.name!r} as {other.dtype} {list(other.shape)}, not "
                         f"{array.dtype} {list(array.shape)}."
                     )
@@ -265,10 +269,12 @@ class Signature(NamedTuple):
         if not isinstance(inputs, Mapping):
             inputs = inputs if isinstance(inputs, list | tuple) else [inputs]
             if len(inputs) != len(names):
-                raise ExportError(f"The inputs are {names}, but {len(inputs)} arrays are given.")
+                raise InvalidInputError(
+                    f"The inputs are {names}, but {len(inputs)} arrays are given."
+                )
             inputs = dict(zip(names, inputs, strict=True))
         if sorted(inputs) != sorted(names):
-            raise ExportError(f"The inputs are {names}, not {sorted(inputs)}.")
+            raise InvalidInputError(f"The inputs are {names}, not {sorted(inputs)}.")
         arrays = {array.name: array.read(inputs[array.name]) for array in self.inputs}
         self._reject_lengths(arrays)
         return arrays
@@ -283,11 +289,11 @@ class Signature(NamedTuple):
         for axis, lengths in found.items():
             if len(set(lengths.values())) > 1:
                 what = "numbers of rows" if axis == "batch" else f"lengths on the axis {axis!r}"
-                raise ExportError(f"The inputs have different {what}: {lengths}.")
+                raise InvalidInputError(f"The inputs have different {what}: {lengths}.")
             (name, length), *_ = lengths.items()
             minimum = self.lengths[axis].minimum if axis in self.lengths else 0
             if length < minimum:
-                raise ExportError(
+                raise InvalidInputError(
                     f"{name!r} has the length {length} on the axis {axis!r}, and the model needs "
                     f"at least {minimum}: pad it."
                 )
@@ -304,7 +310,7 @@ def reject_nonfinite(arrays: Mapping[str, np.ndarray]) -> None:
     for name, values in arrays.items():
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             place = np.argwhere(~np.isfinite(values))[0].tolist()
-            raise ExportError(
+            raise InvalidInputError(
                 f"{name!r} holds {values[tuple(place)]} at {place}, where ONNX Runtime may give "
                 "other numbers than Keras: replace NaN and infinity (padding is 0), or allow them "
                 "with allow_nonfinite=True, or recurrent serve --allow-nonfinite."

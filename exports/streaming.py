@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import custom_layers
 from exports import tracing
-from exports.errors import ExportError
+from exports.errors import UnsupportedLayerError
 from exports.signature import Signature, State
 
 Tensor = Any
@@ -43,7 +43,7 @@ def states(model: keras.Model, signature: Signature) -> tuple[State, ...]:
     """
     fixed = [array for array in signature.streamed if not array.has_time]
     if fixed and not is_stateful(model):
-        raise ExportError(
+        raise UnsupportedLayerError(
             f"The input {fixed[0].name!r} has {fixed[0].shape[1]} steps, and a chunk may have any "
             "number: give keras.Input((None, ...))."
         )
@@ -61,10 +61,14 @@ def states(model: keras.Model, signature: Signature) -> tuple[State, ...]:
 
     tf.function(look, autograph=False).get_concrete_function(*tracing.specifications(signature))
     if not found:
-        raise ExportError(f"{model.name!r} has no recurrent layer whose state could be carried.")
+        raise UnsupportedLayerError(
+            f"{model.name!r} has no recurrent layer whose state could be carried."
+        )
     names = [state.name for state in found]
     if repeated := {name for name in names if names.count(name) > 1}:
-        raise ExportError(f"Two layers have the state {min(repeated)!r}: name the layers apart.")
+        raise UnsupportedLayerError(
+            f"Two layers have the state {min(repeated)!r}: name the layers apart."
+        )
     return tuple(found)
 
 
@@ -167,17 +171,17 @@ def _reject_unstreamable(
     layer: Any, is_given: bool, names: Sequence[str], end: Mapping[str, Tensor]
 ) -> None:
     if layer.go_backwards:
-        raise ExportError(
+        raise UnsupportedLayerError(
             f"Layer {layer.name!r} begins at the last step and so needs the whole sequence: it has "
             f"no state to carry from chunk to chunk. Please {WITHOUT}."
         )
     if is_given:
-        raise ExportError(
+        raise UnsupportedLayerError(
             f"Layer {layer.name!r} is given its first state by the model, so it cannot go on "
             f"where the last chunk ended: {WITHOUT}."
         )
     if names[0] in end:
-        raise ExportError(
+        raise UnsupportedLayerError(
             f"Layer {layer.name!r} is used twice, so its state is two: give each use a layer "
             f"of its own, or {WITHOUT}."
         )

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from exports.artifact import Artifact
-from exports.errors import ExportError, reason
+from exports.errors import InvalidArgumentError, InvalidInputError, reason
 
 PADDING, UNKNOWN = "", "[UNK]"
 
@@ -66,19 +66,23 @@ class TextEncoder:
         self.min_length = min_length
         self.tokens = tokens
         if self.vocabulary[:2] != (PADDING, UNKNOWN):
-            raise ExportError(
+            raise InvalidArgumentError(
                 f"A vocabulary must begin with {PADDING!r} and {UNKNOWN!r}, "
                 f"not with {self.vocabulary[:2]}."
             )
         if len(set(self.vocabulary)) < len(self.vocabulary):
-            raise ExportError("A vocabulary must not hold the same word twice.")
+            raise InvalidArgumentError("A vocabulary must not hold the same word twice.")
         if any("\n" in word or "\0" in word for word in self.vocabulary):
-            raise ExportError("A vocabulary is lines of text: no word may hold a line feed or NUL.")
+            raise InvalidArgumentError(
+                "A vocabulary is lines of text: no word may hold a line feed or NUL."
+            )
         try:
             words = list(self.vocabulary[2:])
             self.vectorizer = _vectorizer(tokens, ragged=True, vocabulary=words)
         except ValueError as error:
-            raise ExportError(f"This vocabulary cannot be used: {reason(error)}") from error
+            raise InvalidArgumentError(
+                f"This vocabulary cannot be used: {reason(error)}"
+            ) from error
 
     @classmethod
     def from_texts(
@@ -101,7 +105,7 @@ class TextEncoder:
         """
         text = artifact.config.text
         if text is None:
-            raise ExportError(f"{artifact.directory} holds a model that takes no text.")
+            raise InvalidInputError(f"{artifact.directory} holds a model that takes no text.")
         return cls(artifact.vocabulary, text.max_length, text.min_length, text.tokens)
 
     def split(self, text: str) -> list[str]:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras.src.backend import core
 
 from exports import scans
-from exports.errors import ExportError, reason
+from exports.errors import ExportError, UnsupportedLayerError, reason
 from exports.parity.compare import distances, next_up
 from exports.signature import STRING, Arrays, Run, Signature
 
@@ -198,7 +198,7 @@ def run(model: keras.Model, signature: Signature) -> Run:
             outputs = compiled(*(tf.constant(inputs[array.name]) for array in signature.inputs))
         except tf.errors.OpError as error:
             why, where = failing_place(error, model)
-            raise ExportError(
+            raise UnsupportedLayerError(
                 f"{model.name!r} fails in Keras on inputs of shapes {shapes}, in {where}: "
                 f"{why}. An axis that only some sizes fit must be "
                 "fixed in its keras.Input."
@@ -206,7 +206,7 @@ def run(model: keras.Model, signature: Signature) -> Run:
         rows = {len(values) for values in inputs.values()}
         for name, output in outputs.items():
             if output.shape.rank and len(output) not in rows:
-                raise ExportError(
+                raise UnsupportedLayerError(
                     f"Output {name!r} of {model.name!r} says that its batch axis is free, but has "
                     f"{len(output)} rows for inputs of shapes {shapes}: let its layer keep the "
                     "batch axis."
@@ -326,7 +326,7 @@ def reject_nonfinite_weights(model: keras.Model) -> None:
     for variable in model.variables:
         values = np.asarray(tf.cast(variable.value, "float32"))
         if wrong := int(np.sum(~np.isfinite(values))):
-            raise ExportError(
+            raise UnsupportedLayerError(
                 f"The weight {variable.path!r} holds NaN or infinity in {wrong} of {values.size} "
                 "numbers: train the model again, or load weights that are finite."
             )

@@ -10,7 +10,7 @@ import numpy as np
 from exports import endpoints, formats, precision, tracing
 from exports.artifact import Artifact, load
 from exports.endpoints.base import Endpoint, Reference, Samples
-from exports.errors import ExportError
+from exports.errors import InvalidArgumentError
 from exports.parity.cases import Case, grid
 from exports.parity.compare import Parity, Tolerance, compare
 from exports.signature import Signature
@@ -96,7 +96,7 @@ def real_cases(
         arrays = signature.name_inputs(examples)
         rows = len(next(iter(arrays.values())))
         if not rows:
-            raise ExportError("`examples` holds no rows: give some, or leave it out.")
+            raise InvalidArgumentError("`examples` holds no rows: give some, or leave it out.")
         for start in range(0, rows, _BATCH):
             part = slice(start, start + _BATCH)
             yield Case(

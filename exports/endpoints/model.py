@@ -9,7 +9,7 @@ import keras
 from exports import tracing
 from exports.artifact import Artifact
 from exports.endpoints.base import Endpoint, Function, Reference, Request, Samples
-from exports.errors import ExportError
+from exports.errors import ExportError, ParityError
 from exports.parity.cases import grid
 from exports.parity.compare import AmplifiedError, Parity, compare
 from exports.schema import MODEL
@@ -50,7 +50,7 @@ class Model(Endpoint):
             return compare(sides, samples.cases, reference.sensitivity)
         except AmplifiedError as error:
             if lengths := self._agreeing_lengths(sides, samples.limits):
-                raise ExportError(f"{error} The formats agree with lengths={lengths}.") from error
+                raise ParityError(f"{error} The formats agree with lengths={lengths}.") from error
             raise
 
     def _agreeing_lengths(

@@ -14,7 +14,7 @@ import custom_layers
 from exports import streaming, tracing
 from exports.artifact import Artifact
 from exports.endpoints.base import Endpoint, Function, Reference, Request, Samples
-from exports.errors import ExportError
+from exports.errors import ExportError, UnsupportedLayerError
 from exports.parity.cases import Case
 from exports.parity.compare import ABSOLUTE, RELATIVE, Parity, compare
 from exports.schema import STEP
@@ -90,7 +90,7 @@ class Step(Endpoint):
             layer = _needs_all_steps(reference.model, self._whole, self.states, cases)
             if layer is None:
                 raise
-            raise ExportError(
+            raise UnsupportedLayerError(
                 f"{reference.model.name!r} cannot be fed in chunks: {layer} needs the whole "
                 "sequence, because it gives something else for a part of one. Use a layer that "
                 f"carries a state instead, or {streaming.WITHOUT}. ({error})"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from exports import extras
 from exports.artifact import Artifact
-from exports.errors import ExportError
+from exports.errors import InvalidArgumentError
 from exports.schema import MODEL
 from exports.signature import Run
 
@@ -31,7 +31,7 @@ def get(name: str) -> "Format":
         ExportError: if there is none.
     """
     if name not in names():
-        raise ExportError(f"Unknown format {name!r}: choose among {', '.join(names())}.")
+        raise InvalidArgumentError(f"Unknown format {name!r}: choose among {', '.join(names())}.")
     found: Format = importlib.import_module(f"{__name__}.{name}").format
     return found
 

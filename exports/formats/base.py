@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from exports.errors import ExportError
+from exports.errors import DamagedFileError
 from exports.schema import Config
 from exports.signature import Run, Signature
 
@@ -105,7 +105,7 @@ class Format(ABC):
         """
         path = directory / self.path(endpoint, precision)
         if not path.exists():
-            raise ExportError(
+            raise DamagedFileError(
                 f'{path} is missing: export with "{self.name}" among the formats, and with '
                 f"what the endpoint {endpoint!r} needs."
             )

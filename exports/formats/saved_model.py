@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from custom_layers import engine
 from exports import tracing
-from exports.errors import ExportError, reason
+from exports.errors import DamagedFileError, InvalidInputError, UnsupportedLayerError, reason
 from exports.formats.base import FULL, Format
 from exports.schema import MODEL, TEXT, Config
 from exports.signature import STRING, Array, Arrays, Run, Signature
@@ -53,7 +53,7 @@ class SavedModel(Format):
             # What TensorFlow says of a file is "path; reason".
             raise OSError(error.message.rpartition("; ")[2]) from error
         except AssertionError as error:  # something that no layer holds as its own
-            raise ExportError(
+            raise UnsupportedLayerError(
                 f"{models[0].name!r} cannot be written as a SavedModel: {reason(error)}"
             ) from error
 
@@ -71,12 +71,12 @@ class SavedModel(Format):
         try:
             loaded = tf.saved_model.load(str(path))
         except (IndexError, OSError, ValueError, tf.errors.OpError) as error:
-            raise ExportError(
+            raise DamagedFileError(
                 f"{path} cannot be loaded as a SavedModel: {reason(error)}"
             ) from error
         name = _signature_name(endpoint)
         if name not in loaded.signatures:
-            raise ExportError(
+            raise DamagedFileError(
                 f"{path} has no signature {name!r}; it has {', '.join(loaded.signatures)}."
             )
         function = loaded.signatures[name]
@@ -91,7 +91,9 @@ class SavedModel(Format):
             try:
                 return {name: output.numpy() for name, output in function(**tensors).items()}
             except tf.errors.OpError as error:
-                raise ExportError(f"{path} fails in TensorFlow: {reason(error.message)}") from error
+                raise InvalidInputError(
+                    f"{path} fails in TensorFlow: {reason(error.message)}"
+                ) from error
 
         # The function alone does not keep the variables it reads.
         run.keep = loaded  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from exports.errors import ExportError
+from exports.errors import ExportError, ParityError, UnsupportedLayerError
 from exports.parity.cases import Case
 from exports.signature import Arrays, Run
 
@@ -89,7 +89,7 @@ class Parity:
         return asdict(self)
 
 
-class AmplifiedError(ExportError):
+class AmplifiedError(ParityError):
     """A format differs, and so does the reference from itself, one rounding away."""
 
 
@@ -113,7 +113,7 @@ def reject_randomness(run: Run, case: Case) -> None:
     """
     for name, apart in distances(run(case.inputs), run(case.inputs)).items():
         if (largest := np.max(apart, initial=0.0)) > ABSOLUTE:
-            raise ExportError(
+            raise UnsupportedLayerError(
                 f"Output {name!r} changes by up to {largest:.2g} when the model is called again on "
                 "the same inputs: it draws random numbers, which no file can repeat. Let its "
                 "layers do so in training alone."
@@ -166,7 +166,7 @@ def compare(
             outputs = other(case.inputs)
             what = f"{name} differs from {reference} on {case.name}"
             if outputs.keys() != expected.keys():
-                raise ExportError(f"{what}: outputs {list(outputs)}, not {list(expected)}.")
+                raise ParityError(f"{what}: outputs {list(outputs)}, not {list(expected)}.")
             for output, values in expected.items():
                 where, difference = f"{what}, output {output!r}", parity.differences[name]
                 got = outputs[output]
@@ -188,7 +188,7 @@ def compare(
         for output, values in expected.items():
             numbers[output] = numbers.get(output, False) or not np.isnan(values).all()
     if nothing := [output for output, shown in numbers.items() if not shown]:
-        raise ExportError(
+        raise ParityError(
             f"{reference} gives NaN alone in output {nothing[0]!r}, so nothing is proved: look for "
             "a NaN in the model, or give real inputs, export(..., examples=...)."
         )
@@ -197,7 +197,7 @@ def compare(
 
 def _reject_another_kind(what: str, expected: np.ndarray, got: np.ndarray) -> None:
     if got.shape != expected.shape or got.dtype != expected.dtype:
-        raise ExportError(
+        raise ParityError(
             f"{what}: {got.dtype}{list(got.shape)}, not {expected.dtype}{list(expected.shape)}."
         )
 
@@ -238,13 +238,13 @@ def _compare(
     strange = ~same & ~np.isfinite(distance)
     if np.any(strange):
         (there, *_) = zip(*np.nonzero(strange), strict=True)
-        raise ExportError(
+        raise ParityError(
             f"{what}: {_spelled(got[there])} instead of {_spelled(expected[there])}, in "
             f"{strange.sum()} of {strange.size} numbers."
         )
     allowed = tolerance.absolute + tolerance.relative * np.abs(expected)
     if not np.all(same | (distance <= allowed)):
-        raise ExportError(
+        raise ParityError(
             f"{what}: by up to {np.max(distance):.2g}, more than "
             f"{tolerance.absolute:g} + {tolerance.relative:g} x |value|."
         )
@@ -267,7 +267,7 @@ def _compare(
         difference.labels_compared += same.size
         difference.labels_equal += int(same.sum())
         if not same.all():
-            raise ExportError(f"{what}: another label in {(~same).sum()} of {same.size} rows.")
+            raise ParityError(f"{what}: another label in {(~same).sum()} of {same.size} rows.")
 
 
 def _spelled(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 
 from exports import artifact, formats
-from exports.errors import ExportError
+from exports.errors import InvalidInputError
 from exports.schema import MODEL, STEP, TEXT
 from exports.signature import Arrays, Run, Signature, State, reject_nonfinite
 
@@ -237,7 +237,9 @@ class Stream:
         arrays = self._signature.name_inputs(inputs)
         rows = len(next(iter(arrays.values())))
         if rows != self._batch:
-            raise ExportError(f"The stream has {self._batch} sequences, and the chunk {rows}.")
+            raise InvalidInputError(
+                f"The stream has {self._batch} sequences, and the chunk {rows}."
+            )
         outputs = self._run({**arrays, **self.state})
         self.state = {state.name: outputs.pop(state.next) for state in self._states}
         return outputs
@@ -245,11 +247,11 @@ class Stream:
 
 def _reject_no_text(number: int, text: Any) -> None:
     if not isinstance(text, str):
-        raise ExportError(
+        raise InvalidInputError(
             f"A list is one of texts, and its item {number} is a {type(text).__name__}: "
             "give an array, or arrays by name."
         )
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ExportError(f"Text {number} is not Unicode: {error.reason}.") from error
+        raise InvalidInputError(f"Text {number} is not Unicode: {error.reason}.") from error

@@ -19,7 +19,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 from custom_layers import engine
 from custom_layers.engine import backend
 from exports import keras_twins, scans, tracing
-from exports.errors import ExportError, reason
+from exports.errors import UnsupportedLayerError, reason
 from exports.signature import Array, Signature
 
 Tensor = Any
@@ -71,9 +71,9 @@ def convert(
                 converter.optimizations = _OPTIMIZATIONS[precision]
                 converted = converter.convert()
     except ConverterError as error:
-        raise ExportError(_unsupported(error, model)) from error
+        raise UnsupportedLayerError(_unsupported(error, model)) from error
     except _ERRORS as error:
-        raise ExportError(
+        raise UnsupportedLayerError(
             f"{model.name!r} cannot be converted to LiteRT: {reason(error)}"
         ) from error
     return _named(converted, signature)

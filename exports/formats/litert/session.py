@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from exports.errors import ExportError, reason
+from exports.errors import DamagedFileError, InvalidInputError, reason
 from exports.signature import Array, Arrays, Run, Signature
 
 SERVE = "serving_default"  # the signature of a file that names its inputs and outputs
@@ -36,7 +36,7 @@ def read(path: Path, threads: int | None = None, signature: Signature | None = N
         interpreter = Interpreter(model_content=content, num_threads=threads or 1)
         given, returned = _ends(interpreter)
     except (OSError, *_ERRORS) as error:
-        raise ExportError(f"{path} cannot be loaded by LiteRT: {reason(error)}") from error
+        raise DamagedFileError(f"{path} cannot be loaded by LiteRT: {reason(error)}") from error
     if signature is not None:
         signature.reject_other(path, _arrays(given), _arrays(returned))
     known = {array.name: array for array in _arrays(given)}
@@ -55,10 +55,10 @@ def read(path: Path, threads: int | None = None, signature: Signature | None = N
 
     def run(inputs: Arrays) -> Arrays:
         if inputs.keys() != given.keys():
-            raise ExportError(f"{path} takes the inputs {[*given]}, not {[*inputs]}.")
+            raise InvalidInputError(f"{path} takes the inputs {[*given]}, not {[*inputs]}.")
         for name, values in inputs.items():
             if not values.size:
-                raise ExportError(f"{path} needs at least one row and one step in {name!r}.")
+                raise InvalidInputError(f"{path} needs at least one row and one step in {name!r}.")
             _reject_other(path, known[name], values)
         try:
             with lock:
@@ -71,7 +71,7 @@ def read(path: Path, threads: int | None = None, signature: Signature | None = N
                 }
         except _ERRORS as error:
             why = _NODE.sub(r"; node \1", reason(error))
-            raise ExportError(f"{path} fails in LiteRT: {why}") from error
+            raise InvalidInputError(f"{path} fails in LiteRT: {why}") from error
 
     return run
 
@@ -82,7 +82,7 @@ def _reject_other(path: Path, array: Array, values: np.ndarray) -> None:
         size in (None, actual) for size, actual in zip(array.shape, values.shape, strict=True)
     )
     if values.dtype.name != array.dtype or not fits:
-        raise ExportError(
+        raise InvalidInputError(
             f"{path} takes {array.name!r} as {array.dtype} {[*array.dimensions()]}, not "
             f"{values.dtype} {[*values.shape]}."
         )

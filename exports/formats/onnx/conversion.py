@@ -15,7 +15,7 @@ import tf2onnx
 
 from custom_layers import engine
 from exports import tracing
-from exports.errors import ExportError, reason
+from exports.errors import UnsupportedLayerError, reason
 from exports.formats.onnx import recurrence, session
 from exports.formats.onnx.writer import HANDLERS
 from exports.parity.compare import distances, next_up
@@ -74,7 +74,9 @@ def convert(
         )
         onnx.checker.check_model(graph, full_check=True)
     except _ERRORS as error:
-        raise ExportError(f"{model.name!r} cannot be converted to ONNX: {reason(error)}") from error
+        raise UnsupportedLayerError(
+            f"{model.name!r} cannot be converted to ONNX: {reason(error)}"
+        ) from error
     return graph
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from exports import extras
-from exports.errors import ExportError, reason
+from exports.errors import DamagedFileError, InvalidInputError, reason
 from exports.signature import STRING, Array, Signature
 
 with extras.needed("serve"):
@@ -49,7 +49,9 @@ def read(path: Path, threads: int | None = None, signature: Signature | None = N
             str(path), options, providers=["CPUExecutionProvider"]
         )
     except _ERRORS as error:
-        raise ExportError(f"{path} cannot be loaded by ONNX Runtime: {reason(error)}") from error
+        raise DamagedFileError(
+            f"{path} cannot be loaded by ONNX Runtime: {reason(error)}"
+        ) from error
     if signature is not None:
         signature.reject_other(path, _arrays(session.get_inputs()), _arrays(session.get_outputs()))
     names = [output.name for output in session.get_outputs()]
@@ -58,11 +60,11 @@ def read(path: Path, threads: int | None = None, signature: Signature | None = N
         # Its LSTM and GRU crash the whole process on a batch of no rows.
         empty = [name for name, values in inputs.items() if not values.size]
         if empty:
-            raise ExportError(f"{path} needs at least one row and one step in {empty[0]!r}.")
+            raise InvalidInputError(f"{path} needs at least one row and one step in {empty[0]!r}.")
         try:
             return dict(zip(names, session.run(names, inputs), strict=True))
         except _ERRORS as error:
-            raise ExportError(f"{path} fails in ONNX Runtime: {reason(error)}") from error
+            raise InvalidInputError(f"{path} fails in ONNX Runtime: {reason(error)}") from error
 
     return run
 

@@ -5,7 +5,7 @@ from string import Template
 import onnx
 from onnx import compose, version_converter
 
-from exports.errors import ExportError, reason
+from exports.errors import UnsupportedLayerError, reason
 from exports.text import LETTER, MARK, TAG, UNKNOWN, TextEncoder
 
 TEXT = "text"  # the name of the strings
@@ -94,7 +94,9 @@ def with_text(model: onnx.ModelProto, encoder: TextEncoder) -> onnx.ModelProto:
             without a form in the opset that has operators on strings.
     """
     if TEXT in (output.name for output in model.graph.output):
-        raise ExportError(f"The output {TEXT!r} needs another name: the strings are named so.")
+        raise UnsupportedLayerError(
+            f"The output {TEXT!r} needs another name: the strings are named so."
+        )
     try:
         model = version_converter.convert_version(model, _OPSETS[""])
         (tokens,) = model.graph.input
@@ -107,7 +109,7 @@ def with_text(model: onnx.ModelProto, encoder: TextEncoder) -> onnx.ModelProto:
         onnx.helper.set_model_props(merged, {**known, "opset": str(_OPSETS[""])})
         onnx.checker.check_model(merged, full_check=True)
     except (RuntimeError, ValueError, onnx.checker.ValidationError) as error:
-        raise ExportError(f"The ONNX file cannot take text: {reason(error)}") from error
+        raise UnsupportedLayerError(f"The ONNX file cannot take text: {reason(error)}") from error
     return merged
 
 

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from exports.errors import ExportError
+from exports.errors import InvalidArgumentError
 
 _MOST = 2**40
 
@@ -53,7 +53,7 @@ class Limits:
         for limit in fields(self):
             value, least, most = getattr(self, limit.name), *_range(limit.metadata)
             if not least <= value <= most:  # which NaN is not either
-                raise ExportError(f"{limit.name} is {value}: give {least:g} to {most:g}.")
+                raise InvalidArgumentError(f"{limit.name} is {value}: give {least:g} to {most:g}.")
 
 
 def _range(metadata: Any) -> tuple[float, float]:

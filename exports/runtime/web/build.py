@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import onnx
 
 from exports import artifact
-from exports.errors import ExportError
+from exports.errors import ExportError, WriteError
 
 # What a page needs of the `dist` of the npm package onnxruntime-web.
 RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
@@ -88,13 +88,13 @@ def _reject_all_but_pages(folder: Path) -> None:
     """Accept a page that was built before, each file as it was written, and nothing beside them."""
     try:
         if folder.is_symlink():
-            raise ExportError("It is a link.")
+            raise WriteError("It is a link.")
         if foreign := [each.name for each in sorted(folder.iterdir()) if not _is_file(each)]:
-            raise ExportError(f"{foreign[0]!r} in it is no file.")
+            raise WriteError(f"{foreign[0]!r} in it is no file.")
         if missing := {"index.html", _FACTS, *RUNTIME} - artifact.check(folder):
-            raise ExportError(f"It has no {min(missing)}.")
+            raise WriteError(f"It has no {min(missing)}.")
     except (ExportError, OSError) as error:
-        raise ExportError(
+        raise WriteError(
             f"{folder} is there, and no page of ours as it was built: name another folder, or "
             f"remove it. {error}"
         ) from error
