@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from exports.errors import PrintableError
 
-_OURS = ("custom_layers", "exports", "pipeline")
+_PROJECT = "keras-recurrent"
 
 
 class MissingExtraError(PrintableError, ImportError):
@@ -14,21 +14,35 @@ class MissingExtraError(PrintableError, ImportError):
 
 def install_command(extra: str) -> str:
     """Return the command that installs an extra."""
-    return f'pip install "keras-recurrent[{extra}]"'
+    return f'pip install "{_PROJECT}[{extra}]"'
 
 
 @contextmanager
 def needed(extra: str) -> Iterator[None]:
-    """Name the extra to install if a package that this block imports is missing.
+    """Name the extra to install if this block imports a package that is missing.
 
     Raises:
-        MissingExtraError: if a package of others is not installed.
+        MissingExtraError: if something that the extra brings is not installed.
     """
     try:
         yield
     except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package in _OURS:
+        if _is_installed(extra):
             raise
-        message = f"{package} is not installed: {install_command(extra)}"
-        raise MissingExtraError(message, name=package) from None
+        message = f"{error.name} is not installed: {install_command(extra)}"
+        raise MissingExtraError(message, name=error.name) from None
+
+
+def _is_installed(extra: str) -> bool:
+    """Whether all that an extra brings is there, and so something else is missing."""
+    from importlib import metadata  # it takes long to import, and is seldom needed
+
+    from packaging.requirements import Requirement
+
+    return all(
+        all(map(_is_installed, each.extras))
+        if each.name == _PROJECT
+        else any(metadata.distributions(name=each.name))
+        for each in map(Requirement, metadata.requires(_PROJECT) or ())
+        if each.marker is None or each.marker.evaluate({"extra": extra})
+    )

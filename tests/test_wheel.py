@@ -113,16 +113,9 @@ def instructions() -> list[list[tuple[str, str]]]:
 
 
 @pytest.fixture(scope="session")
-def folder() -> Iterator[Path]:
-    """A folder that every user may read."""
-    with tempfile.TemporaryDirectory() as made:
-        Path(made).chmod(0o755)
-        yield Path(made)
-
-
-@pytest.fixture(scope="session")
-def wheel(folder: Path) -> Path:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built as the first stage of the Dockerfile does."""
+    folder = tmp_path_factory.mktemp("wheel")
     everything, *sent, caches = (ROOT / ".dockerignore").read_text().split()
     assert everything == "*" and caches == "**/__pycache__"
     source, wheels = folder / "source", folder / "wheels"
@@ -140,14 +133,22 @@ def wheel(folder: Path) -> Path:
     return built
 
 
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that every user may read, as those of pytest are not."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
 def for_everyone(program: str) -> bool:
     """Whether every user may run a program."""
     return all(parent.stat().st_mode & 0o001 for parent in Path(program).resolve().parents)
 
 
 @pytest.mark.slow
-def test_base_has_the_layers_on_any_backend(wheel: Path, folder: Path) -> None:
-    base = Environment(folder / "base")
+def test_base_has_the_layers_on_any_backend(wheel: Path, tmp_path: Path) -> None:
+    base = Environment(tmp_path / "base")
     base.run("pip", "install", str(wheel))
     # Keras brings ten of them.
     assert {"keras", "numpy"} < base.packages and len(base.packages) < 20
@@ -172,8 +173,8 @@ def test_base_has_the_layers_on_any_backend(wheel: Path, folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_export_exports_and_pipeline_adds_the_command(wheel: Path, folder: Path) -> None:
-    installed = Environment(folder / "pipeline")
+def test_export_exports_and_pipeline_adds_the_command(wheel: Path, tmp_path: Path) -> None:
+    installed = Environment(tmp_path / "pipeline")
     installed.run("pip", "install", f"{wheel}[export]")
     assert "tensorflow" in installed.packages
     assert not {"click", "pydantic", "starlette", "tensorflow-datasets"} & installed.packages
@@ -188,7 +189,7 @@ def test_export_exports_and_pipeline_adds_the_command(wheel: Path, folder: Path)
 
 
 @pytest.mark.slow
-def test_the_image_serves_a_model(wheel: Path, folder: Path) -> None:
+def test_the_image_serves_a_model(wheel: Path, public: Path) -> None:
     """Do in an environment what the Dockerfile does in its last stage, as its user if possible."""
     import keras
     import numpy as np
@@ -199,16 +200,16 @@ def test_the_image_serves_a_model(wheel: Path, folder: Path) -> None:
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     embedded = keras.layers.Embedding(9, 4, mask_zero=True)(tokens)
     model = keras.Model(tokens, keras.layers.Dense(2, name="label")(LSTM(4)(embedded)))
-    exports.export(model, folder / "model")
+    exports.export(model, public / "model")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
 
     stage = dict(instructions()[-1])
-    for place, here in {"/wheels": wheel.parent, "/model": folder / "model", "8000": port}.items():
+    for place, here in {"/wheels": wheel.parent, "/model": public / "model", "8000": port}.items():
         stage = {name: rest.replace(place, str(here)) for name, rest in stage.items()}
     interpreters = [sys.executable, *filter(None, [shutil.which("python3.11", path="/usr/bin")])]
     python = next(filter(for_everyone, interpreters), sys.executable)
-    served = Environment(folder / "served", python)
+    served = Environment(public / "served", python)
     served.run("sh", "-c", stage["RUN"])
     served.variables |= dict([stage["ENV"].split("=")])
     assert "tensorflow" not in served.packages
