@@ -357,6 +357,21 @@ def test_what_litert_lacks_is_named_with_its_layer(capfd: Any) -> None:
     assert "Erfinv" not in capfd.readouterr().err
 
 
+class OwnLoop(keras.layers.GRU):
+    """A layer with a loop of its own, of which nobody knows what it computes."""
+
+    def inner_loop(self, *inputs: Any, **options: Any) -> Any:
+        return super().inner_loop(*inputs, **options)
+
+
+def test_a_loop_of_a_users_own_is_named() -> None:
+    steps = models.sequences()
+    model = keras.Model(steps, OwnLoop(UNITS, return_sequences=True, name="memory")(steps))
+    message = r"no LiteRT form of TensorFlow's TensorListReserve in layer 'memory': let"
+    with pytest.raises(ExportError, match=message):
+        conversion.convert(model, declared.signature(model))
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Converted:
     return convert(models.classifier("keras_gru"), tmp_path_factory.mktemp("small"))
@@ -413,6 +428,19 @@ def test_inputs_that_do_not_fit(inputs: Arrays, message: str, path: Path) -> Non
         run(inputs)
     assert len(str(raised.value).splitlines()) == 1
     np.testing.assert_array_equal(run({"tokens": IDS})["label"], expected)
+
+
+def test_a_session_recovers_from_inputs_that_are_too_short(tmp_path: Path) -> None:
+    steps = models.sequences()
+    model = keras.Model(steps, keras.layers.Conv1D(2, 3)(steps))
+    converted = convert(models.randomized(model), tmp_path)
+    for time in (5, 2, 5):
+        inputs = drawn(model, np.ones((2, time), bool))
+        if time == 2:
+            with pytest.raises(ExportError, match="fails in LiteRT"):
+                converted.litert(inputs)
+        else:
+            assert_equal(converted, inputs)
 
 
 def damages(content: bytes) -> Iterator[bytes]:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras.src.backend import core
 from tensorflow.lite.python import schema_py_generated as schema
@@ -200,7 +199,7 @@ def _unsupported(error: ConverterError, model: keras.Model) -> str:
         f"{each.operator.name.removeprefix('tf.')} in {tracing.place(name, model)}"
         for each in error.errors
         for name in [next((call.name for call in each.location.call if call.name), "")]
-        if each.operator.name.startswith("tf.")
+        if name and each.operator.name.startswith("tf.")
     }
     if not found:
         return f"{model.name!r} cannot be converted to LiteRT: {reason(error)}"
@@ -212,10 +211,7 @@ def _unsupported(error: ConverterError, model: keras.Model) -> str:
 
 
 def _named(converted: bytes, signature: Signature) -> bytes:
-    """Give inputs and outputs the names and free axes of `signature`, as one of the file.
-
-    The converter is wrong about the free axes of some outputs; interpreters work sizes out anew.
-    """
+    """Give inputs and outputs the names of `signature`, as one of the file."""
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(converted))
     (graph, *_) = model.subgraphs
     named = schema.SignatureDefT()
@@ -224,14 +220,8 @@ def _named(converted: bytes, signature: Signature) -> bytes:
     named.outputs = _ends(signature.outputs, graph.outputs)
     model.signatureDefs = [named]
     # An output may be an input, or two outputs one tensor: the last name is what a viewer shows.
-    ends = zip(
-        [*named.outputs, *named.inputs], [*signature.outputs, *signature.inputs], strict=True
-    )
-    for end, array in ends:
-        tensor = graph.tensors[end.tensorIndex]
-        tensor.name = array.name
-        tensor.shape = np.array([size or 1 for size in array.shape], "int32")
-        tensor.shapeSignature = np.array([size or -1 for size in array.shape], "int32")
+    for end in [*named.outputs, *named.inputs]:
+        graph.tensors[end.tensorIndex].name = end.name
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
