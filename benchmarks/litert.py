@@ -29,6 +29,7 @@ TIME, UNITS, FEATURES, WORDS = 200, 128, 64, 20_000
 LAYERS: dict[str, Callable[[], keras.layers.Layer]] = {
     "LSTM": lambda: keras.layers.LSTM(UNITS),
     "GRU": lambda: keras.layers.GRU(UNITS),
+    "GRU, every step": lambda: keras.layers.GRU(UNITS, return_sequences=True),
     "Bidirectional GRU": lambda: keras.layers.Bidirectional(keras.layers.GRU(UNITS)),
     "MinGRU": lambda: custom_layers.MinGRU(UNITS),
 }
@@ -45,8 +46,8 @@ interpreter. LSTM, GRU and Bidirectional are Keras's layers on all sides.
 "Keras's export" is `model.export(path, format="litert")`; where its file holds Flex operators,
 neither `ai-edge-litert` nor the interpreter inside TensorFlow 2.21 runs it. "Fixed" is Keras's
 model for one row of {time} steps, converted by hand with builtin operators alone, because a free
-batch fails.
-The sides take turns of {calls} calls; medians. Difference: largest distance from Keras's output.
+batch fails. The sides take turns of {calls} calls on a shared machine; medians. Difference: largest
+distance from Keras's output.
 
 {layers}
 
