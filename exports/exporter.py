@@ -34,7 +34,7 @@ from exports.formats.base import Format
 from exports.parity.cases import grid
 from exports.parity.compare import reject_randomness
 from exports.precision import Precision
-from exports.schema import MODEL, STEP, TEXT, Config, Ends, Sound, Streaming, Text
+from exports.schema import MODEL, STEP, TEXT, Config, Ends, Sound, Streaming, Text, Writing
 from exports.signature import Arrays, AudioFrontend, Forecast, Signature
 from exports.text import TextEncoder
 
@@ -52,6 +52,7 @@ _TYPES: dict[str, tuple[Any, str]] = {  # of arguments, for those who do not che
     "small": (Precision | None, "a Precision"),
     "forecast": (Forecast | None, "a Forecast"),
     "audio_frontend": (AudioFrontend | None, "an AudioFrontend"),
+    "writing": (Writing | None, "a Writing"),
     "card": (Mapping | None, "a mapping"),
     "config": (Mapping | None, "a mapping"),
 }
@@ -74,6 +75,7 @@ def export(
     small: Precision | None = None,
     forecast: Forecast | None = None,
     audio_frontend: AudioFrontend | None = None,
+    writing: Writing | None = None,
     card: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> Artifact:
@@ -99,6 +101,8 @@ def export(
         small: smaller files of the formats that have them, each held to a limit of its own.
         forecast: of a model that forecasts series, its columns; kept in `config.json`.
         audio_frontend: turns sound into the inputs of the model: the endpoint "sound".
+        writing: of a model that writes a text, how it does: the endpoints "encode" and
+            "decode_step", over which `Predictor.generate` searches.
         card: what the model card and the metadata of the ONNX file say beside what is measured
             here, by heading: the task, the data and its version.
         config: settings of the run, kept in `config.json`.
@@ -123,6 +127,7 @@ def export(
         small=small,
         forecast=forecast,
         audio_frontend=audio_frontend,
+        writing=writing,
         card=card,
         config=config,
     )
@@ -131,7 +136,8 @@ def export(
     if inputs is not None:
         model = keras.Model(inputs, model(inputs), name=model.name)
     if streaming is None:
-        streaming = streamed.is_stateful(model)
+        goes_on = writing is not None and writing.start is None
+        streaming = goes_on or streamed.is_stateful(model)
     limits = declared.limits(model)
     with tracing.in_float32(model):
         tracing.reject_nonfinite_weights(model)
@@ -141,7 +147,9 @@ def export(
         _reject_texts(signature, encoder, texts)
         encoder = None if encoder is None else _fitting(encoder, signature)
         _reject_labels(signature, labels)
-        able = endpoints.requested(Request(model, signature, encoder, audio_frontend, streaming))
+        able = endpoints.requested(
+            Request(model, signature, encoder, audio_frontend, writing, streaming)
+        )
     real = list(verifier.real_cases(signature, examples, texts, encoder))
     samples = Samples(generated, limits, real, texts)
     vocabulary = "".join(f"{word}\n" for word in encoder.vocabulary) if encoder else ""
@@ -156,6 +164,7 @@ def export(
         text=None if encoder is None else _text(encoder),
         hearing=None if audio_frontend is None else Sound(audio_frontend.rate),
         forecast=forecast,
+        writing=writing,
         run=dict(config or {}),
         endpoints={
             each.name: Ends(each.signature.inputs, each.signature.outputs)
@@ -188,9 +197,9 @@ def export(
         for writer in writers:
             writer.finish(able, draft)
         rows = signature.batch or _RECORDED
-        request = {name: values[:rows] for name, values in samples.cases[0].inputs.items()}
-        artifact.write_json(draft / artifact.REQUEST, _listed(request))
-        artifact.write_json(draft / artifact.RESPONSE, _listed(run(request)))
+        asked = {name: values[:rows] for name, values in samples.cases[0].inputs.items()}
+        artifact.write_json(draft / artifact.REQUEST, _listed(asked))
+        artifact.write_json(draft / artifact.RESPONSE, _listed(run(asked)))
         proved = {name: each.to_json() for name, each in proofs.items()}
         artifact.write_json(draft / artifact.PARITY, proved)
         sides = {"keras": run, **known_formats.runs(drafted), **known_formats.small(drafted)}

@@ -11,14 +11,18 @@ from exports.signature import (
     Array,
     Forecast,
     Lengths,
+    Name,
     Natural,
     Positive,
     Signature,
     State,
 )
 
-MODEL, STEP, TEXT, SOUND = "model", "step", "text", "sound"  # endpoints that `Config` describes
+# Endpoints that `Config` describes.
+MODEL, STEP, TEXT, SOUND = "model", "step", "text", "sound"
+ENCODE, DECODE_STEP = "encode", "decode_step"
 
+Unit = Literal["characters", "words", "prose"]
 Identifier = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$")]  # a module's: no path
 Variant = Annotated[str, Meta(pattern="^(float16|int8)$")]
 
@@ -55,6 +59,48 @@ class Sound:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A text that a model reads before it writes.
+
+    Attributes:
+        input: the name of the ids of its tokens `[batch, time]`.
+        unit: how it is cut into tokens: see `exports.runtime.tokens`.
+        known: the tokens with the ids from 1 on; others have the next id. 0 is padding.
+    """
+
+    input: Name
+    unit: Unit
+    known: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How a model writes a text, symbol by symbol: `labels.json` has their names.
+
+    Attributes:
+        unit: how symbols are joined to a text: see `exports.runtime.tokens`.
+        longest: symbols that are written, at most.
+        start: the symbol before the first one; None: a model that goes on with a text.
+        end: the symbol after the last one; None: a text has no end.
+        never: symbols that are never written, such as padding.
+        previous: the input of the symbols that were written.
+        source: the text that is read, if the model reads one.
+        beam: hypotheses that the search keeps, unless it is told otherwise.
+        length_penalty: the power of the length that divides a log-probability.
+    """
+
+    unit: Unit
+    longest: Positive
+    start: Natural | None = None
+    end: Natural | None = None
+    never: Sequence[Natural] = (0,)
+    previous: Name = "previous"
+    source: Source | None = None
+    beam: Positive = 4
+    length_penalty: float = 0.0
+
+
+@dataclass(frozen=True)
 class Config:
     """`config.json`.
 
@@ -72,6 +118,7 @@ class Config:
         text: of a model that takes raw text.
         hearing: of a model that takes sound.
         forecast: of a model that forecasts series.
+        writing: of a model that writes a text.
         run: the settings that the model was trained with.
     """
 
@@ -85,6 +132,7 @@ class Config:
     text: Text | None = None
     hearing: Sound | None = None
     forecast: Forecast | None = None
+    writing: Writing | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
     endpoints: Mapping[Identifier, Ends] = field(default_factory=dict)
     declined: Mapping[Identifier, Mapping[Identifier, str]] = field(default_factory=dict)

@@ -42,17 +42,24 @@ def function(model: keras.Model, signature: Signature) -> Callable[..., dict[str
 
     def call(*inputs: Any) -> dict[str, Any]:
         packed = keras.tree.pack_sequence_as(_structure(model), inputs)
-        with (
-            _for_any_device(model),
-            _stateless(model),
-            _time_folded(model),
-            replaced(core, "associative_scan", scans.associative_scan),
-        ):
+        with for_files(model):
             outputs = keras.tree.flatten(model(packed, training=False))
         names = (array.name for array in signature.outputs)
         return dict(zip(names, outputs, strict=True))
 
     return call
+
+
+@contextlib.contextmanager
+def for_files(model: keras.Model) -> Iterator[None]:
+    """While open, `model` traces to what files can have: no state of its own, for any device."""
+    with (
+        _for_any_device(model),
+        _stateless(model),
+        _time_folded(model),
+        replaced(core, "associative_scan", scans.associative_scan),
+    ):
+        yield
 
 
 def _structure(model: keras.Model) -> Any:

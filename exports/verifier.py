@@ -1,5 +1,6 @@
 """Hold the formats of an exported model against a reference, endpoint by endpoint."""
 
+import functools
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -58,10 +59,8 @@ def compared(
     Raises:
         ExportError: at the first difference beyond the tolerance.
     """
-    found = (
-        (each.name, each.compare(formats.runs(exported, each.name), reference, samples))
-        for each in able
-    )
+    load = functools.cache(functools.partial(formats.runs, exported))
+    found = ((each.name, each.compare(load, reference, samples)) for each in able)
     return {name: parity for name, parity in found if parity is not None}
 
 

@@ -10,11 +10,12 @@ import keras
 from exports.artifact import Artifact
 from exports.parity.cases import Case
 from exports.parity.compare import Parity
-from exports.schema import MODEL
+from exports.schema import MODEL, Writing
 from exports.signature import AudioFrontend, Run, Signature, State
 from exports.text import TextEncoder
 
 Function = Callable[..., dict[str, Any]]  # of tensors, in order; its outputs by name
+Load = Callable[[str], Mapping[str, Run]]  # of an endpoint's name; its formats by name
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Request:
         signature: of the model.
         encoder: turns text into the ids of the model's input.
         audio_frontend: turns sound into the model's input.
+        writing: how the model writes, symbol by symbol.
         streaming: whether sequences are to be given chunk by chunk.
     """
 
@@ -33,6 +35,7 @@ class Request:
     signature: Signature
     encoder: TextEncoder | None = None
     audio_frontend: AudioFrontend | None = None
+    writing: Writing | None = None
     streaming: bool = False
 
 
@@ -115,10 +118,13 @@ class Endpoint(ABC):
         return {}
 
     @abstractmethod
-    def compare(
-        self, runs: Mapping[str, Run], reference: Reference, samples: Samples
-    ) -> Parity | None:
-        """Compare each of `runs`, a format each, with the reference; None: there is nothing to.
+    def compare(self, load: Load, reference: Reference, samples: Samples) -> Parity | None:
+        """Compare the formats of this endpoint with the reference; None: there is nothing to.
+
+        Args:
+            load: loads an endpoint, by its name, in each format that has it.
+            reference: what is right.
+            samples: what to compare on.
 
         Raises:
             ExportError: at the first difference beyond the tolerance.

@@ -8,7 +8,7 @@ import keras
 
 from exports import tracing
 from exports.artifact import Artifact
-from exports.endpoints.base import Endpoint, Function, Reference, Request, Samples
+from exports.endpoints.base import Endpoint, Function, Load, Reference, Request, Samples
 from exports.errors import ExportError, ParityError
 from exports.parity.cases import grid
 from exports.parity.compare import AmplifiedError, Parity, compare
@@ -38,11 +38,9 @@ class Model(Endpoint):
         """Return the model as a function of its inputs."""
         return tracing.function(self.model, self.signature)
 
-    def compare(
-        self, runs: Mapping[str, Run], reference: Reference, samples: Samples
-    ) -> Parity | None:
+    def compare(self, load: Load, reference: Reference, samples: Samples) -> Parity | None:
         """Compare the formats on all sequences; of a model that amplifies, say what it can bear."""
-        others = {name: run for name, run in runs.items() if name != reference.name}
+        others = {name: run for name, run in load(self.name).items() if name != reference.name}
         if not others:
             return None
         sides = {reference.name: reference.run, **others}

@@ -1,13 +1,13 @@
 """Sound: samples in, the model's input out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Self
 
 import keras
 import numpy as np
 
 from exports.artifact import Artifact
-from exports.endpoints.base import Endpoint, Function, Reference, Request, Samples
+from exports.endpoints.base import Endpoint, Function, Load, Reference, Request, Samples
 from exports.parity.cases import Case
 from exports.parity.compare import Parity, compare
 from exports.schema import SOUND
@@ -54,11 +54,9 @@ class Sound(Endpoint):
         front: Any = self.model
         return lambda samples: {_FEATURES: front(samples)}
 
-    def compare(
-        self, runs: Mapping[str, Run], reference: Reference, samples: Samples
-    ) -> Parity | None:
+    def compare(self, load: Load, reference: Reference, samples: Samples) -> Parity | None:
         """Compare the model's outputs for what each front end makes of the same sounds."""
-        fronts = dict(runs)
+        fronts = dict(load(self.name))
         if self.model is not None:
             fronts = {reference.name: self._run_in_keras, **fronts}
         if not list(fronts)[1:]:

@@ -13,7 +13,7 @@ import tensorflow as tf
 import custom_layers
 from exports import streaming, tracing
 from exports.artifact import Artifact
-from exports.endpoints.base import Endpoint, Function, Reference, Request, Samples
+from exports.endpoints.base import Endpoint, Function, Load, Reference, Request, Samples
 from exports.errors import ExportError, UnsupportedLayerError
 from exports.parity.cases import Case
 from exports.parity.compare import ABSOLUTE, RELATIVE, Parity, compare
@@ -66,7 +66,7 @@ class Step(Endpoint):
         known = {each.name: {"next": each.next, "shape": list(each.shape)} for each in self.states}
         return {"zero_initial_states": json.dumps(known)}
 
-    def compare(self, runs: Mapping[str, Run], reference: Reference, samples: Samples) -> Parity:
+    def compare(self, load: Load, reference: Reference, samples: Samples) -> Parity:
         """Compare sequences fed in chunks with what the model gives for the whole ones.
 
         A model that is made for so many steps is called one after another.
@@ -79,7 +79,7 @@ class Step(Endpoint):
                 whole = {f"{reference.name}, call by call": calls}
         chunked = {
             f"{name} in chunks": in_chunks(run, self._whole, self.states)
-            for name, run in runs.items()
+            for name, run in load(self.name).items()
         }
         cases = _long_enough(samples.generated, self._whole)
         try:

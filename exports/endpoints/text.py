@@ -1,6 +1,5 @@
 """Raw text: strings in, the model's outputs out."""
 
-from collections.abc import Mapping
 from typing import Self
 
 import keras
@@ -8,11 +7,11 @@ import numpy as np
 
 from exports import tracing
 from exports.artifact import Artifact
-from exports.endpoints.base import Endpoint, Function, Reference, Request, Samples
+from exports.endpoints.base import Endpoint, Function, Load, Reference, Request, Samples
 from exports.parity.cases import Case
 from exports.parity.compare import Parity, compare
 from exports.schema import TEXT
-from exports.signature import Run, Signature
+from exports.signature import Signature
 from exports.text import TextEncoder
 
 _MOST = 64  # real texts
@@ -51,11 +50,11 @@ class Text(Endpoint):
         """Return the model as a function of ids."""
         return tracing.function(self.model, self._ids)
 
-    def compare(self, runs: Mapping[str, Run], reference: Reference, samples: Samples) -> Parity:
+    def compare(self, load: Load, reference: Reference, samples: Samples) -> Parity:
         """Compare what takes raw text with the model on the ids of the encoder."""
         strings = np.array([*samples.texts[:_MOST], *_HARD_TEXTS], object)
         ids = self._ids.name_inputs(self._encoder(strings).numpy())
-        sides = {f"{name} of text": run for name, run in runs.items()}
+        sides = {f"{name} of text": run for name, run in load(self.name).items()}
         return compare(
             {reference.name: lambda _: reference.run(ids), **sides},
             [Case("texts", {"text": strings}, real=True)],

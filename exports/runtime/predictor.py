@@ -2,14 +2,15 @@
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, overload
 
 import numpy as np
 
 from exports import artifact, formats
-from exports.errors import InvalidInputError
-from exports.schema import MODEL, STEP, TEXT
+from exports.errors import InvalidArgumentError, InvalidInputError
+from exports.runtime.generation import Sampling, Writer, Written, source_ids
+from exports.schema import DECODE_STEP, ENCODE, MODEL, STEP, TEXT
 from exports.signature import Arrays, Run, Signature, State, reject_nonfinite
 
 _FORMATS = ("onnx", "litert")  # which need no TensorFlow, the one to prefer first
@@ -140,6 +141,99 @@ class Predictor:
         self._check_finite(arrays)
         return arrays
 
+    def generate(
+        self,
+        given: Any,
+        *,
+        beam: int | None = None,
+        longest: int | None = None,
+        temperature: float | None = None,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int = 0,
+    ) -> list[str]:
+        """Write a text for each text or row that is given, or go on with each text.
+
+        It is the most probable text that a beam search finds; with a temperature, one that is
+        drawn.
+
+        Args:
+            given: a text, a list of texts, or the arrays that the model reads, by name.
+            beam: hypotheses that the search keeps for each text; None: as in the pipeline.
+            longest: symbols of a text, at most; None: as in the pipeline.
+            temperature: below 1, likely symbols become more likely; 0 takes the likeliest.
+            top_k: of so many of the likeliest symbols one is drawn; 0: of all.
+            top_p: of the likeliest symbols that together have this probability one is drawn.
+            seed: the same one draws the same.
+
+        Raises:
+            InvalidInputError: if the model writes no text, or does not read what is given.
+            InvalidArgumentError: if an option is out of bounds.
+        """
+        goes_on = self._writer.writing.start is None
+        if temperature is None and not goes_on:
+            found = self.hypotheses(given, beam=beam, longest=longest)
+            return [best.text for best, *_ in found]
+        heat = 1.0 if temperature is None else temperature
+        return [
+            "".join(self.write(row, Sampling(heat, top_p, top_k, seed + place), longest))
+            for place, row in enumerate(self._rows(given))
+        ]
+
+    def hypotheses(
+        self, given: Any, *, beam: int | None = None, longest: int | None = None
+    ) -> list[list[Written]]:
+        """Return the texts that a beam search finds for each text or row, the best one first.
+
+        Raises:
+            InvalidInputError: if the model writes no text, or does not read what is given.
+            InvalidArgumentError: if the model goes on with a text.
+        """
+        writing = self._writer.writing
+        if writing.start is None:
+            raise InvalidArgumentError(
+                "A beam search needs an end, and this model goes on with a text: draw one, by a "
+                "temperature."
+            )
+        read = self._to_read(given)
+        return self._writer.search(read, beam or writing.beam, longest or writing.longest)
+
+    def write(self, given: Any, sampling: Sampling, longest: int | None = None) -> Iterator[str]:
+        """Draw a text for what is given, a text or one row, or behind it, piece by piece.
+
+        Raises:
+            InvalidInputError: if the model writes no text, or does not read what is given.
+        """
+        writing = self._writer.writing
+        most = longest or writing.longest
+        if writing.start is not None:
+            return self._writer.draw(self._to_read(given), sampling, most)
+        _reject_no_text(0, given)
+        return self._writer.go_on(given, sampling, most)
+
+    def _rows(self, given: Any) -> list[Any]:
+        """Part what is given into texts or single rows."""
+        if not isinstance(given, Mapping):
+            return [given] if isinstance(given, str) else list(given)
+        count = len(next(iter(given.values())))
+        return [
+            {name: rows[place : place + 1] for name, rows in given.items()}
+            for place in range(count)
+        ]
+
+    def _to_read(self, given: Any) -> Arrays:
+        """Return the arrays that a model reads before it writes: of texts, the ids of tokens."""
+        signature, source = self.artifact.endpoint(ENCODE), self._writer.writing.source
+        if isinstance(given, Mapping):
+            return signature.name_inputs(given)
+        texts = [given] if isinstance(given, str) else list(given)
+        if source is None:
+            names = [array.name for array in signature.inputs]
+            raise InvalidInputError(f"The model reads {names}: give arrays by name.")
+        for number, text in enumerate(texts):
+            _reject_no_text(number, text)
+        return signature.name_inputs(source_ids(source, texts))
+
     def stream(self, batch: int = 1) -> "Stream":
         """Begin `batch` sequences that are given chunk by chunk.
 
@@ -208,6 +302,15 @@ class Predictor:
     @functools.cached_property
     def _run_text(self) -> Run:
         return self._load(TEXT)
+
+    @functools.cached_property
+    def _writer(self) -> Writer:
+        writing, labels = self.artifact.config.writing, self.labels
+        if writing is None or labels is None:
+            raise InvalidInputError(f"{self.artifact.directory} holds a model that writes no text.")
+        encode = None if writing.start is None else self._load(ENCODE)
+        name = STEP if encode is None else DECODE_STEP
+        return Writer(writing, labels, self._load(name), self.artifact.endpoint(name), encode)
 
     @functools.cached_property
     def _run_step(self) -> Run:

@@ -6,10 +6,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from exports.runtime.generation import Hypothesis, beam_search
 from pipeline.baselines import alignment
 from pipeline.baselines.alignment import Ids, Pair
 from pipeline.baselines.kneser_ney import KneserNey
-from pipeline.models.decoding import Hypothesis, beam_search
 
 _AROUND = 5  # letters on either side that the network sees
 _BOUNDARY = 1  # before and after a word of joint symbols; 0 is none

@@ -12,12 +12,12 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.neighbors import NearestNeighbors
 
+from exports.runtime.generation import Hypothesis
 from pipeline.baselines import Fit, g2p
 from pipeline.config.transduce import TransduceConfig
 from pipeline.examples import Examples
 from pipeline.features.tokens import PairData, Tokens
 from pipeline.models import seq2seq
-from pipeline.models.decoding import Hypothesis
 
 _WINDOW_EPOCHS = 5  # of the feed-forward network, which sees every character as an example
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from exports import extras
-from pipeline.errors import PipelineError
+from exports.errors import PrintableError
 from pipeline.messages import say
 
 
@@ -63,7 +63,7 @@ def guarded(program: Callable[[], Any]) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt) as stop:
         return _stopped(stop)
-    except (PipelineError, extras.MissingExtraError) as error:
+    except PrintableError as error:
         say(str(error))
         return 1
     except OSError as error:

@@ -168,17 +168,25 @@ def explain(
     default=1.0,
     help="Draw from the likeliest tokens that together have this probability.",
 )
+@click.option("--top-k", default=0, help="Draw from so many of the likeliest tokens; 0: all.")
 @click.option("--seed", default=0, help="The same one writes the same text.")
 def generate(
-    run: Path, prompt: str, tokens: int, temperature: float, top_p: float, seed: int
+    run: Path,
+    prompt: str,
+    tokens: int,
+    temperature: float,
+    top_p: float,
+    top_k: int,
+    seed: int,
 ) -> None:
     """Let the model of RUN go on with a text, for a task that writes text.
 
     Each token is shown once it is drawn.
     """
-    from pipeline.tasks.shared.generation import Generator, Sampling
+    from exports.runtime.generation import Sampling
+    from pipeline.tasks.shared.generation import Generator
 
-    sampling = Sampling(temperature, top_p, seed)
+    sampling = Sampling(temperature, top_p, top_k, seed)
     opened = _open(run)
     if not isinstance(opened.task, Generator):
         raise PipelineError(f"{opened.config.task} writes no text; tasks that do: {_generators()}")

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from exports.runtime.tokens import TOKENIZERS
 from pipeline.config.writing import Unit, WritingConfig
 from pipeline.data import columns, store
 from pipeline.data.pairs import Pair, Paired
@@ -67,7 +68,7 @@ class Tokens:
 
     def split(self, text: str) -> list[str]:
         """Split a text into tokens."""
-        return text.split() if self.unit == "words" else list(text)
+        return TOKENIZERS[self.unit].split(text)
 
     def length(self, text: str) -> int:
         """Count the tokens of a text."""
@@ -75,7 +76,7 @@ class Tokens:
 
     def join(self, tokens: Iterable[str]) -> str:
         """Make a text of tokens."""
-        return (" " if self.unit == "words" else "").join(tokens)
+        return TOKENIZERS[self.unit].join(tokens)
 
     def read(self, text: str) -> list[int]:
         """Number the tokens of a source from 1 on. One that is not known has the last number."""

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from exports.runtime.generation import Hypothesis, Integers, Scores, Step, beam_search
 from pipeline import batches
 from pipeline.examples import Compute, Data, Examples, InMemoryRagged, Ragged
-from pipeline.models.decoding import Hypothesis, Integers, Scores, Step, beam_search
 from pipeline.models.stepwise import Stepwise
 
 BOUNDARY = 1  # the symbol before the first one, and after the last one; 0 is padding

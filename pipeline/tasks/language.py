@@ -7,13 +7,16 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
+from exports.runtime.generation import Sampling
 from exports.runtime.predictor import Stream
+from exports.runtime.tokens import PADDING, TOKENIZERS, UNKNOWN, Ids, Tokenizer, Vocabulary
+from exports.schema import Unit, Writing
 from pipeline import batches, models
 from pipeline.baselines import Baseline, Fit
 from pipeline.baselines.kneser_ney import KneserNey
@@ -34,12 +37,11 @@ from pipeline.error_analysis.running import (
 from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Data, Examples, InMemoryRagged
 from pipeline.explain.spec import ExplainSpec, Text, at_every_step, coming
-from pipeline.features.tokenizers import PADDING, TOKENIZERS, UNKNOWN, Ids, Tokenizer, Vocabulary
 from pipeline.messages import say
 from pipeline.models import stepping
 from pipeline.schema import Columns
 from pipeline.tasks.base import DataTask, Metrics, Prediction, Run
-from pipeline.tasks.shared.generation import Continuation, Generator, Sampling, draw
+from pipeline.tasks.shared.generation import Continuation, Generator
 from pipeline.tasks.shared.inputs import known_columns, lines_as_inputs
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -64,6 +66,26 @@ class LanguageData(Data):
     vocabulary: Vocabulary
     source: str
     tokenizer: Tokenizer
+    sizes: Sizes
+
+
+class Sizes(NamedTuple):
+    """What depends on how long tokens are.
+
+    Attributes:
+        eval_window: tokens in a window of the validation and test split.
+        order: tokens that the Kneser-Ney baseline counts together.
+        reach: tokens that the feed-forward baseline sees.
+    """
+
+    eval_window: int
+    order: int
+    reach: int
+
+
+_UNITS: Mapping[str, Unit] = {"characters": "characters", "words": "prose"}
+_LONGEST = 500  # tokens that an exported model writes, unless it is told otherwise
+_SIZES = {"characters": Sizes(2000, 7, 10), "words": Sizes(256, 5, 5)}
 
 
 class Language(DataTask[LanguageConfig, LanguageData], Generator[LanguageConfig, LanguageData]):
@@ -119,10 +141,17 @@ class Language(DataTask[LanguageConfig, LanguageData], Generator[LanguageConfig,
                 )
             vocabulary = _vocabulary(run)
             ids = [_encoded(tokenizer, split, vocabulary) for split in splits]
-        lengths = config.window, tokenizer.eval_window, tokenizer.eval_window
+        sizes = _SIZES[config.tokens]
+        lengths = config.window, sizes.eval_window, sizes.eval_window
         train, validation, test = map(windows, ids, lengths)
         return LanguageData(
-            train, validation, test, vocabulary=vocabulary, source=loaded.name, tokenizer=tokenizer
+            train,
+            validation,
+            test,
+            vocabulary=vocabulary,
+            source=loaded.name,
+            tokenizer=tokenizer,
+            sizes=sizes,
         )
 
     def model(self, config: LanguageConfig, data: LanguageData) -> keras.Model:
@@ -190,22 +219,22 @@ class Language(DataTask[LanguageConfig, LanguageData], Generator[LanguageConfig,
 
     def baselines(self, run: Run[LanguageConfig]) -> Mapping[str, Baseline]:
         """Two that see a few tokens: one counts, the other learns."""
-        tokenizer = _tokenizer(run.config)
+        sizes = _SIZES[run.config.tokens]
         return {
-            f"Kneser-Ney, {tokenizer.order} tokens": self._count,
-            f"feed-forward network, {tokenizer.reach} tokens": self._feed_forward,
+            f"Kneser-Ney, {sizes.order} tokens": self._count,
+            f"feed-forward network, {sizes.reach} tokens": self._feed_forward,
         }
 
     def _count(self, config: LanguageConfig, data: LanguageData, fit: Fit) -> Floats:
         """Modified Kneser-Ney smoothing of counts in the training text."""
         with spinner("Counting"):
-            counted = KneserNey(text(data.train), data.tokenizer.order, len(data.vocabulary.tokens))
+            counted = KneserNey(text(data.train), data.sizes.order, len(data.vocabulary.tokens))
             return counted.log_probabilities(text(data.test))[1:]
 
     def _feed_forward(self, config: LanguageConfig, data: LanguageData, fit: Fit) -> Floats:
         """A network of one hidden layer over the embeddings of the last tokens."""
         hidden = keras.layers.Conv1D(
-            config.units, data.tokenizer.reach, padding="causal", activation="relu", name="hidden"
+            config.units, data.sizes.reach, padding="causal", activation="relu", name="hidden"
         )
         model = _model(hidden, config, data, name="feed_forward_network")
         return self.predictions(batches.compute(fit(model, config)), data.test)
@@ -226,7 +255,8 @@ class Language(DataTask[LanguageConfig, LanguageData], Generator[LanguageConfig,
         """Cut the texts of a table into windows."""
         texts = running.texts_of(table, known_columns(run)["input"], run.config.on_error)
         tokenizer = _tokenizer(run.config)
-        return windows(_encoded(tokenizer, texts, _vocabulary(run)), tokenizer.eval_window)
+        ids = _encoded(tokenizer, texts, _vocabulary(run))
+        return windows(ids, _SIZES[run.config.tokens].eval_window)
 
     def scored(self, run: Run[LanguageConfig], table: Table) -> Mapping[str, Sequence[Any]]:
         """Return the columns of `table` and what comes next; each line of a text file is a row."""
@@ -277,6 +307,12 @@ class Language(DataTask[LanguageConfig, LanguageData], Generator[LanguageConfig,
         ((inputs, _),) = batches.dataset(data.test, [np.arange(min(_SAMPLE[0], len(data.test)))])
         return {
             "labels": data.vocabulary.tokens,
+            "writing": Writing(
+                unit=_UNITS[run.config.tokens],
+                longest=_LONGEST,
+                never=(PADDING, UNKNOWN),
+                previous="tokens",
+            ),
             "examples": inputs.numpy()[:, : _SAMPLE[1]],
             "card": {
                 "data set": data.source,
@@ -287,7 +323,7 @@ class Language(DataTask[LanguageConfig, LanguageData], Generator[LanguageConfig,
 
 
 def _tokenizer(config: LanguageConfig) -> Tokenizer:
-    return TOKENIZERS[config.tokens]
+    return TOKENIZERS[_UNITS[config.tokens]]
 
 
 def _tokens(tokenizer: Tokenizer, texts: Iterable[str]) -> Iterator[str]:
@@ -377,7 +413,7 @@ def _drawn(stream: Stream, ids: Ids, sampling: Sampling) -> Iterator[int]:
     while True:
         probabilities = _read(stream, ids)
         probabilities[[PADDING, UNKNOWN]] = 0.0
-        ids = np.array([draw(probabilities, sampling, random)], np.int32)
+        ids = np.array([sampling.draw(probabilities, random)], np.int32)
         yield int(ids[0])
 
 
@@ -415,7 +451,8 @@ class _TestText:
 
     def surprise(self, place: int) -> Surprise:
         """Show a token in the text, and what the model expected there, as it was tested."""
-        start = place // self.data.tokenizer.eval_window * self.data.tokenizer.eval_window
+        window = self.data.sizes.eval_window
+        start = place // window * window
         probabilities = _read(self.begin(), self.ids[start : place + 1])
         likely = np.argsort(-probabilities, kind="stable")[:_EXPECTED].tolist()
         expected = ", ".join(f"{self.quoted(each)} {probabilities[each]:.2f}" for each in likely)

@@ -11,6 +11,7 @@ import keras
 import numpy.typing as npt
 from keras import ops
 
+from exports.schema import Source
 from pipeline.baselines import Baseline
 from pipeline.baselines import pairs as baselines
 from pipeline.config.transduce import TransduceConfig
@@ -68,6 +69,10 @@ class Transduce(WritingTask[TransduceConfig, Tokens]):
     def restored(self, fitted: Mapping[str, Any]) -> Tokens:
         """Take the tokens of the sources that were once learnt."""
         return Tokens(fitted["source_tokens"], fitted["source"])
+
+    def source(self, feature: Tokens) -> Source:
+        """Say how an exported model reads a text."""
+        return Source("source", feature.unit, list(feature.known))
 
     def model(self, config: TransduceConfig, data: PairData[Tokens]) -> keras.Model:
         """Read the source from both ends, then write the target and attend to the source."""

@@ -88,12 +88,12 @@ class Largest(Endpoint):
 
         return largest
 
-    def compare(self, runs, reference, samples):
+    def compare(self, load, reference, samples):
         def largest(inputs):
             (scores,) = reference.run(inputs).values()
             return {"place": np.argmax(scores, -1).astype("int32")}
 
-        sides = {f"{name} of place": run for name, run in runs.items()}
+        sides = {f"{name} of place": run for name, run in load(self.name).items()}
         return compare({reference.name: largest, **sides}, samples.cases)
 
 

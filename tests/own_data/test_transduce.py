@@ -210,9 +210,9 @@ def test_lists_hold_several_targets(tmp_path: Path) -> None:
 
 
 def test_the_nearest_target_counts_and_marks_may_be_ignored() -> None:
+    from exports.runtime.generation import Hypothesis
     from pipeline import tasks
     from pipeline.features.tokens import PairExamples, Tokens
-    from pipeline.models.decoding import Hypothesis
 
     names = ["R", "D", "T", "S", "IY1", "EH1", "EH2", "L", "AH0"]
     target, source = Tokens("words", names), Tokens("characters", [*"readl"])
@@ -239,9 +239,9 @@ def test_the_nearest_target_counts_and_marks_may_be_ignored() -> None:
 
 
 def test_bleu_is_that_of_the_formula() -> None:
+    from exports.runtime.generation import Hypothesis
     from pipeline import tasks
     from pipeline.features.tokens import PairExamples, Tokens
-    from pipeline.models.decoding import Hypothesis
 
     tokens = Tokens("words", [*"abcdefg"])
     config = TransduceConfig(task="transduce")

@@ -17,11 +17,11 @@ import pytest
 from sklearn.metrics import f1_score
 
 import custom_layers
+from exports.runtime.generation import Sampling
 from pipeline import __main__ as program
 from pipeline import cli, doctor, export, serving
 from pipeline.config.classify import ClassifyConfig
 from pipeline.run import Run
-from pipeline.tasks.shared.generation import Sampling
 from tests.pipeline.small import Outcome, copy, options, truncate
 
 Command = Callable[..., Outcome]

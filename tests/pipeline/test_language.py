@@ -17,16 +17,16 @@ import numpy as np
 import pytest
 
 import exports
+from exports.runtime.generation import Sampling
 from exports.runtime.predictor import Predictor
+from exports.runtime.tokens import TOKENIZERS, Tokenizer, Vocabulary
 from pipeline import config, recipes, tasks
 from pipeline.config.language import LanguageConfig
 from pipeline.data import running, store
 from pipeline.errors import PipelineError
-from pipeline.features.tokenizers import TOKENIZERS, Tokenizer, Vocabulary
 from pipeline.run import Run
 from pipeline.tasks import language
 from pipeline.tasks.language import Language, LanguageData
-from pipeline.tasks.shared.generation import Sampling, draw
 from tests.pipeline.small import Outcome, trained, truncate
 
 Command = Callable[..., Outcome]
@@ -78,7 +78,7 @@ def language_of(run: Run[LanguageConfig]) -> Language:
 
 
 def tokenizer_of(run: Run[LanguageConfig]) -> Tokenizer:
-    return TOKENIZERS[run.config.tokens]
+    return TOKENIZERS[{"words": "prose"}.get(run.config.tokens, run.config.tokens)]
 
 
 @cache
@@ -175,7 +175,7 @@ def test_padding_is_no_part_of_the_loss() -> None:
 
 
 def test_a_text_of_words_is_written_as_it_was_read() -> None:
-    words = TOKENIZERS["words"]
+    words = TOKENIZERS["prose"]
     text = "ROMEO:\n[Aside] But, soft! what's o'er (yonder)?\nIt is -- the East."
     tokens = list(words.split(text))
     assert tokens[:5] == ["ROMEO", ":", "\n", "[", "Aside"] and "what's" in tokens
@@ -277,7 +277,7 @@ def test_tokens_are_drawn_as_often_as_temperature_and_top_p_say() -> None:
 
     def drawn(**options: Any) -> list[float]:
         sampling = Sampling(**options)
-        counts = Counter(draw(probabilities, sampling, random) for _ in range(4000))
+        counts = Counter(sampling.draw(probabilities, random) for _ in range(4000))
         return [counts[token] / 4000 for token in range(4)]
 
     squares = np.array([0.01, 0.0, 0.36, 0.09])
@@ -287,7 +287,7 @@ def test_tokens_are_drawn_as_often_as_temperature_and_top_p_say() -> None:
     assert drawn(temperature=1e-300) == drawn(temperature=0.0) == drawn(top_p=1e-9) == [0, 0, 1, 0]
     assert drawn(temperature=100.0)[1] == 0
     halves = np.array([0.25, 0.5, 0.25])
-    assert {draw(halves, Sampling(top_p=0.5), random) for _ in range(50)} == {1}
+    assert {Sampling(top_p=0.5).draw(halves, random) for _ in range(50)} == {1}
 
 
 # Exports

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import exports
+from exports.runtime.generation import Hypothesis
 from pipeline import batches, config, recipes
 from pipeline.baselines.captions import all_at_once
 from pipeline.config import Config
@@ -19,7 +20,6 @@ from pipeline.data.pairs import Pair
 from pipeline.features.images import Images
 from pipeline.features.tokens import PairData, PairExamples
 from pipeline.models import seq2seq
-from pipeline.models.decoding import Hypothesis
 from pipeline.run import Run
 from tests.pipeline.small import Outcome, trained
 

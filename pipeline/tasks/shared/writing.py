@@ -16,6 +16,8 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from exports.directions import Directions
+from exports.runtime.generation import Hypothesis
+from exports.schema import Source, Writing
 from pipeline import batches, metrics
 from pipeline.baselines.pairs import objects
 from pipeline.config.writing import Unit, WritingConfig
@@ -31,7 +33,6 @@ from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Data, Examples
 from pipeline.features.tokens import PairData, PairExamples, SourceFeature, Tokens
 from pipeline.models import seq2seq
-from pipeline.models.decoding import Hypothesis
 from pipeline.models.stepwise import Stepwise
 from pipeline.schema import Columns
 from pipeline.tasks.base import DataTask, Metrics, Monitor, Run
@@ -91,6 +92,10 @@ class WritingTask(DataTask[W, PairData[S]], Generic[W, S]):
     @abstractmethod
     def card(self, data: PairData[S]) -> Mapping[str, str]:
         """Describe the inputs of the exported model."""
+
+    def source(self, feature: S) -> Source | None:
+        """Say how an exported model reads a text: here, it reads none."""
+        return None
 
     def data(self, run: Run[W]) -> PairData[S]:
         """Read, split and encode the pairs; the tokens of the training split are kept in the run.
@@ -226,6 +231,15 @@ class WritingTask(DataTask[W, PairData[S]], Generic[W, S]):
         ((inputs, _),) = batches.dataset(data.test, [compared])
         return {
             "labels": data.target.symbols,
+            "writing": Writing(
+                unit=data.target.unit,
+                longest=run.config.max_length,
+                start=seq2seq.BOUNDARY,
+                end=seq2seq.BOUNDARY,
+                source=self.source(data.source),
+                beam=run.config.beam_width,
+                length_penalty=run.config.length_penalty,
+            ),
             "examples": {name: values.numpy() for name, values in inputs.items()},
             "card": {
                 "data set": data.raw.name,

@@ -1,14 +1,14 @@
-"""Running text as tokens: how it is cut, numbered and written."""
+"""Text as tokens: how it is cut, numbered and written."""
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, final
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,38 +23,31 @@ _OPENING = tuple(" \n[(")  # what none stands after
 
 
 class Tokenizer(ABC):
-    """One way to cut a text into tokens.
-
-    Attributes:
-        eval_window: tokens in a window of the validation and test split.
-        order: tokens that the Kneser-Ney baseline counts together.
-        reach: tokens that the feed-forward baseline sees.
-    """
-
-    eval_window: ClassVar[int]
-    order: ClassVar[int]
-    reach: ClassVar[int]
+    """One way to cut a text into tokens."""
 
     @abstractmethod
-    def split(self, text: str) -> Sequence[str]:
+    def split(self, text: str) -> list[str]:
         """Cut `text` into tokens."""
 
     @abstractmethod
     def spelled(self, token: str, before: str) -> str:
         """Write `token` as it stands in a text that so far ends with `before`."""
 
+    def join(self, tokens: Iterable[str]) -> str:
+        """Make a text of tokens."""
+        text = ""
+        for token in tokens:
+            text += self.spelled(token, text)
+        return text
+
 
 @final
 class Characters(Tokenizer):
     """Each character is a token."""
 
-    eval_window = 2000
-    order = 7
-    reach = 10
-
-    def split(self, text: str) -> Sequence[str]:
+    def split(self, text: str) -> list[str]:
         """Take the characters one by one."""
-        return text
+        return list(text)
 
     def spelled(self, token: str, before: str) -> str:
         """Write the character."""
@@ -62,14 +55,23 @@ class Characters(Tokenizer):
 
 
 @final
+class Spaced(Tokenizer):
+    """What stands between spaces is a token."""
+
+    def split(self, text: str) -> list[str]:
+        """Take what stands between spaces."""
+        return text.split()
+
+    def spelled(self, token: str, before: str) -> str:
+        """Write the token, with a space before it unless it is the first."""
+        return f" {token}" if before else token
+
+
+@final
 class Words(Tokenizer):
     """Words, marks and line breaks are tokens."""
 
-    eval_window = 256
-    order = 5
-    reach = 5
-
-    def split(self, text: str) -> Sequence[str]:
+    def split(self, text: str) -> list[str]:
         """Take words, marks and line breaks one by one."""
         return _TOKEN.findall(text)
 
@@ -79,7 +81,11 @@ class Words(Tokenizer):
         return token if joined else f" {token}"
 
 
-TOKENIZERS: Mapping[str, Tokenizer] = {"characters": Characters(), "words": Words()}
+TOKENIZERS: Mapping[str, Tokenizer] = {
+    "characters": Characters(),
+    "words": Spaced(),
+    "prose": Words(),
+}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.models.decoding import Hypothesis, beam_search
+from exports.runtime.generation import Hypothesis, beam_search
 
 START, END, SYMBOLS, LONGEST = 0, 1, 5, 4
 Symbols = tuple[int, ...]
