@@ -1,6 +1,7 @@
 """Trained models out: SavedModel and ONNX files that are shown to compute the same function."""
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from exports import extras
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from exports.precision import Precision
     from exports.signature import AudioFrontend, Forecast
     from exports.verifier import verify
+
+# ONNX Runtime sends figures about its use to its makers unless it is told not to.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "Artifact": "artifact",

@@ -10,7 +10,7 @@ import numpy as np
 from exports import artifact, formats
 from exports.errors import InvalidArgumentError, InvalidInputError
 from exports.runtime.generation import Sampling, Writer, Written, source_ids
-from exports.schema import DECODE_STEP, ENCODE, MODEL, STEP, TEXT
+from exports.schema import DECODE_STEP, ENCODE, MODEL, STEP, TEXT, Writing
 from exports.signature import Arrays, Run, Signature, State, reject_nonfinite
 
 _FORMATS = ("onnx", "litert")  # which need no TensorFlow, the one to prefer first
@@ -141,6 +141,15 @@ class Predictor:
         self._check_finite(arrays)
         return arrays
 
+    @property
+    def writing(self) -> Writing:
+        """How the model writes.
+
+        Raises:
+            InvalidInputError: if it writes no text.
+        """
+        return self._writer.writing
+
     def generate(
         self,
         given: Any,
@@ -170,7 +179,7 @@ class Predictor:
             InvalidInputError: if the model writes no text, or does not read what is given.
             InvalidArgumentError: if an option is out of bounds.
         """
-        goes_on = self._writer.writing.start is None
+        goes_on = self.writing.start is None
         if temperature is None and not goes_on:
             found = self.hypotheses(given, beam=beam, longest=longest)
             return [best.text for best, *_ in found]
@@ -189,7 +198,7 @@ class Predictor:
             InvalidInputError: if the model writes no text, or does not read what is given.
             InvalidArgumentError: if the model goes on with a text.
         """
-        writing = self._writer.writing
+        writing = self.writing
         if writing.start is None:
             raise InvalidArgumentError(
                 "A beam search needs an end, and this model goes on with a text: draw one, by a "
@@ -204,7 +213,7 @@ class Predictor:
         Raises:
             InvalidInputError: if the model writes no text, or does not read what is given.
         """
-        writing = self._writer.writing
+        writing = self.writing
         most = longest or writing.longest
         if writing.start is not None:
             return self._writer.draw(self._to_read(given), sampling, most)
@@ -223,7 +232,7 @@ class Predictor:
 
     def _to_read(self, given: Any) -> Arrays:
         """Return the arrays that a model reads before it writes: of texts, the ids of tokens."""
-        signature, source = self.artifact.endpoint(ENCODE), self._writer.writing.source
+        signature, source = self.artifact.endpoint(ENCODE), self.writing.source
         if isinstance(given, Mapping):
             return signature.name_inputs(given)
         texts = [given] if isinstance(given, str) else list(given)

@@ -8,7 +8,7 @@ import pytest
 import custom_layers
 from exports import Artifact, export, load
 from exports.text import TextEncoder
-from tests.exports import models
+from tests.exports import models, writers
 
 
 @pytest.fixture(autouse=True)
@@ -71,3 +71,20 @@ def copied(exported: Artifact, tmp_path: Path) -> Callable[[], Path]:
 @pytest.fixture
 def reloaded(exported: Artifact) -> Artifact:
     return load(exported.directory)
+
+
+@pytest.fixture(scope="session")
+def writer() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return writers.translator()
+
+
+@pytest.fixture(scope="session")
+def written(writer: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return export(
+        writer,
+        tmp_path_factory.mktemp("written") / "artifact",
+        formats=["saved_model", "onnx", "litert"],
+        labels=writers.SYMBOLS,
+        writing=writers.WRITING,
+    )

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sized
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketClose, WebSocketDisconnect
@@ -24,12 +24,14 @@ from starlette.websockets import WebSocket, WebSocketClose, WebSocketDisconnect
 from exports.errors import ExportError
 from exports.runtime.http.batcher import Batcher, QueueFullError
 from exports.runtime.http.batching import Batching, Given, Inputs, Texts, takes_padding
+from exports.runtime.http.generation import Generation, Wanted
 from exports.runtime.http.limits import Limits
 from exports.runtime.http.metrics import Metrics
 from exports.runtime.predictor import Prediction, Predictor, Stream
+from exports.schema import ENCODE
 from exports.signature import Arrays
 
-_PATHS = ("/predict", "/health", "/metrics")
+_PATHS = ("/predict", "/generate", "/health", "/metrics")
 _LATER = {"Retry-After": "1"}
 _CLIENT_LEFT = 499  # nobody reads it: it is for the count
 _IMPOSSIBLE, _RESTARTING, _TRY_AGAIN = 1008, 1012, 1013  # why a WebSocket is closed
@@ -78,11 +80,14 @@ class Service:
         self._inputs = Batcher(
             self._joined_inputs, **sizes, max_size=limits.max_steps, observe=observe
         )
-        self._metrics.waiting.set_function(lambda: len(self._texts) + len(self._inputs))
+        self._generation = Generation(predictor, limits)
+        queues: tuple[Sized, ...] = (self._texts, self._inputs, self._generation)
+        self._metrics.waiting.set_function(lambda: sum(map(len, queues)))
         self._metrics.streams.set_function(lambda: self._streams)
         self._routes = Starlette(
             routes=[
                 Route("/predict", self._predict, methods=["POST"]),
+                Route("/generate", self._generate, methods=["POST"]),
                 Route("/health", self._health),
                 Route("/metrics", self._show_metrics),
                 WebSocketRoute("/stream", self._stream),
@@ -153,6 +158,31 @@ class Service:
         async with self._in_time(503, "There was no answer in time: try again later."):
             content = await self._answer(_parsed(body))
         return _Answer(content, self._sending)
+
+    async def _generate(self, request: Request) -> Response:
+        async with self._in_time(408, "The body did not arrive in time."):
+            body = await self._body(request)
+        wanted = self._generation.wanted(_parsed(body))
+        if wanted.stream:
+            return StreamingResponse(self._events(wanted), media_type="text/event-stream")
+        async with self._in_time(503, "There was no answer in time: try again later."):
+            texts = await self._generation.texts(wanted)
+        return _Answer({"texts": texts}, self._sending)
+
+    async def _events(self, wanted: Wanted) -> AsyncIterator[str]:
+        """Send each piece of a text as an event, and the whole text as the last one."""
+        text = ""
+        try:
+            async with contextlib.aclosing(self._generation.pieces(wanted)) as pieces:
+                async for piece in pieces:
+                    text += piece
+                    yield _event({"piece": piece})
+        except ExportError as error:
+            yield _event({"error": self._said(error)})
+        except QueueFullError as error:
+            yield _event({"error": str(error)})
+        else:
+            yield _event({"text": text})
 
     async def _body(self, request: Request) -> bytes:
         body = bytearray()
@@ -360,6 +390,20 @@ def _warm_up(predictor: Predictor) -> None:
         predictor.stream().feed(row)
     if predictor.artifact.config.text is not None:
         predictor.predict_text(["a text"])
+    if predictor.artifact.config.writing is not None:
+        predictor.generate(_first_row(predictor), longest=1)
+
+
+def _first_row(predictor: Predictor) -> Any:
+    """Return what a model reads before it writes."""
+    if predictor.writing.start is None:
+        return ["a text"]
+    names = [array.name for array in predictor.artifact.endpoint(ENCODE).inputs]
+    return {name: predictor.artifact.request[name][:1] for name in names}
+
+
+def _event(content: Mapping[str, Any]) -> str:
+    return f"data: {json.dumps(content)}\n\n"
 
 
 def _refusal(status: int, reason: str, headers: Mapping[str, str] | None = None) -> Response:
