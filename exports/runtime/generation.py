@@ -56,7 +56,9 @@ class Sampling:
             raise InvalidArgumentError(f"top_p must be above 0 and at most 1, not {self.top_p}")
         for name in ("top_k", "seed"):
             if getattr(self, name) < 0:
-                raise InvalidArgumentError(f"{name} must be 0 or more, not {getattr(self, name)}")
+                raise InvalidArgumentError(
+                    f"the {name} must be 0 or more, not {getattr(self, name)}"
+                )
 
     def draw(self, probabilities: Scores, random: np.random.Generator) -> int:
         """Draw a symbol from the probabilities of all of them, whatever these add up to."""

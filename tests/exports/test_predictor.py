@@ -241,7 +241,10 @@ def test_a_model_of_arrays_takes_no_text(reader: Predictor) -> None:
 
 
 def test_an_artifact_without_onnx(model: keras.Model, tmp_path: Path) -> None:
-    predictor = Predictor(export(model, tmp_path / "artifact", formats=["saved_model"]).directory)
+    """Where TensorFlow is, the SavedModel answers; ONNX is named if it is asked for."""
+    exported = export(model, tmp_path / "artifact", formats=["saved_model"])
+    assert Predictor(exported.directory)(np.ones((1, 3)))["label"].shape == (1, 2)
+    predictor = Predictor(exported.directory, format="onnx")
     with pytest.raises(ExportError, match=r'model.onnx is missing: export with "onnx"'):
         predictor(np.ones((1, 3)))
 

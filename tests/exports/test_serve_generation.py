@@ -29,7 +29,7 @@ def test_it_writes_what_the_predictor_writes(server: Server, written: Artifact) 
     assert post(server, texts=texts, beam=9).json()["texts"] == predictor.generate(texts, beam=9)
     ids = [[1, 2, 3]]
     assert post(server, inputs={"letters": ids}).json()["texts"] == predictor.generate("abc")
-    drawn = {"temperature": 1.5, "top_k": 2, "top_p": 0.9, "seed": 5, "longest": 40}
+    drawn: dict[str, Any] = {"temperature": 1.5, "top_k": 2, "top_p": 0.9, "seed": 5, "longest": 40}
     assert post(server, texts=texts, **drawn).json()["texts"] == predictor.generate(texts, **drawn)
 
 

@@ -123,6 +123,7 @@ def test_the_exported_model_writes_the_same(
     written = " ".join(labels[each] for each in symbols[1:-1])
     outcome = recurrent("predict", run, path)
     assert outcome.out == f"{written}\t{math.exp(score):.3f}\t{path}\n"
+    assert predictor.generate({"image": np.asarray(pasted)[None]}) == [written]
 
 
 def test_a_page_explains_each_word(recurrent: Command, run: Path, tmp_path: Path) -> None:

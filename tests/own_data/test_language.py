@@ -131,6 +131,11 @@ def test_the_export_agrees_and_reads_step_by_step(
     for letter in "On Mon":
         (probabilities,) = stream.feed(np.array([[labels.index(letter)]])).values()
     assert labels[probabilities[0, 0].argmax()] == "d"
+    # It goes on with a text as `generate` does.
+    options = ("--prompt=On Mon", "--temperature=0", "--tokens=40")
+    outcome = recurrent("generate", novel / "run", *options)
+    (written,) = predictor.generate("On Mon", temperature=0.0, longest=40)
+    assert outcome.out == f"On Mon{written}\n"
 
 
 def test_texts_of_a_table_are_split_by_content(recurrent: Command, tmp_path: Path) -> None:

@@ -132,6 +132,12 @@ def test_the_exported_model_writes_the_same(recurrent: Command, run: Path, tmp_p
         outcome.out
         == f"{' '.join(labels[each] for each in symbols[1:-1])}\t{math.exp(score):.3f}\t{text}\n"
     )
+    # Without the whole model: as `predict` finds it.
+    texts = [source for source, _ in sentences(5)]
+    lines = recurrent("predict", run, *texts).out.splitlines()
+    found = [row[0] for row in predictor.hypotheses(texts)]
+    told = zip(found, texts, strict=True)
+    assert [f"{best.text}\t{best.probability:.3f}\t{text}" for best, text in told] == lines
 
 
 def test_a_page_explains_each_word(recurrent: Command, run: Path, tmp_path: Path) -> None:

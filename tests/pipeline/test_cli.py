@@ -65,7 +65,7 @@ def test_help_of_a_task_has_every_setting(recurrent: Command) -> None:
     ("verb", "library", "names"),
     [
         ("export", export.export, {"formats", "streaming", "max_drop"}),
-        ("generate", Sampling, {"temperature", "top_p", "seed"}),
+        ("generate", Sampling, {"temperature", "top_p", "top_k", "seed"}),
         ("serve", serving.load, {"allow_nonfinite", "origins"}),
     ],
 )
