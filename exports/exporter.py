@@ -16,6 +16,7 @@ from exports import (
     keras_file,
     latency,
     metadata,
+    other_backends,
     precision,
     tracing,
     verifier,
@@ -81,6 +82,9 @@ def export(
 ) -> Artifact:
     """Write `model` to a new directory in each of `formats`, proved to agree with Keras.
 
+    With Keras on JAX or torch, a process with Keras on TensorFlow rebuilds the model and exports
+    it, and the files are compared with the model here, too.
+
     Args:
         model: a Keras model with our recurrent layers or Keras's own; it may never have been
             called. What is stateful in it begins with zeros.
@@ -112,29 +116,17 @@ def export(
         `report.json`.
 
     Raises:
-        ExportError: if the directory exists or cannot be written, a layer cannot be converted or
-            cannot stream, a format differs from Keras beyond the tolerance, or a small form lowers
-            a figure beyond its limit.
+        ExportError: if the directory exists or cannot be written, a layer cannot be converted,
+            cannot stream or cannot be rebuilt on TensorFlow, a format differs from Keras beyond the
+            tolerance, or a small form lowers a figure beyond its limit.
     """
-    _reject_wrong_types(
-        model=model,
-        directory=directory,
-        lengths=lengths,
-        formats=formats,
-        encoder=encoder,
-        labels=labels,
-        texts=texts,
-        small=small,
-        forecast=forecast,
-        audio_frontend=audio_frontend,
-        writing=writing,
-        card=card,
-        config=config,
-    )
-    directory, card = Path(directory), card or {}
-    writers = _chosen(formats, small)
+    _reject_wrong_types(arguments := dict(locals()))
     if inputs is not None:
         model = keras.Model(inputs, model(inputs), name=model.name)
+    if keras.backend.backend() != "tensorflow":
+        return other_backends.export(**{**arguments, "model": model, "inputs": None})
+    directory, card = Path(directory), card or {}
+    writers = _chosen(formats, small)
     if streaming is None:
         goes_on = writing is not None and writing.start is None
         streaming = goes_on or streamed.is_stateful(model)
@@ -219,9 +211,9 @@ def read_keras(path: str | os.PathLike[str]) -> keras.Model:
     return keras_file.read(Path(path))
 
 
-def _reject_wrong_types(**given: Any) -> None:
-    for name, value in given.items():
-        kinds, described = _TYPES[name]
+def _reject_wrong_types(arguments: Mapping[str, Any]) -> None:
+    for name, (kinds, described) in _TYPES.items():
+        value = arguments[name]
         if not isinstance(value, kinds):
             raise InvalidArgumentError(f"`{name}` must be {described}, not {_kind(value)}.")
         if described == _STRINGS:

@@ -76,20 +76,29 @@ class TextEncoder:
             raise InvalidArgumentError(
                 "A vocabulary is lines of text: no word may hold a line feed or NUL."
             )
+        if len(self.vocabulary) == 2:
+            raise InvalidArgumentError(
+                f"This vocabulary cannot be used: it is empty beside {PADDING!r} and {UNKNOWN!r}."
+            )
         try:
-            words = list(self.vocabulary[2:])
-            self.vectorizer = _vectorizer(tokens, ragged=True, vocabulary=words)
+            self.table = _table(self.vocabulary)
         except ValueError as error:
             raise InvalidArgumentError(
                 f"This vocabulary cannot be used: {reason(error)}"
             ) from error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the arguments, as a table stays in its process."""
+        return type(self), (self.vocabulary, self.max_length, self.min_length, self.tokens)
 
     @classmethod
     def from_texts(
         cls, texts: Sequence[str], size: int, max_length: int, tokens: Tokens = "words"
     ) -> "TextEncoder":
         """Make an encoder whose vocabulary is the `size` most frequent entries of `texts`."""
-        vectorizer = _vectorizer(tokens, max_tokens=size)
+        vectorizer = keras.layers.TextVectorization(
+            size, standardize=STANDARDIZE[tokens], split="whitespace"
+        )
         strings = tf.TensorSpec([], tf.string)
         dataset = tf.data.Dataset.from_generator(lambda: iter(texts), output_signature=strings)
         vectorizer.adapt(dataset.batch(_BATCH))
@@ -115,7 +124,7 @@ class TextEncoder:
 
     def __call__(self, texts: Any) -> Any:
         """Turn strings `[batch]` into ids `[batch, time]`, padded right."""
-        ids = tf.cast(self.vectorizer(texts)[:, : self.max_length].to_tensor(), tf.int32)
+        ids = self._ids(texts).to_tensor()
         return tf.pad(ids, [[0, 0], [0, tf.maximum(self.min_length - tf.shape(ids)[1], 0)]])
 
     def encode(self, texts: Iterable[str]) -> list[np.ndarray]:
@@ -123,13 +132,18 @@ class TextEncoder:
         texts = list(texts)
         arrays: list[np.ndarray] = []
         for start in range(0, len(texts), _BATCH):
-            ids = self.vectorizer(tf.constant(texts[start : start + _BATCH]))
-            ids = tf.cast(ids[:, : self.max_length], tf.int32)
+            ids = self._ids(texts[start : start + _BATCH])
             arrays.extend(np.split(ids.values.numpy(), ids.row_splits.numpy()[1:-1]))
         return arrays
 
+    def _ids(self, texts: Any) -> Any:
+        """Turn strings `[batch]` into ragged ids `[batch, time]`."""
+        words = tf.strings.split(STANDARDIZE[self.tokens](texts))
+        return self.table.lookup(words[:, : self.max_length])
 
-def _vectorizer(tokens: Tokens, **options: Any) -> keras.layers.TextVectorization:
-    return keras.layers.TextVectorization(
-        standardize=STANDARDIZE[tokens], split="whitespace", **options
-    )
+
+def _table(vocabulary: Sequence[str]) -> tf.lookup.StaticHashTable:
+    """Map each word to its place in the vocabulary, and others to that of `UNKNOWN`."""
+    words, ids = tf.constant(vocabulary), tf.range(len(vocabulary), dtype=tf.int32)
+    unknown = vocabulary.index(UNKNOWN)
+    return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(words, ids), unknown)

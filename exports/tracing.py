@@ -249,11 +249,12 @@ def sensitivity(model: keras.Model, signature: Signature) -> Run:
 def as_given(model: keras.Model, signature: Signature, *, stateful: bool = False) -> Run:
     """Return `model` as its user calls it, in its own precision; its outputs in that of files.
 
+    It runs on any backend of Keras.
     It begins with zero states at every call, unless it is to be `stateful`.
     """
 
     def call(inputs: Arrays) -> Arrays:
-        arrays = [tf.constant(inputs[array.name]) for array in signature.inputs]
+        arrays = [keras.ops.convert_to_tensor(inputs[array.name]) for array in signature.inputs]
         packed = keras.tree.pack_sequence_as(_structure(model), arrays)
         try:
             # Keras warns of sizes that users do not choose, such as a softmax over one step.
@@ -265,7 +266,10 @@ def as_given(model: keras.Model, signature: Signature, *, stateful: bool = False
         except _ERRORS as error:
             raise _failure(model, "as it is called", error) from error
         pairs = zip(signature.outputs, outputs, strict=True)
-        return {array.name: tf.cast(output, array.dtype).numpy() for array, output in pairs}
+        return {
+            array.name: keras.ops.convert_to_numpy(output).astype(array.dtype)
+            for array, output in pairs
+        }
 
     return call
 

@@ -7,14 +7,18 @@ from contextlib import contextmanager
 
 from exports import extras
 from pipeline.errors import PipelineError
+from pipeline.messages import say
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow, as Keras's backend, without a word.
+    """Import TensorFlow, as Keras's backend, without a word but of another backend that was chosen.
 
     Raises:
         PipelineError: it cannot be imported.
     """
+    chosen = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if chosen != "tensorflow":
+        say(f"KERAS_BACKEND={chosen} is overridden: the pipeline runs Keras on TensorFlow")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:

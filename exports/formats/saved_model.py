@@ -43,7 +43,7 @@ class SavedModel(Format):
         module = tf.Module()
         module.variables_of_models = [each.value for model in models for each in model.variables]
         module.tables = [layer.lookup_table for layer in layers if hasattr(layer, "lookup_table")]
-        module.vectorizers = [each.encoder.vectorizer for each in endpoints if each.encoder]
+        module.encoders = [each.encoder.table for each in endpoints if each.encoder]
         with engine.portable():
             signatures = {_signature_name(each.name): _concrete(each) for each in endpoints}
         try:

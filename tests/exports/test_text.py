@@ -1,5 +1,6 @@
 """Text to ids: the rule against another reading of it, and one path against the other."""
 
+import pickle
 import sys
 import unicodedata
 from collections import Counter
@@ -55,6 +56,12 @@ def test_ids(encoder: TextEncoder, texts: list[str]) -> None:
     assert padded.shape == (len(texts), max([1, *map(len, expected)]))
     for row, wanted in zip(padded.tolist(), expected, strict=True):
         assert row == wanted + [0] * (padded.shape[1] - len(wanted))
+
+
+def test_pickled(encoder: TextEncoder) -> None:
+    copied = pickle.loads(pickle.dumps(encoder))
+    texts = ["good, not bad", "Ünknown", ""]
+    np.testing.assert_array_equal(copied(texts), encoder(texts))
 
 
 @pytest.fixture(scope="module")

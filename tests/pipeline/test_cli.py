@@ -3,6 +3,7 @@
 import inspect
 import io
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -324,6 +325,24 @@ def test_bench_lets_all_sides_take_turns(
     for each in found:
         assert each["calls"] == 3 and f"{each['p50']:.2f}" in outcome.out
     assert all(side in outcome.out for side in sides) and measured["processor"] in outcome.err
+
+
+@pytest.mark.parametrize(("backend", "lines"), [("jax", 1), ("tensorflow", 0)])
+def test_another_backend_is_overridden_in_one_line(
+    backend: str, lines: int, tmp_path: Path
+) -> None:
+    """A user's code, run first, finds Keras on TensorFlow."""
+    code = tmp_path / "mine.py"
+    code.write_text("import keras; assert keras.backend.backend() == 'tensorflow'")
+    ended = subprocess.run(
+        [*PROGRAM, f"--code={code}", "tasks"],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0
+    said = [line for line in ended.stderr.splitlines() if line.startswith("recurrent: ")]
+    assert len(said) == lines and all("KERAS_BACKEND=jax is overridden" in line for line in said)
 
 
 def test_output_that_cannot_be_written_is_one_line() -> None:
