@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from exports import extras
 
 if TYPE_CHECKING:
+    from exports.answers import Forecast
     from exports.artifact import Artifact, load
     from exports.errors import (
         DamagedFileError,
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from exports.exporter import export, read_keras
     from exports.parity.compare import Parity
     from exports.precision import Precision
-    from exports.signature import AudioFrontend, Forecast
+    from exports.signature import AudioFrontend
     from exports.verifier import verify
 
 # ONNX Runtime sends figures about its use to its makers unless it is told not to.
@@ -35,7 +36,7 @@ _HOMES = {
     "ParityError": "errors",
     "UnsupportedLayerError": "errors",
     "WriteError": "errors",
-    "Forecast": "signature",
+    "Forecast": "answers",
     "AudioFrontend": "signature",
     "Parity": "parity.compare",
     "Precision": "precision",

@@ -1,7 +1,8 @@
 """The directory of an exported model: whoever gets it needs nothing else.
 
-README.md  config.json  vocabulary.txt  labels.json  parity.json  report.json  MANIFEST.sha256
-examples/request.json  examples/response.json, and the files of each format: see `exports.formats`.
+README.md  config.json  vocabulary.txt  labels.json  answers.mjs  parity.json  report.json
+MANIFEST.sha256  examples/request.json  examples/response.json, and the files of each format: see
+`exports.formats`.
 It holds data, and predicts nothing: see `exports.runtime`.
 """
 
@@ -11,9 +12,11 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from exports import files
 from exports.errors import DamagedFileError, InvalidInputError, WriteError
@@ -21,6 +24,7 @@ from exports.parity.compare import Parity
 from exports.schema import SOUND, STEP, TEXT, Config, Report
 from exports.signature import Arrays, Signature, State
 
+ANSWERS = "answers.mjs"
 CONFIG = "config.json"
 LABELS = "labels.json"
 MANIFEST = "MANIFEST.sha256"
@@ -76,7 +80,7 @@ def draft(directory: Path, *, replaceable: Callable[[Path], None] = _refuse) -> 
 def write_json(path: Path, content: Any) -> None:
     """Write plain data and dataclasses, for people to read too."""
     path.parent.mkdir(exist_ok=True)
-    text = json.dumps(content, indent=2, ensure_ascii=False, default=asdict)
+    text = json.dumps(content, indent=2, ensure_ascii=False, default=msgspec.to_builtins)
     path.write_text(f"{text}\n", encoding="utf-8")
 
 
@@ -141,10 +145,12 @@ class Artifact:
         """Return the name of each class, if the model has classes.
 
         Raises:
-            ExportError: if they are not as many as the scores of an output.
+            ExportError: if they are not as many as the scores of an output, or an answer is said
+                in labels and they are missing or not as many.
         """
-        path = self.directory / LABELS
-        if not path.exists():
+        path, answer = self.directory / LABELS, self.config.answer
+        wanted = self.signature.outputs[0].shape[-1] if answer and answer.has_labels else None
+        if not path.exists() and wanted is None:
             return None
         labels = files.read_json(path, list[str])
         sizes = {each.name: each.shape[-1] for each in self.signature.outputs if each.shape[1:]}
@@ -152,6 +158,8 @@ class Artifact:
             raise DamagedFileError(
                 f"{path} names {len(labels)} classes, and no output has as many scores: {sizes}."
             )
+        if wanted not in (None, len(labels)):
+            raise DamagedFileError(f"{path} names {len(labels)} classes, and not {wanted}.")
         return labels
 
     @functools.cached_property

@@ -1,6 +1,7 @@
 """Export a model: write each format, show that they agree, and only then put them in place."""
 
 import os
+import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ from exports import (
 from exports import (
     streaming as streamed,
 )
+from exports.answers import SCRIPT, Answer, Forecast
 from exports.artifact import Artifact, load
 from exports.card import report
 from exports.endpoints.base import Endpoint, Reference, Request, Samples
@@ -36,7 +38,7 @@ from exports.parity.cases import grid
 from exports.parity.compare import reject_randomness
 from exports.precision import Precision
 from exports.schema import MODEL, STEP, TEXT, Config, Ends, Sound, Streaming, Text, Writing
-from exports.signature import Arrays, AudioFrontend, Forecast, Signature
+from exports.signature import Arrays, AudioFrontend, Signature
 from exports.text import TextEncoder
 
 DEFAULT_FORMATS = ("saved_model", "onnx")
@@ -51,6 +53,7 @@ _TYPES: dict[str, tuple[Any, str]] = {  # of arguments, for those who do not che
     "labels": (Sequence | None, _STRINGS),
     "texts": (Sequence, _STRINGS),
     "small": (Precision | None, "a Precision"),
+    "answer": (Answer | None, "a kind of `exports.answers`"),
     "forecast": (Forecast | None, "a Forecast"),
     "audio_frontend": (AudioFrontend | None, "an AudioFrontend"),
     "writing": (Writing | None, "a Writing"),
@@ -74,6 +77,7 @@ def export(
     texts: Sequence[str] = (),
     streaming: bool | None = None,
     small: Precision | None = None,
+    answer: Answer | None = None,
     forecast: Forecast | None = None,
     audio_frontend: AudioFrontend | None = None,
     writing: Writing | None = None,
@@ -103,7 +107,8 @@ def export(
         streaming: also write the step model, which takes a chunk of a sequence and the states to
             go on from; None: if a layer is stateful.
         small: smaller files of the formats that have them, each held to a limit of its own.
-        forecast: of a model that forecasts series, its columns; kept in `config.json`.
+        answer: what the outputs mean, a kind of `exports.answers`; kept in `config.json`.
+        forecast: an `answer` that is a `Forecast`, under its older name.
         audio_frontend: turns sound into the inputs of the model: the endpoint "sound".
         writing: of a model that writes a text, how it does: the endpoints "encode" and
             "decode_step", over which `Predictor.generate` searches.
@@ -139,6 +144,7 @@ def export(
         _reject_texts(signature, encoder, texts)
         encoder = None if encoder is None else _fitting(encoder, signature)
         _reject_labels(signature, labels)
+        _reject_answer(signature, labels, answer or forecast)
         able = endpoints.requested(
             Request(model, signature, encoder, audio_frontend, writing, streaming)
         )
@@ -155,6 +161,7 @@ def export(
         streaming=_streaming(able),
         text=None if encoder is None else _text(encoder),
         hearing=None if audio_frontend is None else Sound(audio_frontend.rate),
+        answer=answer,
         forecast=forecast,
         writing=writing,
         run=dict(config or {}),
@@ -170,6 +177,8 @@ def export(
         artifact.write_json(draft / artifact.CONFIG, settings)
         if labels is not None:
             artifact.write_json(draft / artifact.LABELS, list(labels))
+        if settings.answer is not None:
+            shutil.copyfile(SCRIPT, draft / artifact.ANSWERS)
         if vocabulary:
             (draft / artifact.VOCABULARY).write_text(vocabulary, encoding="utf-8", newline="\n")
         properties = metadata.props(labels, vocabulary, card)
@@ -237,6 +246,22 @@ def _reject_labels(signature: Signature, labels: Sequence[str] | None) -> None:
     if labels is not None and len(labels) not in sizes.values():
         raise InvalidArgumentError(
             f"`labels` names {len(labels)} classes, and no output has as many scores: {sizes}."
+        )
+
+
+def _reject_answer(
+    signature: Signature, labels: Sequence[str] | None, answer: Answer | None
+) -> None:
+    if answer is None:
+        return
+    (output, *_) = signature.outputs
+    try:
+        answer.check(signature.inputs, output)
+    except ValueError as error:
+        raise InvalidArgumentError(f"`answer` does not fit the model: {error}.") from error
+    if answer.has_labels and len(labels or ()) != output.shape[-1]:
+        raise InvalidArgumentError(
+            f"`answer` is said in labels: give `labels`, {output.shape[-1]} of them."
         )
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from msgspec import Meta
 
+from exports.answers import Answer, Forecast, Spans
 from exports.signature import (
     STRING,
     Array,
-    Forecast,
     Lengths,
     Name,
     Natural,
@@ -117,7 +117,8 @@ class Config:
         streaming: of a model that can be given chunks.
         text: of a model that takes raw text.
         hearing: of a model that takes sound.
-        forecast: of a model that forecasts series.
+        answer: what the outputs mean.
+        forecast: the answer, if it is a forecast; version 0.1 had no other.
         writing: of a model that writes a text.
         run: the settings that the model was trained with.
     """
@@ -131,6 +132,7 @@ class Config:
     streaming: Streaming | None = None
     text: Text | None = None
     hearing: Sound | None = None
+    answer: Answer | None = None
     forecast: Forecast | None = None
     writing: Writing | None = None
     run: Mapping[str, Any] = field(default_factory=dict)
@@ -156,21 +158,18 @@ class Config:
             raise ValueError(f"the limit of {min(unknown)!r} is that of no input")
         if self.text and len(self.inputs) > 1:
             raise ValueError("text becomes the ids of one input, and there are more")
-        if self.forecast:
-            self._check_forecast(self.forecast)
+        self._check_answer()
 
-    def _check_forecast(self, forecast: Forecast) -> None:
-        columns = len((*forecast.targets, *forecast.past, *forecast.future))
-        expected = {"values": columns, "known": columns}
-        if forecast.future:
-            expected["future"] = len(forecast.future)
-        found = {each.name: each.shape[-1] for each in self.inputs}
-        ahead = [each.shape[2:] for each in self.outputs]
-        if found != expected or ahead != [(len(forecast.targets), 4)]:
-            raise ValueError(
-                f"a forecast has inputs with these numbers of columns, {expected}, and four "
-                f"numbers for each target, and the model has {found} and {ahead}"
-            )
+    def _check_answer(self) -> None:
+        if self.forecast and self.answer not in (None, self.forecast):
+            raise ValueError("a forecast is the answer, and there is another one")
+        answer = self.answer or self.forecast
+        if answer:
+            answer.check(self.inputs, self.outputs[0])
+        if isinstance(answer, Spans) and self.text:
+            raise ValueError("spans are of steps, and raw text does not tell which they are")
+        object.__setattr__(self, "answer", answer)
+        object.__setattr__(self, "forecast", answer if isinstance(answer, Forecast) else None)
 
     @property
     def signature(self) -> Signature:

@@ -130,27 +130,6 @@ class State:
         return np.zeros(shape, self.dtype)
 
 
-@dataclass(frozen=True)
-class Forecast:
-    """What a model that forecasts series is given and gives.
-
-    It takes `values` and `known`, `[batch, window, columns]`: what is not known is 0 in `known`. If
-    columns are known in advance, it takes them as `future`, `[batch, horizon, columns]`, too. It
-    gives the mean and the quantiles 0.1, 0.5 and 0.9, `[batch, horizon, targets, 4]`.
-
-    Attributes:
-        targets: names of the columns that are forecast; they come first in `values`.
-        past: names of the columns that are known until now; they come next.
-        future: names of the columns that are known in advance; they come last.
-        step: the time from one step to the next, in words.
-    """
-
-    targets: Annotated[tuple[str, ...], Meta(min_length=1)]
-    past: tuple[str, ...] = ()
-    future: tuple[str, ...] = ()
-    step: str = "1"
-
-
 class AudioFrontend(NamedTuple):
     """How sound becomes the input of a model that hears.
 

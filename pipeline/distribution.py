@@ -14,6 +14,7 @@ Tensor = Any
 Array = npt.NDArray[Any]
 
 QUANTILES = (0.1, 0.5, 0.9)
+LEVEL = 0.8  # the fraction of true numbers that should be between the first and the last
 BETTER: Mapping[str, Better] = {  # of what `score` measures; a coverage is best at 0.8
     "mae": "lower",
     "rmse": "lower",

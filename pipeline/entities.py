@@ -6,38 +6,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import NamedTuple
 
+from exports.answers import Entity, entities
+
 OUTSIDE = "O"
 _TAG = re.compile(f"{OUTSIDE}|[BI]-.+")
-
-
-class Entity(NamedTuple):
-    """A span of steps, from `start` to before `end`, of one kind."""
-
-    start: int
-    end: int
-    kind: str
 
 
 def are_known(tags: Iterable[str]) -> bool:
     """Say whether `tags` are those of entities, and none of something else."""
     given = {*tags}
     return given > {OUTSIDE} and all(map(_TAG.fullmatch, given))
-
-
-def entities(tags: Sequence[str]) -> Iterator[Entity]:
-    """Give the entities of a sentence, by the rule of the CoNLL shared tasks.
-
-    One begins at B, and at an I whose kind is not that of the entity before it. So a sequence of
-    tags that is not well-formed has entities, too.
-    """
-    start, kind = 0, ""
-    for place, tag in enumerate([*tags, OUTSIDE]):
-        _, _, now = tag.partition("-")
-        continues = tag.startswith("I-") and now == kind
-        if kind and not continues:
-            yield Entity(start, place, kind)
-        if not continues:
-            start, kind = place, now
 
 
 class Difference(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 
 from exports import artifact, formats
+from exports.answers import Answer, Row, Spans, spell
 from exports.errors import InvalidArgumentError, InvalidInputError
 from exports.runtime.generation import Sampling, Writer, Written, source_ids
 from exports.schema import DECODE_STEP, ENCODE, MODEL, STEP, TEXT, Writing
@@ -23,11 +24,25 @@ class Prediction(NamedTuple):
         label: the one with the highest score, or None if the model has no labels.
         scores: what the first output holds for each label, such as its probability.
         outputs: all outputs, by name.
+        answer: what the first one means, if the artifact says it: see `exports.answers`.
     """
 
     label: str | None
     scores: dict[str, float]
     outputs: Arrays
+    answer: Any = None
+
+
+class Sentences(NamedTuple):
+    """Sentences as a model takes them that reads words.
+
+    Attributes:
+        words: of each sentence.
+        inputs: the bytes of the words, by the name of the input.
+    """
+
+    words: list[list[str]]
+    inputs: Arrays
 
 
 class Steps(NamedTuple):
@@ -120,7 +135,84 @@ class Predictor:
         if not texts:
             return []
         outputs = self._run_text({"text": np.array(texts, object)})
-        return [self._prediction(outputs, row) for row in range(len(texts))]
+        known = self.artifact.config.answer is not None
+        answers = self.answers(outputs, texts) if known else [None] * len(texts)
+        return [self._prediction(outputs, row, each) for row, each in enumerate(answers)]
+
+    def answer(self, given: Any) -> Any:
+        """Say what the outputs mean, in the labels and units of the data: see `exports.answers`.
+
+        Args:
+            given: a text, a list of texts, an array, or arrays by name. For a model that reads
+                words, a text is a sentence with spaces between its words.
+
+        Returns:
+            One answer for a text, or else a list with one for each row.
+
+        Raises:
+            ExportError: if the artifact does not say what its outputs mean, or the model does not
+                take what is given.
+        """
+        kind = self._answer
+        if isinstance(given, str):
+            return self.answer([given])[0]
+        if not isinstance(given, list | tuple):
+            inputs = self.read_inputs(given)
+            return self.answers(self._run(inputs), inputs)
+        if not given:
+            return []
+        if isinstance(kind, Spans):
+            sentences = self.read_sentences(given)
+            return self.answers(self._run(sentences.inputs), sentences.words)
+        return [each.answer for each in self.predict_text(given)]
+
+    def answers(self, outputs: Arrays, inputs: Mapping[str, Any] | Sequence[Row]) -> list[Any]:
+        """Say what outputs mean that were computed already, an answer for each row.
+
+        Args:
+            outputs: by name.
+            inputs: that they were computed from, by name; or the text or the words of each row.
+
+        Raises:
+            ExportError: if the artifact does not say what its outputs mean.
+        """
+        first, *_ = self.signature.inputs
+        rows = inputs[first.name] if isinstance(inputs, Mapping) else inputs
+        found, labels = outputs[self.signature.outputs[0].name], self.labels or ()
+        answer = self._answer.answer
+        return [answer(each, labels, row) for each, row in zip(found, rows, strict=True)]
+
+    def read_sentences(self, texts: Sequence[str]) -> Sentences:
+        """Return what a model takes that reads the bytes of words; spaces are between words.
+
+        Raises:
+            ExportError: if the model reads no words, or there is none in one of `texts`.
+        """
+        if not self.reads_words:
+            raise InvalidInputError(f"{self.artifact.directory} holds a model that reads no words.")
+        for number, text in enumerate(texts):
+            _reject_no_text(number, text)
+            if not text.split() or "\0" in text:
+                raise InvalidInputError(f"Text {number} is {text!r}: give words without NUL.")
+        words = [text.split() for text in texts]
+        (spelling,) = self.signature.inputs
+        return Sentences(words, {spelling.name: spell(words, spelling.shape[2] or 0)})
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether the model reads the bytes of words, and labels each of them."""
+        kind = self.artifact.config.answer
+        return isinstance(kind, Spans) and kind.words
+
+    @property
+    def _answer(self) -> Answer:
+        kind = self.artifact.config.answer
+        if kind is None:
+            raise InvalidInputError(
+                f"{self.artifact.directory} does not say what its outputs mean: export with "
+                "`answer`, a kind of `exports.answers`."
+            )
+        return kind
 
     def predict(self, inputs: Any) -> Arrays:
         """Return the outputs by name, for one array or for arrays by name.
@@ -291,13 +383,13 @@ class Predictor:
         if not self._allow_nonfinite:
             reject_nonfinite(arrays)
 
-    def _prediction(self, outputs: Arrays, row: int) -> Prediction:
+    def _prediction(self, outputs: Arrays, row: int, answer: Any) -> Prediction:
         own = {name: values[row] for name, values in outputs.items()}
         first = own[self.signature.outputs[0].name]
         if self.labels is None or first.shape != (len(self.labels),):
-            return Prediction(None, {}, own)
+            return Prediction(None, {}, own, answer)
         scores = dict(zip(self.labels, first.tolist(), strict=True))
-        return Prediction(self.labels[int(first.argmax())], scores, own)
+        return Prediction(self.labels[int(first.argmax())], scores, own, answer)
 
     def _load(self, endpoint: str) -> Run:
         return formats.read(self.artifact, self.format, endpoint, threads=self._threads)

@@ -4,8 +4,9 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from exports.answers import Entity
 from pipeline import entities
-from pipeline.entities import Difference, Entity
+from pipeline.entities import Difference
 from pipeline.error_analysis import measure
 from pipeline.error_analysis.findings import Cell, Finding, Piece, Table, Text
 

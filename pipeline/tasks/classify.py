@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sklearn.metrics import f1_score
 from sklearn.utils.class_weight import compute_class_weight
 
+from exports.answers import Label
 from pipeline import models
 from pipeline.baselines import Baseline
 from pipeline.baselines import frames as of_frames
@@ -173,6 +174,10 @@ class Classify(ManyToOne[ClassifyConfig]):
         """Give the most probable class of each row, and its probability."""
         best = [known["classes"][place] for place in outputs.argmax(-1)]
         return {f"predicted {known['targets'][0]}": best, "probability": outputs.max(-1)}
+
+    def answer(self, data: Encoded) -> Label:
+        """Give the most probable class."""
+        return Label()
 
     def explain(self, value: Any, known: Columns) -> Callable[[Array], Explained]:
         """Explain the most probable class."""

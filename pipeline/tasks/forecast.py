@@ -263,7 +263,9 @@ class Forecast(DataTask[ForecastConfig, Cut]):
         }
         return {
             "examples": {name: values[:_COMPARED].numpy() for name, values in kept},
-            "forecast": exports.Forecast(roles.targets, roles.past, roles.future, step),
+            "answer": exports.Forecast(
+                roles.targets, roles.past, roles.future, step, distribution.LEVEL
+            ),
             "card": card,
         }
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import f1_score
 
+from exports.answers import Labels
 from pipeline import models
 from pipeline.baselines import Baseline
 from pipeline.baselines import labels as baselines
@@ -166,6 +167,10 @@ class Multilabel(ManyToOne[ClassifyConfig]):
             for place, label in enumerate(classes)
         }
         return {name: likely, **probabilities}
+
+    def answer(self, data: Encoded) -> Labels:
+        """Give the likely labels."""
+        return Labels((_LIKELY,) * len(data.classes))
 
     def explain(self, value: Any, known: Columns) -> Callable[[Array], Explained]:
         """Explain the likeliest label."""

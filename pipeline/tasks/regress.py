@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from exports.answers import Numbers
 from pipeline import distribution
 from pipeline.baselines import Baseline
 from pipeline.baselines import numbers as baselines
@@ -125,6 +126,10 @@ class Regress(ManyToOne[RegressConfig]):
     def columns(self, outputs: Any, known: Columns) -> Mapping[str, Sequence[Any]]:
         """Give the mean and the quantiles of each number."""
         return distribution.columns(outputs, known["targets"])
+
+    def answer(self, data: Encoded) -> Numbers:
+        """Give the mean of each number, and its interval."""
+        return Numbers(tuple(data.raw.columns.targets), distribution.LEVEL)
 
     def explain(self, value: Any, known: Columns) -> Callable[[Array], Explained]:
         """Explain the mean of the first number."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import f1_score
 
+from exports.answers import Spans
 from pipeline import batches, entities, models
 from pipeline.baselines import Baseline
 from pipeline.baselines import tags as baselines
@@ -27,6 +28,8 @@ from pipeline.errors import PipelineError
 from pipeline.examples import Compute, Examples, InMemoryRagged
 from pipeline.explain.spec import Array, Explained, ExplainSpec, at_every_step, each_of
 from pipeline.features.base import Encoded, Feature
+from pipeline.features.vectors import Vectors
+from pipeline.features.words import Words
 from pipeline.metrics import StepAccuracy, step_crossentropy
 from pipeline.schema import Columns
 from pipeline.tasks.base import ACCURACY, LOSS, Metrics, Monitor, Prediction, Run
@@ -217,6 +220,16 @@ class Tag(InputTask[TagConfig]):
             ],
             "probability": [[*each.max(-1)] for each in outputs],
         }
+
+    def answer(self, data: Encoded) -> Spans:
+        """Give entities if the labels tell of some, else each word or each run of steps."""
+        feature = data.feature
+        words = isinstance(feature, Words)
+        scheme: Literal["entities", "steps", "runs"] = "steps" if words else "runs"
+        if entities.are_known(data.classes):
+            scheme = "entities"
+        padded = not (isinstance(feature, Vectors) and feature.length)
+        return Spans(scheme, padded, words)
 
     def explain(self, value: Any, known: Columns) -> Callable[[Array], Explained]:
         """Explain the most probable label of each step."""

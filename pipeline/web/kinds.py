@@ -5,10 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import onnx
 from google.protobuf.message import DecodeError
 
 from exports import files, formats
+from exports.answers import Label
 from exports.artifact import Artifact
 from exports.errors import ExportError
 from exports.runtime.web import graphs
@@ -45,6 +47,7 @@ def text(exported: Artifact) -> Page | None:
     model, states = graphs.watched(_read(exported, MODEL))
     facts = {
         **_facts(exported, states),
+        "answer": _answer(exported),
         "labels": exported.labels,
         "unknown": graphs.UNKNOWN,
         "most": exported.config.text.max_length,
@@ -91,7 +94,8 @@ def forecast(exported: Artifact) -> Page | None:
     values, known = (exported.request[name][0] for name in ("values", "known"))
     facts = {
         **_facts(exported, states),
-        **asdict(columns),
+        **msgspec.structs.asdict(columns),
+        "answer": msgspec.to_builtins(columns),
         "window": len(values),
         "horizon": exported.signature.outputs[0].shape[1],
         "example": [
@@ -110,6 +114,7 @@ def sound(exported: Artifact) -> Page | None:
     model, states = graphs.watched(_read(exported, MODEL))
     facts = {
         **_facts(exported, states),
+        "answer": _answer(exported),
         "rate": exported.config.hearing.rate,
         "labels": exported.labels,
     }
@@ -126,6 +131,12 @@ def _scores_labels(exported: Artifact) -> bool:
     """Whether the first output is one number for each label."""
     labels, output = exported.labels or [], exported.signature.outputs[0]
     return bool(labels) and output.shape == (None, len(labels))
+
+
+def _answer(exported: Artifact) -> Any:
+    """Return what the scores of labels mean: one label, unless the artifact says otherwise."""
+    answer = exported.config.answer
+    return msgspec.to_builtins(answer if answer and answer.has_labels else Label())
 
 
 def _facts(exported: Artifact, states: Iterable[Any]) -> dict[str, Any]:

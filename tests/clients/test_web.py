@@ -336,7 +336,7 @@ def test_series_are_forecast_from_rows_that_are_typed(tmp_path: Path, visit: Vis
 def test_a_forecast_fits_its_model(tmp_path: Path) -> None:
     positions = keras.Input((None, 3), name="positions")
     model = keras.Model(positions, keras.layers.Dense(3)(positions))
-    with pytest.raises(ValueError, match=r"a forecast has inputs .*'known': 3"):
+    with pytest.raises(ExportError, match=r"a forecast has inputs .*'known': 3"):
         export(model, tmp_path / "artifact", formats=["onnx"], forecast=Forecast(("x", "y", "z")))
     assert not (tmp_path / "artifact").exists()
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exports import Artifact, ExportError, Precision, export, formats, load
+from exports.answers import Labels
 from exports.runtime.predictor import Predictor
 from exports.text import TextEncoder
 from pipeline.web import kinds
@@ -44,6 +45,7 @@ def whole(encoder: TextEncoder, tmp_path_factory: pytest.TempPathFactory) -> Art
         texts=["good!", "not good"],
         streaming=True,
         config={"units": models.UNITS},
+        answer=Labels((0.5, 0.5)),
         small=Precision(["float16", "int8"], lambda run: {"accuracy": 1.0}),
     )
 
@@ -75,6 +77,7 @@ def use(directory: Path) -> list[str]:
         lambda: kinds.page_of(loaded),
         lambda: predictor.predict(loaded.request),
         lambda: predictor.predict_text(["good"]),
+        lambda: predictor.answer(loaded.request),
         lambda: predictor.stream().feed(np.ones((1, 3), "int32")),
     ):
         try:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exports import answers
 from pipeline import entities
 from pipeline.metrics import StepAccuracy, step_crossentropy
 
@@ -34,7 +35,7 @@ def all_spans(tags: list[str]) -> set[tuple[int, int, str]]:
 
 @given(SENTENCES)
 def test_entities_are_all_such_spans(tags: list[str]) -> None:
-    found = list(entities.entities(tags))
+    found = list(answers.entities(tags))
     assert set(found) == all_spans(tags) and len(found) == len(set(found))
 
 
@@ -105,7 +106,7 @@ def test_entities_of_each_kind_are_measured_by_themselves(
 def test_tags_that_are_not_well_formed_have_entities_too(
     tags: str, spans: list[tuple[int, int, str]]
 ) -> None:
-    assert list(entities.entities(tags.split())) == spans
+    assert list(answers.entities(tags.split())) == spans
 
 
 def test_tags_of_entities_are_told_from_others() -> None:

@@ -123,12 +123,12 @@ class Onnx(Format):
         )
         yield from ("```js", 'import { readFile } from "node:fs/promises";')
         yield 'import ort from "onnxruntime-node";'
-        yield f'const request = JSON.parse(await readFile("{artifact.REQUEST}"));'
+        yield "const read = async (name) => JSON.parse(await readFile(name));"
         yield from self._javascript(config)
         yield from ("```", "")
         yield "In a browser, with the package `onnxruntime-web` and these files beside the page:"
         yield from ("", "```js", 'import * as ort from "onnxruntime-web";')
-        yield f'const request = await (await fetch("{artifact.REQUEST}")).json();'
+        yield "const read = async (name) => (await fetch(name)).json();"
         yield from self._javascript(config)
         yield "```"
         if config.text is not None:
@@ -138,11 +138,12 @@ class Onnx(Format):
         yield from ("", "`triton/` is a model repository for Triton Inference Server.")
 
     def _javascript(self, config: Config) -> Iterator[str]:
-        """Run the recorded examples in JavaScript, where `ort` and `request` are known."""
+        """Run the recorded examples in JavaScript, where `ort` and `read` are known."""
         tensors = ", ".join(
             f'{array.name}: tensor("{array.dtype}", request.{array.name})'
             for array in config.inputs
         )
+        yield f'const request = await read("{artifact.REQUEST}");'
         yield (
             "const shape = (rows) => (Array.isArray(rows) ? [rows.length, ...shape(rows[0])] : []);"
         )
@@ -150,8 +151,14 @@ class Onnx(Format):
             "const tensor = (type, rows) => new ort.Tensor(type, rows.flat(Infinity), shape(rows));"
         )
         yield f'const session = await ort.InferenceSession.create("{self.path(MODEL)}");'
-        yield f"const outputs = await session.run({{ {tensors} }});"
-        yield f"console.log(outputs[{json.dumps(config.outputs[0].name)}].data);"
+        yield f"const inputs = {{ {tensors} }};"
+        yield "const outputs = await session.run(inputs);"
+        if config.answer is None:
+            yield f"console.log(outputs[{json.dumps(config.outputs[0].name)}].data);"
+            return
+        labels = f'await read("{artifact.LABELS}")' if config.answer.has_labels else "[]"
+        yield f'const {{ answers }} = await import("./{artifact.ANSWERS}");'
+        yield f'console.log(answers(await read("{artifact.CONFIG}"), {labels}, outputs, inputs));'
 
 
 format = Onnx()

@@ -62,7 +62,7 @@ class Texts(Batching[list[str], list[Prediction]]):
         return len(given)
 
     def length(self, given: list[str]) -> int:  # noqa: D102
-        return max(map(len, given))
+        return max(map(len, given), default=0)
 
     def values(self, given: list[str]) -> int:  # noqa: D102
         text = self._predictor.artifact.config.text

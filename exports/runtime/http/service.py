@@ -27,7 +27,7 @@ from exports.runtime.http.batching import Batching, Given, Inputs, Texts, takes_
 from exports.runtime.http.generation import Generation, Wanted
 from exports.runtime.http.limits import Limits
 from exports.runtime.http.metrics import Metrics
-from exports.runtime.predictor import Prediction, Predictor, Stream
+from exports.runtime.predictor import Prediction, Predictor, Sentences, Stream
 from exports.schema import ENCODE
 from exports.signature import Arrays
 
@@ -193,30 +193,56 @@ class Service:
         return bytes(body)
 
     async def _answer(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        if asked.keys() == {"texts"} and self._predictor.reads_words:
+            sentences = self._sentences(_strings(asked["texts"]))
+            return await self._outputs(sentences.inputs, sentences.words)
         if asked.keys() == {"texts"}:
             texts = _strings(asked["texts"])
             self._check(self._joined_texts, texts, self.limits.max_bytes, "characters")
             predictions = await self._texts.answer(texts)
-            return {"predictions": [_shown(prediction) for prediction in predictions]}
+            shown = {"predictions": [_shown(prediction) for prediction in predictions]}
+            answers = [prediction.answer for prediction in predictions]
+            return {**shown, "answers": answers} if self._has_answers else shown
         if asked.keys() == {"inputs"}:
             arrays = self._predictor.read_inputs(asked["inputs"])
-            self._check(self._joined_inputs, arrays, self.limits.max_steps, "steps")
-            return {"outputs": _listed(await self._inputs.answer(arrays))}
+            return await self._outputs(arrays, arrays)
         raise HTTPException(422, 'Give {"texts": [...]} or {"inputs": {name: rows, ...}}.')
+
+    def _sentences(self, texts: list[str]) -> Sentences:
+        """Read sentences, unless their bytes would take too much memory."""
+        words = max((len(text.split()) for text in texts), default=0)
+        self._check_size(len(texts), words, self.limits.max_steps, "words")
+        return self._predictor.read_sentences(texts)
+
+    async def _outputs(self, arrays: Arrays, rows: Arrays | list[list[str]]) -> dict[str, Any]:
+        """Run arrays, and say what the outputs mean; `rows` are the inputs or their words."""
+        self._check(self._joined_inputs, arrays, self.limits.max_steps, "steps")
+        outputs = await self._inputs.answer(arrays)
+        listed = {"outputs": _listed(outputs)}
+        if not self._has_answers:
+            return listed
+        answers = await asyncio.to_thread(self._predictor.answers, outputs, rows)
+        return {**listed, "answers": answers}
+
+    @property
+    def _has_answers(self) -> bool:
+        return self._predictor.artifact.config.answer is not None
 
     def _check(self, batching: Batching[Given, Any], given: Given, most: int, unit: str) -> None:
         """Refuse what would take too much memory, before it is run."""
-        rows = batching.rows(given)
+        self._check_size(batching.rows(given), batching.length(given), most, unit)
+        if batching.values(given) > self.limits.max_values:
+            raise HTTPException(413, f"An answer has up to {self.limits.max_values} numbers.")
+
+    def _check_size(self, rows: int, length: int, most: int, unit: str) -> None:
         if not rows:
             raise HTTPException(422, "A request has at least one row.")
         if rows > self.limits.max_rows:
             raise HTTPException(413, f"A request has up to {self.limits.max_rows} rows.")
-        if rows * batching.length(given) > most:
+        if rows * length > most:
             raise HTTPException(
                 413, f"A request has up to {most} {unit}: rows times {unit} of the longest."
             )
-        if batching.values(given) > self.limits.max_values:
-            raise HTTPException(413, f"An answer has up to {self.limits.max_values} numbers.")
 
     @contextlib.asynccontextmanager
     async def _in_time(self, status: int, reason: str) -> AsyncIterator[None]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import onnx
 
 from exports import artifact
+from exports.answers import SCRIPT
 from exports.errors import ExportError, WriteError
 
 # What a page needs of the `dist` of the npm package onnxruntime-web.
@@ -41,7 +42,7 @@ class Page(NamedTuple):
 
     def texts(self) -> dict[str, str]:
         """Return the text files of the page, by name."""
-        static = [_STATIC / name for name in ("style.css", "shared.mjs")]
+        static = [SCRIPT, *(_STATIC / name for name in ("style.css", "shared.mjs"))]
         static += [self.folder / name for name in (*self.shared, f"{self.name}.mjs")]
         shell = Template((_STATIC / "page.html").read_text(encoding="utf-8"))
         body = (self.folder / f"{self.name}.html").read_text(encoding="utf-8")

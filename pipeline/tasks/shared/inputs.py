@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import keras
 
 from exports import ExportError
+from exports.answers import Answer
 from pipeline import batches, features, models
 from pipeline.config.inputs import SequenceConfig
 from pipeline.data import columns, labelled
@@ -86,6 +87,10 @@ class InputTask(DataTask[ConfigOf, Encoded]):
     @abstractmethod
     def columns(self, outputs: Any, known: Columns) -> Mapping[str, Sequence[Any]]:
         """Make columns of a table of the outputs about its rows."""
+
+    @abstractmethod
+    def answer(self, data: Encoded) -> Answer:
+        """Say what the outputs of the exported model mean."""
 
     @abstractmethod
     def explain(self, value: Any, known: Columns) -> Callable[[Array], Explained]:
@@ -213,7 +218,8 @@ class InputTask(DataTask[ConfigOf, Encoded]):
         data = self.data(run)
         options = data.feature.artifact(data.raw.test.inputs)
         card = {"data set": data.raw.name, **options.pop("card", {})}
-        return {"labels": tuple(data.classes) or None, "card": card, **options}
+        labels, answer = tuple(data.classes) or None, self.answer(data)
+        return {"labels": labels, "answer": answer, "card": card, **options}
 
     def _load(self, config: ConfigOf) -> Labelled:
         return labelled.load(config, self.targets(config), self.wanted)

@@ -1,4 +1,5 @@
 // Forecasts how series go on from the rows that are typed.
+import { answer } from "./answers.mjs";
 import { Picture, Tensor, cells, columns, element, facts, instead, load, make } from "./shared.mjs";
 
 const WIDTH = 800;
@@ -38,9 +39,10 @@ async function forecast() {
     facts.targets.map((_, target) => [...numbers.subarray(4 * (step * facts.targets.length + target))].slice(0, 4)),
   );
   const few = past.length < facts.window ? `${past.length} of ${facts.window} steps are given. ` : "";
-  const told = facts.targets.map((name, target) => {
-    const [mean, low, , high] = ahead.at(-1)[target].map(shown);
-    return `${name} ${mean} (${low} to ${high})`;
+  const last = Object.entries(answer(facts.answer, ahead).ahead.at(-1));
+  const told = last.map(([name, { value, interval, unit }]) => {
+    const [mean, low, high] = [value, ...interval].map(shown);
+    return `${name} ${mean} (${low} to ${high})${unit ? ` ${unit}` : ""}`;
   });
   element("note").textContent = `${few}In ${facts.horizon} steps: ${told.join(", ")}.`;
   element("charts").replaceChildren(...facts.targets.map((name, target) => chart(name, past, ahead, target)));

@@ -1,4 +1,5 @@
 // A sequence that is read step by step: the answers about its beginnings, and a way back to each.
+import { answer as meaning } from "./answers.mjs";
 import { Picture, bars, calm, columns, element, facts, percent, seen } from "./shared.mjs";
 
 /** Answers about the first 0, 1, 2, ... steps, each a word or a frame. */
@@ -25,9 +26,9 @@ export class Replay {
       await seen();
     }
     this.show(length);
-    const { scores } = this.answers.at(-1);
-    const best = scores.indexOf(Math.max(...scores));
-    element("answer").textContent = `${facts.labels[best]}, ${percent(scores[best])}`;
+    const found = [meaning(facts.answer, this.answers.at(-1).scores, facts.labels)].flat();
+    const told = found.map(({ label, score }) => `${label}, ${percent(score)}`);
+    element("answer").textContent = told.join("; ") || "none";
   }
 
   /** Show what the model had said, and what its state was, after so many steps. */
