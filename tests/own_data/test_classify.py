@@ -48,6 +48,9 @@ def test_a_file_becomes_a_model_that_is_asked(
     prediction = Predictor(run / "exports")("my wifi router is offline again")
     assert prediction.label == "network"
     assert prediction.scores.keys() == {"billing", "hardware", "network"}
+    told = recurrent("predict", run, "my wifi router is offline again").out.split("\t")
+    assert prediction.answer["label"] == told[0]
+    assert prediction.answer["score"] == pytest.approx(float(told[1]), abs=6e-4)
 
 
 @pytest.fixture(scope="module")

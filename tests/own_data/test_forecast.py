@@ -76,16 +76,20 @@ def hour_of(row: Row) -> int:
 
 def asked(model: Predictor, values: Array, origin: int) -> Array:
     """Ask the exported model what comes from the step `origin` on, `[horizon, targets, 4]`."""
+    (found,) = model(window(values, origin))["forecast"]
+    return found
+
+
+def window(values: Array, origin: int) -> dict[str, Array]:
+    """Make the inputs of what comes from the step `origin` on."""
     past = np.full((WINDOW, 4), np.nan)
     seen = values[max(0, origin - WINDOW) : origin]
     past[WINDOW - len(seen) :] = seen
-    inputs = {
+    return {
         "values": np.nan_to_num(past)[None].astype(np.float32),
         "known": (~np.isnan(past))[None].astype(np.float32),
         "future": values[origin : origin + HORIZON, 3:][None].astype(np.float32),
     }
-    (found,) = model(inputs)["forecast"]
-    return found
 
 
 def test_the_inference_is_said(recurrent: Command, tmp_path: Path) -> None:
@@ -222,10 +226,18 @@ def test_a_forecast_begins_after_the_last_row(
     for place, meter in enumerate(("a", "b")):
         values = by_hour(data, meter, ["mw", "mvar", "wind", "holiday"])
         expected = asked(model, values, 46)
+        (answer,) = model.answer(window(values, 46))
+        assert answer["step"] == "1 hour" and len(answer["ahead"]) == HORIZON
         for step, row in enumerate(found[HORIZON * place : HORIZON * (place + 1)]):
             for target, name in enumerate(("mw", "mvar")):
                 told = [float(row[f"mean of {name}"]), float(row[f"quantile 0.1 of {name}"])]
                 assert told == pytest.approx(expected[step, target, :2].tolist(), rel=1e-3)
+                said = answer["ahead"][step][name]
+                assert said.keys() == {"value", "interval", "level"} and said["level"] == 0.8
+                columns = ("mean", "quantile 0.1", "quantile 0.9")
+                assert [said["value"], *said["interval"]] == pytest.approx(
+                    [float(row[f"{column} of {name}"]) for column in columns], rel=1e-5, abs=1e-5
+                )
     printed = recurrent("predict", folder / "run", data).out.splitlines()
     assert len(printed) == len(found)
     for line, row in zip(printed, found, strict=True):

@@ -13,12 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import exports
+from exports.answers import Labels
 from exports.runtime.predictor import Predictor
 from pipeline import config
 from pipeline.config.classify import ClassifyConfig
 from pipeline.errors import PipelineError
 from pipeline.features import pretrained
 from pipeline.run import Run
+from tests.exports.servers import serving
 from tests.own_data.tickets import WORDS, tickets, write
 from tests.pipeline.pages import parsed, table
 from tests.pipeline.small import Outcome
@@ -81,6 +83,21 @@ def test_several_labels_belong_to_a_text(recurrent: Command, tmp_path: Path) -> 
     assert max(each.worst for each in exports.verify(run / "exports").values()) < 2e-5
     scores = Predictor(run / "exports")("the wifi router is slow and wrong price refund").scores
     assert scores["network"] > 0.5 and scores["billing"] > 0.5 and scores["hardware"] < 0.5
+
+    predictor = Predictor(run / "exports")
+    assert predictor.artifact.config.answer == Labels((0.5, 0.5, 0.5))
+    given = [*tested.inputs, "please help again on monday"]
+    answers = predictor.answer(given)
+    assert {len(each) for each in answers} == {0, 1, 2, 3}
+    for text, answer in zip(given, answers, strict=True):
+        said = recurrent("predict", run, text).out.split("\t")[0]
+        pairs = [] if said == "none" else [each.rsplit(" ", 1) for each in said.split(", ")]
+        assert [each["label"] for each in answer] == [label for label, _ in pairs]
+        assert [each["score"] for each in answer] == pytest.approx(
+            [float(score) for _, score in pairs], abs=6e-4
+        )
+    with serving(run / "exports") as server:
+        assert server.post({"texts": given[:40]}).json()["answers"] == predictor.answer(given[:40])
 
     new, scored = concerns(tmp_path / "new.csv", 40, seed=1), tmp_path / "scored.csv"
     assert recurrent("predict", run, f"--input={new}", f"--output={scored}").status == 0

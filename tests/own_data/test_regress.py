@@ -4,8 +4,9 @@ import csv
 import json
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,6 +51,19 @@ def waves(path: Path, count: int) -> Path:
     return path
 
 
+def as_told(answer: Mapping[str, Any]) -> Any:
+    """The numbers of an answer, as exact as `predict` writes them."""
+    numbers = [[each["value"], *each["interval"]] for each in answer.values()]
+    return pytest.approx(np.array(numbers), rel=2e-3)
+
+
+def written(line: str) -> Any:
+    """The numbers that `predict` writes: mean (low to high)."""
+    return np.array(
+        [re.findall(r"-?\d[\d.]*(?:e-?\d+)?", each) for each in line.split("\t")[:-1]], float
+    )
+
+
 def test_stars_are_told_of_reviews(recurrent: Command, tmp_path: Path) -> None:
     data, run = reviews(tmp_path / "reviews.csv", 400), tmp_path / "run"
     outcome = recurrent("train", "regress", f"--data={data}", f"--run={run}", *SMALL)
@@ -71,9 +85,15 @@ def test_stars_are_told_of_reviews(recurrent: Command, tmp_path: Path) -> None:
     assert 4 < told < 6
     assert recurrent("export", run, "--format=onnx").status == 0
     assert max(each.worst for each in exports.verify(run / "exports").values()) < 2e-5
-    predictions = Predictor(run / "exports").predict_text([text])[0].outputs["predictions"]
+    predictor = Predictor(run / "exports")
+    predictions = predictor.predict_text([text])[0].outputs["predictions"]
     mean_, low, middle, high = predictions.ravel()
     assert low < middle < high and abs(mean_ - told) < 0.001 * told
+
+    (answer,) = predictor.answer([text])
+    assert answer == predictor.answer(text) and answer.keys() == {"stars"}
+    assert answer["stars"] == {"value": mean_, "interval": [low, high], "level": 0.8}
+    assert as_told(answer) == written(recurrent("predict", run, text).out)
 
     new, scored = reviews(tmp_path / "new.csv", 40, seed=1), tmp_path / "scored.csv"
     assert recurrent("predict", run, f"--input={new}", f"--output={scored}").status == 0
@@ -110,7 +130,11 @@ def test_several_numbers_are_told_in_their_own_units(recurrent: Command, tmp_pat
     )
     assert sum("predicted against true" in each for each in descriptions(page)) == 2
 
-    height, frequency, _ = recurrent("predict", run, tmp_path / "wave.npy").out.split("\t")
+    said = recurrent("predict", run, tmp_path / "wave.npy").out
+    assert recurrent("export", run, "--format=onnx").status == 0
+    (answer,) = Predictor(run / "exports").answer(wave[None].astype(np.float32))
+    assert as_told(answer) == written(said) and [*answer] == ["height", "frequency"]
+    height, frequency, _ = said.split("\t")
     assert abs(float(height.split()[0]) - 200) < 60
     assert abs(float(frequency.split()[0]) - 0.4) < 0.15
 

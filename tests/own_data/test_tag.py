@@ -3,7 +3,7 @@
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import exports
+from exports.answers import Spans, entities
 from exports.runtime.predictor import Predictor
 from pipeline.run import Run
+from tests.exports.servers import serving
 from tests.own_data import sentences
 from tests.own_data.sentences import Sentence, write
 from tests.pipeline.pages import element, marked, parsed, table
@@ -91,6 +93,44 @@ def test_the_exported_model_takes_the_bytes_of_words(
         ]
         (padded,) = predictor(spelled(tokens, len(tokens) + 3))["probabilities"]
         np.testing.assert_allclose(padded[: len(tokens)], scores, atol=1e-6)
+
+
+def test_an_artifact_finds_the_entities_that_predict_writes(
+    recurrent: Command, run: Path, tmp_path: Path
+) -> None:
+    assert recurrent("export", run, "--format=onnx", f"--to={tmp_path / 'model'}").status == 0
+    assert exports.load(tmp_path / "model").config.answer == Spans("entities", words=True)
+    predictor = Predictor(tmp_path / "model")
+    texts = [" ".join(each.tokens) for each in sentences.sentences(20, seed=8)]
+    texts += [texts[0].replace("ville", "villeindenbergenamgrossenfluss" * 2), "Mary"]
+    answers = predictor.answer(texts)
+    for text, answer in zip(texts, answers, strict=True):
+        told = [each.rsplit("/", 1) for each in recurrent("predict", run, text).out.split()]
+        assert [word for word, _ in told] == text.split()
+        tags = [tag for _, tag in told]
+        assert answer["labels"] == tags
+        found = [(each["start"], each["end"], each["label"]) for each in answer["spans"]]
+        assert found == [*entities(tags)] and found
+        for each in answer["spans"]:
+            assert each["text"] == " ".join(text.split()[each["start"] : each["end"]])
+            assert 0 < each["score"] <= 1
+    with serving(tmp_path / "model") as server:
+        assert server.post({"texts": texts}).json()["answers"] == answers
+
+
+def test_parts_of_speech_are_spans_of_a_word_each(recurrent: Command, tmp_path: Path) -> None:
+    made = [
+        Sentence(each.tokens, [tag.replace("-", "") for tag in each.tags])
+        for each in sentences.sentences(40)
+    ]
+    data = write(tmp_path / "pos.conll", made)
+    assert trained(recurrent, data, tmp_path / "run", "--epochs=1").status == 0
+    exported = tmp_path / "model"
+    assert recurrent("export", tmp_path / "run", "--format=onnx", f"--to={exported}").status == 0
+    text = "Mary Jones lives in Zxqville"
+    answer = Predictor(exported).answer(text)
+    told = recurrent("predict", tmp_path / "run", text).out.split()
+    assert [f"{each['text']}/{each['label']}" for each in answer["spans"]] == told
 
 
 def test_the_report_shows_wrong_tags_in_their_sentences(recurrent: Command, tmp_path: Path) -> None:
@@ -305,6 +345,17 @@ def test_steps_of_sequences_are_labelled(recurrent: Command, stages: Path, tmp_p
     predictor = Predictor(tmp_path / "model")
     (scores,) = predictor(vectors[None])["probabilities"]
     assert labels == [(predictor.labels or [])[number] for number in scores.argmax(-1)]
+
+    longer = np.zeros((2, len(vectors) + 5, 2), np.float32)
+    longer[0, : len(vectors)], longer[1] = vectors, 0.1
+    answer, other = predictor.answer(longer)
+    assert answer["labels"] == labels and len(other["labels"]) == len(vectors) + 5
+    assert ", ".join(map(_stretch, answer["spans"])) == told
+
+
+def _stretch(span: Mapping[str, Any]) -> str:
+    first, last = span["start"] + 1, span["end"]
+    return f"{span['label']} {first}-{last}" if last > first else f"{span['label']} {first}"
 
 
 def test_a_test_sequence_is_predicted_by_its_number(recurrent: Command, stages: Path) -> None:
