@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from pipeline import cli, exported, quiet, recipes, tables
+from pipeline import cli, paths, quiet, recipes, tables
 from pipeline.run import Run
 
 _PATH = Path("runs/demo")
@@ -64,8 +64,8 @@ def _stages(run: Run[Any]) -> Iterator[Stage]:
 def _conclude(run: Run[Any], seconds: float, console: Console) -> None:
     name = f"{run.config.cell}, {run.config.units} units"
     console.print(tables.results(run.results, name).terminal())
-    artifact = exported.load(run.exports)
-    console.print(tables.parity(artifact).terminal())
+    artifact = paths.load(run.exports)
+    console.print(tables.parity(artifact.proofs).terminal())
     recurrent = _shown(Path(sys.executable).with_name("recurrent"))
     for line in (
         f"ONNX operators: {tables.operators(artifact.report.operators or {})}",

@@ -7,10 +7,12 @@ from typing import Any
 import keras
 
 import exports
-from exports import signature
+from exports import signature, tracing
+from exports.parity.cases import Case
+from exports.parity.compare import compare
 from exports.precision import Evaluate
 from pipeline import config as configs
-from pipeline import recipes, report
+from pipeline import paths, recipes, report
 from pipeline.data.waiting import spinner
 from pipeline.errors import PipelineError
 from pipeline.messages import say
@@ -87,7 +89,7 @@ def export_file(
         with spinner("Exporting, and comparing the formats"):
             return exports.export(
                 exports.read_keras(path),
-                directory or path.with_name(f"{path.stem}-exports"),
+                directory or paths.beside(path, "exports"),
                 formats=formats,
                 streaming=streaming,
                 card={"made from": path.name},
@@ -96,17 +98,36 @@ def export_file(
         raise PipelineError(str(error)) from error
 
 
-def verify(directory: Path) -> dict[str, exports.Parity]:
-    """Check the artifact in `directory` anew.
+def verify(path: Path) -> dict[str, exports.Parity]:
+    """Check the exported model of a run or in an artifact directory anew, wherever it is now.
+
+    The exports beside a Keras file must also give what the model in the file gives.
 
     Raises:
-        PipelineError: it is damaged, or its formats do not agree.
+        PipelineError: there is none, it is damaged, or its formats do not agree.
     """
+    directory = paths.directory(path)
     try:
         with spinner("Comparing the formats"):
-            return exports.verify(directory)
+            proofs = exports.verify(directory)
+            if path.is_file():
+                proofs["given"] = _with_file(path, exports.load(directory))
     except exports.ExportError as error:
         raise PipelineError(str(error)) from error
+    return proofs
+
+
+def _with_file(path: Path, exported: exports.Artifact) -> exports.Parity:
+    """Compare the recorded answers with those of the model in a Keras file."""
+    model, case = exports.read_keras(path), Case("recorded examples", exported.request)
+    with tracing.in_float32(model):
+        run = tracing.run(model, exported.signature)
+        try:
+            return compare({path.name: run, "its exports": lambda _: exported.response}, [case])
+        except exports.ParityError as error:
+            raise PipelineError(
+                f"{exported.directory} was exported from another model than {path} is now: {error}"
+            ) from error
 
 
 def _small(

@@ -26,6 +26,9 @@ def load_tensorflow() -> None:
             import tensorflow  # noqa: F401
     except ImportError as error:
         raise PipelineError(f"TensorFlow cannot be loaded: {error}") from error
+    from absl import logging as absl_logging
+
+    absl_logging.set_verbosity(absl_logging.ERROR)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 

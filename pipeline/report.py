@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from exports.directions import direction
 from pipeline import config as configs
-from pipeline import exported, files, plots, recipes, tables
+from pipeline import files, paths, plots, recipes, tables
 from pipeline.cli import settings
 from pipeline.error_analysis import page as analysed
 from pipeline.pages import figures, page
@@ -104,9 +104,9 @@ def _exports(run: Run[Any]) -> Iterator[Markup]:
         yield blocks.paragraph("The model is not exported yet. To write it in other formats:")
         yield blocks.code(f"recurrent export {run.path}")
         return
-    artifact = exported.load(run.exports)
+    artifact = paths.load(run.exports)
     measured = artifact.report
-    yield tables.parity(artifact).on_page("Exported formats against Keras")
+    yield tables.parity(artifact.proofs).on_page("Exported formats against Keras")
     yield blocks.terms({f"bytes of {name}": f"{size:,}" for name, size in measured.sizes.items()})
     if measured.operators:
         yield blocks.paragraph(f"ONNX operators: {tables.operators(measured.operators)}.")

@@ -1,4 +1,4 @@
-"""From a run to a server."""
+"""From an exported model to a server."""
 
 import socket
 from collections.abc import Collection
@@ -8,19 +8,21 @@ from exports.errors import ExportError
 from exports.runtime.http.limits import Limits
 from exports.runtime.http.service import Service
 from exports.runtime.predictor import Predictor
-from pipeline import exported
 from pipeline.errors import PipelineError
 
 
 def load(
-    path: Path, limits: Limits, *, origins: Collection[str] = (), allow_nonfinite: bool = False
+    directory: Path,
+    limits: Limits,
+    *,
+    origins: Collection[str] = (),
+    allow_nonfinite: bool = False,
 ) -> Service:
-    """Load the exported model of a run directory, or of an artifact directory.
+    """Load the exported model in an artifact directory.
 
     Raises:
-        PipelineError: there is none, or it cannot be served.
+        PipelineError: it is damaged, or cannot be served.
     """
-    directory = exported.directory(path)
     try:
         predictor = Predictor(directory, threads=1, allow_nonfinite=allow_nonfinite)
         return Service(predictor, limits, origins)

@@ -1,7 +1,7 @@
 """Figures as tables, for a terminal, a Markdown file and a page."""
 
 import html
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,12 @@ from rich.console import JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
-from exports.artifact import Artifact
+from exports.parity.compare import Parity
 from exports.schema import Precision
 from pipeline.pages.page import blocks
 
 _PLACES = ("p50", "p99")
+_FOUND = ("largest difference", "labels that agree")
 
 
 @dataclass(frozen=True)
@@ -87,18 +88,24 @@ def results(found: Mapping[str, Any], name: str) -> Sheet:
     return Sheet(("", *heads(scores), "seconds to train"), rows)
 
 
-def parity(artifact: Artifact) -> Sheet:
+def parity(proofs: Mapping[str, Parity]) -> Sheet:
     """Show how far each format of an artifact is from Keras."""
-    rows = [
-        [
-            name,
-            f"{found.absolute:.1e}",
-            f"{found.labels_equal:,} of {found.labels_compared:,}",
-        ]
-        for proof in artifact.proofs.values()
-        for name, found in proof.differences.items()
-    ]
-    return Sheet(("against keras", "largest difference", "labels that agree"), rows)
+    rows = [[name, *found] for _, name, *found in _differences(proofs)]
+    return Sheet(("against keras", *_FOUND), rows)
+
+
+def verified(proofs: Mapping[str, Parity]) -> Sheet:
+    """Show how far each format is from what it was compared with anew."""
+    rows = [[name, against, *found] for against, name, *found in _differences(proofs)]
+    return Sheet(("format", "against", *_FOUND), rows)
+
+
+def _differences(proofs: Mapping[str, Parity]) -> Iterator[list[str]]:
+    """Give the reference of each difference, the format and what was found."""
+    for proof in proofs.values():
+        for name, found in proof.differences.items():
+            labels = f"{found.labels_equal:,} of {found.labels_compared:,}"
+            yield [proof.reference, name, f"{found.absolute:.1e}", labels]
 
 
 def precision(name: str, measured: Precision) -> Sheet:

@@ -1,4 +1,4 @@
-"""The verbs that use a run: evaluate, predict, explain, generate, export, bench, serve, demo."""
+"""The verbs that use a model: of a run, of an artifact directory, or of a Keras file."""
 
 import json
 import shlex
@@ -15,11 +15,14 @@ import click
 from exports import extras, formats
 from exports.errors import ExportError
 from exports.runtime.http.limits import Limits
+from pipeline import paths
 from pipeline.cli.program import FiniteRange
 from pipeline.errors import PipelineError
 from pipeline.messages import say
+from pipeline.paths import Kind
 
 _FORMATS = ("saved_model", "onnx")
+_ANY = "RUN|ARTIFACT|FILE.keras"
 _FOLDER = click.Path(path_type=Path)
 _AMOUNT = click.IntRange(min=1)
 
@@ -77,7 +80,7 @@ def _say_next(task: str, *options: str) -> None:
 @click.option("--baselines", is_flag=True, help="Train and test the baselines of the task, too.")
 def evaluate(run: Path, data: str | None, baselines: bool) -> None:
     """Test the model of RUN on its test split. Baselines that were tested before stay listed."""
-    opened = _open(run)
+    opened = _open(run, "evaluate")
     from rich.console import Console
 
     from pipeline import tables, train
@@ -95,61 +98,95 @@ def evaluate(run: Path, data: str | None, baselines: bool) -> None:
 
 
 @click.command()
-@click.argument("run", type=_FOLDER)
+@click.argument("path", type=_FOLDER, metavar=_ANY)
 @click.argument("inputs", nargs=-1, metavar='["INPUT"]...')
-@click.option("--input", "data", help="Data to predict from, in place of INPUTs.")
+@click.option("--input", "data", help="Data for a RUN to predict from, in place of INPUTs.")
 @click.option("--output", type=_FOLDER, help="CSV file to write: --input, and the predictions.")
-def predict(run: Path, inputs: Sequence[str], data: str | None, output: Path | None) -> None:
-    """Ask the model of RUN about each INPUT, or about each row of a file.
+def predict(path: Path, inputs: Sequence[str], data: str | None, output: Path | None) -> None:
+    """Ask a model about each INPUT, or about each row of a file.
 
-    An INPUT is what the task takes: a text, say, or a sound file. Each line of the standard input
-    is an INPUT if none is given here.
+    An INPUT is what the model takes: a text, say, or a sound file. An artifact and a .keras file
+    also take arrays, in a .npy, .npz or .json file. Each line of the standard input is an INPUT if
+    none is given here.
     """
     if data or output:
         if not (data and output) or inputs:
             raise click.UsageError("give --input and --output together, and no INPUT")
-        opened = _open(run)
+        run = _open(path, "predict --input")
         from pipeline import scoring
 
-        scoring.score(opened, data, output)
+        scoring.score(run, data, output)
         click.echo(output)
         return
     if not inputs and sys.stdin.isatty():
         raise click.UsageError("give an input to predict from, or pipe lines in")
-    opened = _open(run)
+    kind = paths.kind(path)
+    if kind is Kind.RUN:
+        run = _open(path)
     given = inputs or sys.stdin.buffer.read().decode(errors="replace").splitlines()
     if not given:
-        raise PipelineError(f"there is no {opened.task.noun(opened)} on the standard input")
+        noun = run.task.noun(run) if kind is Kind.RUN else "INPUT"
+        raise PipelineError(f"there is no {noun} on the standard input")
     readable = list(map(_readable, given))
-    for number, prediction in enumerate(opened.task.predict(opened, readable), start=1):
-        click.echo(prediction.text)
-        for note in prediction.notes:
-            say(f"{opened.task.noun(opened)} {number}: {note}")
+    match kind:
+        case Kind.RUN:
+            for number, prediction in enumerate(run.task.predict(run, readable), start=1):
+                click.echo(prediction.text)
+                for note in prediction.notes:
+                    say(f"{run.task.noun(run)} {number}: {note}")
+        case Kind.ARTIFACT:
+            from pipeline import predictions
+
+            for line in predictions.of_artifact(path, readable):
+                click.echo(line)
+        case Kind.KERAS:
+            from pipeline import predictions, quiet
+
+            quiet.load_tensorflow()
+            for line in predictions.of_keras_file(path, readable):
+                click.echo(line)
 
 
 @click.command()
-@click.argument("run", type=_FOLDER)
+@click.argument("path", type=_FOLDER, metavar=_ANY)
 @click.argument("input")
 @click.option(
     "--beside", type=_FOLDER, multiple=True, metavar="RUN", help="To compare with; may be repeated."
 )
-@click.option("--to", type=_FOLDER, help="HTML file to write.  [default: explain.html in RUN]")
+@click.option(
+    "--to",
+    type=_FOLDER,
+    help="HTML file to write.  [default: explain.html in RUN, or NAME-explain.html beside others]",
+)
 @click.option("--figures", type=_FOLDER, help="Folder for the figures as SVG and PNG, too.")
 def explain(
-    run: Path, input: str, beside: Sequence[Path], to: Path | None, figures: Path | None
+    path: Path, input: str, beside: Sequence[Path], to: Path | None, figures: Path | None
 ) -> None:
-    """Show on a page what the model of RUN makes of INPUT, step by step.
+    """Show on a page what a model makes of INPUT, step by step.
 
-    The page has what the model says after each step, what that depends on, gates and states of
-    each unit, and how the gradient vanishes on its way back. It opens from disk.
+    The page of a RUN has what the model says after each step, what that depends on, gates and
+    states of each unit, and how the gradient vanishes on its way back. That of an ARTIFACT with a
+    step model has its outputs and states; that of a .keras file, states and gates of our layers.
+    It opens from disk.
     """
-    runs = [_open(path) for path in (run, *beside)]
-    from pipeline.explain import runs as explaining
+    kind, given = paths.kind(path), _readable(input)
+    if beside or kind is Kind.RUN:
+        runs = [_open(each, "explain --beside") for each in (path, *beside)]
+        from pipeline.explain import runs as explaining
 
-    path = to or run / "explain.html"
-    with nullcontext() if to else runs[0].owned():
-        explaining.explain(runs, _readable(input), path, figures)
-    click.echo(path)
+        page = to or path / "explain.html"
+        with nullcontext() if to else runs[0].owned():
+            explaining.explain(runs, given, page, figures)
+    else:
+        from pipeline import quiet
+
+        quiet.load_tensorflow()
+        from pipeline.explain import states
+
+        page = to or paths.beside(path, "explain.html")
+        explained = states.of_artifact if kind is Kind.ARTIFACT else states.of_keras_file
+        explained(path, given, page, figures)
+    click.echo(page)
 
 
 @click.command(context_settings={"show_default": True})
@@ -187,7 +224,7 @@ def generate(
     from pipeline.tasks.shared.generation import Generator
 
     sampling = Sampling(temperature, top_p, top_k, seed)
-    opened = _open(run)
+    opened = _open(run, "generate")
     if not isinstance(opened.task, Generator):
         raise PipelineError(f"{opened.config.task} writes no text; tasks that do: {_generators()}")
     readable = _readable(prompt)
@@ -244,12 +281,12 @@ def export(
     ones are tested on the test split of a run.
     """
     small = [form for form in (precision, quantize) if form]
-    if run.suffix == ".keras" or run.is_file():
+    if paths.kind(run) is Kind.KERAS:
         if small:
             raise click.UsageError(f"{small[0]} is tested on the test split of a run: give a RUN")
         artifact = _export_file(run, to, formats, streaming)
     else:
-        opened = _open(run)
+        opened = _open(run, "export")
         from pipeline.export import export
 
         artifact = export(opened, to, formats, small, max_drop, streaming)
@@ -258,7 +295,7 @@ def export(
     from pipeline import tables
 
     console = Console()
-    console.print(tables.parity(artifact).terminal())
+    console.print(tables.parity(artifact.proofs).terminal())
     for name, measured in artifact.report.precision.items():
         console.print(tables.precision(name, measured).terminal())
     click.echo(artifact.directory)
@@ -267,8 +304,6 @@ def export(
 def _export_file(
     path: Path, to: Path | None, formats: Sequence[str], streaming: bool | None
 ) -> Any:
-    if not path.is_file():
-        raise PipelineError(f"{path} is not there: save one with model.save({path.name!r})")
     from pipeline import quiet
 
     quiet.load_tensorflow()
@@ -278,29 +313,66 @@ def _export_file(
 
 
 @click.command()
-@click.argument("run", type=_FOLDER)
+@click.argument("path", type=_FOLDER, metavar=_ANY)
+def verify(path: Path) -> None:
+    """Check exports anew: their files, their recorded examples, and that the formats agree.
+
+    They are those of a RUN, of an ARTIFACT directory, or FILE-exports beside a FILE.keras. The
+    status is 1 if a file is damaged or a number differs.
+    """
+    directory = paths.directory(path)
+    from pipeline import quiet
+
+    quiet.load_tensorflow()
+    from rich.console import Console
+
+    from pipeline import tables
+    from pipeline.export import verify
+
+    proofs = verify(path)
+    Console().print(tables.verified(proofs).terminal())
+    say(f"{directory} holds what was exported, and its formats agree")
+
+
+@click.command()
+@click.argument("path", type=_FOLDER, metavar=_ANY)
 @click.option(
     "--rounds", type=click.IntRange(3), default=200, show_default=True, help="Calls of each side."
 )
 @click.option("--json", "file", type=_FOLDER, help="File to write the figures to, too.")
-def bench(run: Path, rounds: int, file: Path | None) -> None:
-    """Measure what a call of the model of RUN takes.
+def bench(path: Path, rounds: int, file: Path | None) -> None:
+    """Measure what a call of a model takes.
 
     Keras, the exported formats and what Keras itself exports take turns, for half a minute at most
-    at each batch size.
+    at each batch size. A .keras file is exported to a temporary directory first; of an ARTIFACT,
+    the formats alone are measured. Both are measured on recorded examples, a RUN on its test split.
     """
-    opened = _open(run)
+    kind = paths.kind(path)
+    if kind is Kind.RUN:
+        paths.directory(path)
+        run = _open(path)
+    from pipeline import quiet
+
+    quiet.load_tensorflow()
     from rich.console import Console
     from rich.progress import Progress
 
     from exports.latency import BATCHES
-    from pipeline import files, tables
-    from pipeline.bench import bench
+    from pipeline import bench, files, tables
 
     stderr = Console(stderr=True)
-    with Progress(console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
+    with (
+        paths.exported(path, _FORMATS) as directory,
+        Progress(console=stderr, transient=True, disable=not stderr.is_terminal) as bar,
+    ):
         turns = {batch: bar.track(range(rounds), description=f"Batch {batch}") for batch in BATCHES}
-        measured = bench(opened, turns)
+        match kind:
+            case Kind.RUN:
+                measured = bench.of_run(run, turns)
+            case Kind.ARTIFACT:
+                measured = bench.of_artifact(path, turns)
+            case Kind.KERAS:
+                measured = bench.of_keras_file(path, directory, turns)
     Console().print(tables.latency(measured).terminal())
     say(f"measured on {measured['processor']}")
     for side, reason in measured["left_out"].items():
@@ -320,7 +392,7 @@ def _limits(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command(context_settings={"show_default": True})
-@click.argument("run", type=_FOLDER)
+@click.argument("path", type=_FOLDER, metavar=_ANY)
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option(
     "--port",
@@ -338,18 +410,19 @@ def _limits(verb: Callable[..., None]) -> Callable[..., None]:
 @click.option("--allow-nonfinite", is_flag=True, help="Take NaN and Infinity in inputs.")
 @_limits
 def serve(
-    run: Path,
+    path: Path,
     host: str,
     port: int,
     origins: Sequence[str],
     allow_nonfinite: bool,
     **limits: Any,
 ) -> None:
-    """Answer over HTTP with the exported model of RUN, which may be an artifact directory too.
+    """Answer over HTTP with an exported model: that of a RUN, or of an ARTIFACT directory.
 
     POST /predict takes {"texts": [...]} or {"inputs": {name: rows}}, the WebSocket /stream chunks
     of a sequence; GET /health and /metrics are for machines. SIGTERM stops the server once
-    everything that it took on is answered. Neither TensorFlow nor Keras is loaded.
+    everything that it took on is answered. Neither TensorFlow nor Keras is loaded, but for a .keras
+    file: it is exported to a temporary directory first.
     """
     with extras.needed("serve"):
         from exports.runtime.http import server
@@ -360,28 +433,31 @@ def serve(
     except ExportError as error:
         raise click.UsageError(f"--{error}".replace("_", "-")) from error
     server.exit_on_sigterm()
-    service = serving.load(run, taken, origins=origins, allow_nonfinite=allow_nonfinite)
-    with serving.listen(host, port) as listener:
-        say(f"serving {run} on http://{host}:{listener.getsockname()[1]}")
-        server.run(service, listener)
+    with paths.exported(path) as directory:
+        service = serving.load(directory, taken, origins=origins, allow_nonfinite=allow_nonfinite)
+        with serving.listen(host, port) as listener:
+            say(f"serving {path} on http://{host}:{listener.getsockname()[1]}")
+            server.run(service, listener)
 
 
 @click.command()
-@click.argument("run", type=_FOLDER)
+@click.argument("path", type=_FOLDER, metavar=_ANY)
 @click.argument("folder", type=_FOLDER, required=False)
 @click.option("--open", "opened", is_flag=True, help="Serve the page, and open it in the browser.")
-def demo(run: Path, folder: Path | None, opened: bool) -> None:
-    """Build a page that runs the exported model of RUN in the browser, in FOLDER or beside RUN.
+def demo(path: Path, folder: Path | None, opened: bool) -> None:
+    """Build a page that runs an exported model in the browser, in FOLDER or in NAME-page beside it.
 
     Type, speak or throw, as the model takes it, and watch its state. Any static server can serve
-    FOLDER, and the page asks for nothing else. RUN may be an artifact directory too.
+    FOLDER, and the page asks for nothing else. A .keras file is exported to a temporary directory
+    first.
     """
     import webbrowser
 
     from pipeline import web
 
-    folder = folder or Path(f"{run.resolve()}-page")
-    weight = web.build(run, folder)
+    folder = folder or paths.beside(path, "page")
+    with paths.exported(path) as directory:
+        weight = web.build(directory, folder)
     parts = (f"{name} {size / 1e6:.2f} MB" for name, size in weight._asdict().items())
     say(f"built: {', '.join(parts)}")
     click.echo(folder)
@@ -393,11 +469,16 @@ def demo(run: Path, folder: Path | None, opened: bool) -> None:
             server.serve_forever()
 
 
-def _open(path: Path) -> Any:
-    """Open a run; what is wrong with it is said before TensorFlow is loaded, which takes long."""
+def _open(path: Path, verb: str = "") -> Any:
+    """Open a run, for a verb that takes nothing else.
+
+    What is wrong with it is said before TensorFlow is loaded, which takes long.
+    """
     from pipeline import quiet
     from pipeline.run import Run
 
+    if verb:
+        paths.require_run(path, verb)
     run = Run.open(path)
     quiet.load_tensorflow()
     return run
@@ -415,4 +496,4 @@ def _generators() -> str:
     return ", ".join(name for name in tasks.names() if isinstance(tasks.get(name), Generator))
 
 
-VERBS = (inspect, evaluate, predict, explain, generate, export, bench, serve, demo)
+VERBS = (inspect, evaluate, predict, explain, generate, export, verify, bench, serve, demo)

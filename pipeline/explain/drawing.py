@@ -64,9 +64,27 @@ def course(explanations: Sequence[Explanation], common_steps: Common) -> Drawn:
     return Drawn("course", title, f"Curves by step. After the last: {ends}.", figure)
 
 
+def outputs(name: str, curves: Mapping[str, Array], steps: Sequence[str], noun: str) -> Drawn:
+    """Draw what a model gives after each step, a curve for each number."""
+
+    def draw(axes: Any) -> None:
+        _curves(axes, _first(curves), list(curves), "output")
+
+    said = ", ".join(f"{each} {values[-1]:.3g}" for each, values in _first(curves).items())
+    title = f"{name}: outputs after each step"
+    figure = _stacked([draw], [1.9], steps, noun)
+    return Drawn(
+        f"outputs-{_slug(name)}", title, f"Curves by step. After the last: {said}.", figure
+    )
+
+
 def gates(explanation: Explanation, layer_trace: LayerTrace) -> Drawn:
+    """Draw gates and states of a layer over the steps that it walks over."""
+    return layer(explanation.name, steps_of(layer_trace, explanation.spec), layer_trace)
+
+
+def layer(name: str, steps: Sequence[str], layer_trace: LayerTrace) -> Drawn:
     """Draw gates and states of a layer: a row is a unit, a column a step."""
-    steps = steps_of(layer_trace, explanation.spec)
     real = aligned(layer_trace.real.astype(float), steps) == 1
     state = next(iter(layer_trace.states.values()))
     units = measure.order(np.where(layer_trace.real[:, None], state, 0))
@@ -75,12 +93,12 @@ def gates(explanation: Explanation, layer_trace: LayerTrace) -> Drawn:
         **layer_trace.states,
     }
 
-    def drawing(name: str, values: Array) -> Draw:
+    def drawing(letter: str, values: Array) -> Draw:
         def draw(axes: Any) -> None:
             shown = np.where(real[:, None], aligned(values[:, units], steps), np.nan)
             _heat(axes, shown.T)
             _hatch(axes, real)
-            axes.set(ylabel=name, yticks=[])
+            axes.set(ylabel=letter, yticks=[])
 
         return draw
 
@@ -96,15 +114,13 @@ def gates(explanation: Explanation, layer_trace: LayerTrace) -> Drawn:
         f"walks {way}; {padded} steps that it does not read are hatched."
     )
     figure = _stacked(
-        [drawing(name, values) for name, values in maps.items()],
+        [drawing(letter, values) for letter, values in maps.items()],
         [max(0.7, min(1.3, 0.04 * len(units)))] * len(maps),
         steps,
         "",
     )
-    title = f"{explanation.name}: {layer_trace.layer}"
-    return Drawn(
-        f"gates-{_slug(explanation.name)}-{_slug(layer_trace.layer)}", title, description, figure
-    )
+    title = f"{name}: {layer_trace.layer}"
+    return Drawn(f"gates-{_slug(name)}-{_slug(layer_trace.layer)}", title, description, figure)
 
 
 def lags(explanation: Explanation) -> Drawn:

@@ -105,7 +105,7 @@ def explain(name: str, config: Config, spec: ExplainSpec) -> Explanation:
     predictions = spec.running(batches.compute(model), spec)
     explained = spec.explain(predictions)
     layer_traces = functools.partial(
-        _layer_traces, Tracer(model, _total(explained.score)), model, spec.inputs
+        traces, Tracer(model, _total(explained.score)), model, given(spec.inputs)
     )
     trained = layer_traces()
     with _weights(model, drawn_anew):
@@ -174,9 +174,10 @@ def _total(score: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     return lambda outputs: tf.reduce_sum(score(outputs))
 
 
-def _layer_traces(tracer: Tracer, model: keras.Model, inputs: Inputs) -> list[LayerTrace]:
+def traces(tracer: Tracer, model: keras.Model, inputs: Any) -> list[LayerTrace]:
+    """Trace the recurrent layers of `model`, called with `inputs`, a batch of one row."""
     layers = {each.name: each for each in model._flatten_layers() if isinstance(each, Recurrent)}
-    return [_layer_trace(layers[name], trace) for name, trace in tracer(given(inputs)).items()]
+    return [_layer_trace(layers[name], trace) for name, trace in tracer(inputs).items()]
 
 
 def _layer_trace(layer: Recurrent, trace: Trace) -> LayerTrace:

@@ -1,4 +1,4 @@
-"""From a run to a page that runs its model in the browser."""
+"""From an exported model to a page that runs its model in the browser."""
 
 import functools
 import tarfile
@@ -6,9 +6,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from exports import artifact
 from exports.errors import ExportError
 from exports.runtime import web
-from pipeline import exported
 from pipeline.data import packages
 from pipeline.data.packages import NodePackage
 from pipeline.data.waiting import spinner
@@ -23,16 +23,16 @@ RUNTIME = NodePackage(
 )
 
 
-def build(path: Path, folder: Path) -> web.Weight:
-    """Write a page that runs the exported model of a run, or of an artifact directory.
+def build(directory: Path, folder: Path) -> web.Weight:
+    """Write a page that runs the exported model in an artifact directory.
 
     ONNX Runtime for the browser is kept in the cache, and fetched by npm once.
 
     Raises:
-        PipelineError: there is no exported model, no page for it, or no ONNX Runtime.
+        PipelineError: the model is damaged, there is no page for it, or no ONNX Runtime.
     """
     try:
-        page = kinds.page_of(exported.load(path))
+        page = kinds.page_of(artifact.load(directory))
         archive = packages.fetch(RUNTIME)
         with spinner("Building the page"), TemporaryDirectory() as runtime:
             _unpack(archive, Path(runtime))

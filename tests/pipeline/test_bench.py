@@ -9,14 +9,14 @@ from tests.pipeline.small import small
 
 def test_a_side_that_keras_cannot_export_is_left_out_with_a_reason(tmp_path: Path) -> None:
     quiet.load_tensorflow()
-    from pipeline.bench import bench
+    from pipeline import bench
     from pipeline.export import export
     from pipeline.train import train
 
     run = Run.create(tmp_path / "run", small(precision="mixed_bfloat16", epochs=1))
     train(run)
     export(run, formats=["onnx"])
-    measured = bench(run, {1: range(3), 5: range(4)})
+    measured = bench.of_run(run, {1: range(3), 5: range(4)})
     assert list(measured["left_out"]) == ["keras.Model.export"]
     assert "ONNX Runtime" in measured["left_out"]["keras.Model.export"]
     found = [(each["side"], each["batch"], each["calls"]) for each in measured["milliseconds"]]

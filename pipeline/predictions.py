@@ -1,0 +1,138 @@
+"""`recurrent predict` without a run: what an artifact or a Keras file gives for each INPUT."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from exports import formats
+from exports.artifact import Artifact
+from exports.errors import InvalidInputError
+from exports.runtime.predictor import Predictor
+from exports.schema import ENCODE, SOUND
+from exports.signature import Arrays, Signature
+from pipeline import arrays
+
+_DIGITS = 6  # of a number that is shown
+
+
+def of_artifact(directory: Path, inputs: Sequence[str]) -> Iterator[str]:
+    """Give lines for each of `inputs`: a text, a sound file or a file of arrays.
+
+    Neither TensorFlow nor Keras is loaded, if a format is there that needs none.
+
+    Raises:
+        ExportError: the artifact is damaged, or does not take one of `inputs`.
+        PipelineError: a file cannot be read.
+    """
+    predictor = Predictor(directory)
+    config = predictor.artifact.config
+    for given in inputs:
+        path = Path(given)
+        if path.suffix in arrays.SUFFIXES and path.is_file():
+            yield from _of_arrays(predictor, path)
+        elif config.hearing:
+            features = hear(predictor.artifact, path)
+            yield from _told(predictor, predictor.predict(features), [given])
+        elif config.writing and (config.writing.source or config.writing.start is None):
+            yield from predictor.generate([given])
+        elif config.text:
+            (prediction,) = predictor.predict_text([given])
+            outputs = {name: values[None] for name, values in prediction.outputs.items()}
+            yield from _told(predictor, outputs, [" ".join(given.split())])
+        else:
+            reject_no_arrays(directory, predictor.signature, given)
+
+
+def of_keras_file(path: Path, inputs: Sequence[str]) -> Iterator[str]:
+    """Give a line with the outputs of each row, by name, for each of `inputs`, a file of arrays.
+
+    Raises:
+        ExportError: Keras cannot load the file, or does not take one of `inputs`.
+        PipelineError: a file cannot be read.
+    """
+    import exports
+    from exports import declared, tracing
+
+    model = exports.read_keras(path)
+    signature = declared.signature(model)
+    run = tracing.as_given(model, signature)
+    for given in inputs:
+        file = Path(given)
+        if file.suffix not in arrays.SUFFIXES:
+            reject_no_arrays(path, signature, given)
+        yield from _lines(run(signature.name_inputs(arrays.read(file))))
+
+
+def hear(artifact: Artifact, path: Path) -> Arrays:
+    """Return what a model that hears takes of a sound file, by the name of its input.
+
+    Raises:
+        ExportError: the artifact is damaged.
+        PipelineError: it is no sound file.
+    """
+    from pipeline.data import sound
+
+    assert artifact.config.hearing is not None
+    samples = sound.read(path, artifact.config.hearing.rate)
+    front = next(iter(formats.runs(artifact, SOUND).values()))
+    (features,) = front({"samples": samples[None]}).values()
+    return {artifact.signature.inputs[0].name: features}
+
+
+def reject_no_arrays(path: Path, signature: Signature, given: str) -> NoReturn:
+    """Raise, because a model takes arrays and is given something else.
+
+    Raises:
+        InvalidInputError: always.
+    """
+    wanted = ", ".join(
+        f"{each.name} {each.dtype} [{', '.join(map(str, each.dimensions()))}]"
+        for each in signature.inputs
+    )
+    raise InvalidInputError(
+        f"{path} takes arrays, {wanted}, and {given!r} is no file of them: give a .npy, .npz or "
+        ".json file."
+    )
+
+
+def _of_arrays(predictor: Predictor, path: Path) -> Iterator[str]:
+    given = arrays.read(path)
+    reading = predictor.artifact.config.signatures.get(ENCODE)
+    if reading and _names(given, reading) == {each.name for each in reading.inputs}:
+        yield from predictor.generate(reading.name_inputs(given))
+        return
+    outputs = predictor.predict(given)
+    count = len(next(iter(outputs.values())))
+    yield from _told(predictor, outputs, [f"{path}, row {row + 1}" for row in range(count)])
+
+
+def _names(given: Any, signature: Signature) -> set[str]:
+    """Name the inputs that are given; one array is for the one input."""
+    return set(given) if isinstance(given, Mapping) else {signature.inputs[0].name}
+
+
+def _told(predictor: Predictor, outputs: Arrays, names: Sequence[str]) -> Iterator[str]:
+    """Give the label of each row with its score and the row's name, or else its outputs."""
+    labels, scores = predictor.labels, outputs[predictor.signature.outputs[0].name]
+    if labels is None or scores.shape[1:] != (len(labels),):
+        yield from _lines(outputs)
+        return
+    for row, name in zip(scores, names, strict=True):
+        yield f"{labels[row.argmax()]}\t{row.max():.3f}\t{name}"
+
+
+def _lines(outputs: Arrays) -> Iterator[str]:
+    """Give the outputs of each row by name, as JSON."""
+    shown = {name: _rounded(values) for name, values in outputs.items()}
+    for row in zip(*shown.values(), strict=True):
+        yield json.dumps(dict(zip(shown, row, strict=True)))
+
+
+def _rounded(values: np.ndarray) -> Any:
+    """Return lists of numbers with as many digits as are shown."""
+    if values.dtype.kind != "f" or not values.size:
+        return values.tolist()
+    return np.vectorize(lambda value: float(f"{value:.{_DIGITS}g}"))(values).tolist()
