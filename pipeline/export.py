@@ -155,9 +155,20 @@ def _evaluate(run: Run[Any], model: keras.Model) -> Evaluate:
 def _card(run: Run[Any]) -> dict[str, str]:
     """What the model card says beside what the exporter measures."""
     summary = recipes.get(run.config.recipe_name).summary
-    card = {"task": summary, "data set": configs.data(run.config)}
+    card = {"title": _title(run), "task": summary, "data set": configs.data(run.config)}
     if run.results:
         for name, figures in {"test": run.results["model"], **run.results["baselines"]}.items():
             scores = (f"{key} {value:.4f}" for key, value in figures.items() if key != "seconds")
             card[name] = ", ".join(scores)
     return card
+
+
+def _title(run: Run[Any]) -> str:
+    """Say what is learnt: what the recipe says, or the columns of somebody's own data."""
+    summary = recipes.get(run.config.recipe_name).summary
+    columns = run.columns
+    if run.config.recipe_name != run.config.task or not columns or not columns["targets"]:
+        return summary
+    targets, data = ", ".join(columns["targets"]), Path(configs.data(run.config)).name
+    source = "" if columns["kind"] == "series" else f" from {columns['input']}"
+    return f"{targets}{source}, {data}"

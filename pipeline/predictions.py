@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
 from exports import formats
+from exports.answers import Answer, Forecast, Label, Labels, Numbers, Row, Spans
 from exports.artifact import Artifact
 from exports.errors import InvalidInputError
 from exports.runtime.predictor import Predictor
@@ -35,13 +37,17 @@ def of_artifact(directory: Path, inputs: Sequence[str]) -> Iterator[str]:
             yield from _of_arrays(predictor, path)
         elif config.hearing:
             features = hear(predictor.artifact, path)
-            yield from _told(predictor, predictor.predict(features), [given])
+            yield from _told(predictor, predictor.predict(features), [given], features)
+        elif predictor.reads_words:
+            sentences = predictor.read_sentences([given])
+            outputs = predictor.predict(sentences.inputs)
+            yield from _told(predictor, outputs, [given], sentences.words)
         elif config.writing and (config.writing.source or config.writing.start is None):
             yield from predictor.generate([given])
         elif config.text:
             (prediction,) = predictor.predict_text([given])
             outputs = {name: values[None] for name, values in prediction.outputs.items()}
-            yield from _told(predictor, outputs, [" ".join(given.split())])
+            yield from _told(predictor, outputs, [" ".join(given.split())], [given])
         else:
             reject_no_arrays(directory, predictor.signature, given)
 
@@ -104,9 +110,11 @@ def _of_arrays(predictor: Predictor, path: Path) -> Iterator[str]:
     if reading and _names(given, reading) == {each.name for each in reading.inputs}:
         yield from predictor.generate(reading.name_inputs(given))
         return
-    outputs = predictor.predict(given)
+    inputs = predictor.read_inputs(given)
+    outputs = predictor.predict(inputs)
     count = len(next(iter(outputs.values())))
-    yield from _told(predictor, outputs, [f"{path}, row {row + 1}" for row in range(count)])
+    names = [f"{path}, row {row + 1}" for row in range(count)]
+    yield from _told(predictor, outputs, names, inputs)
 
 
 def _names(given: Any, signature: Signature) -> set[str]:
@@ -114,14 +122,55 @@ def _names(given: Any, signature: Signature) -> set[str]:
     return set(given) if isinstance(given, Mapping) else {signature.inputs[0].name}
 
 
-def _told(predictor: Predictor, outputs: Arrays, names: Sequence[str]) -> Iterator[str]:
-    """Give the label of each row with its score and the row's name, or else its outputs."""
+def _told(
+    predictor: Predictor,
+    outputs: Arrays,
+    names: Sequence[str],
+    read: Mapping[str, Any] | Sequence[Row],
+) -> Iterator[str]:
+    """Give what the outputs of each row mean, and its name; or the outputs, if that is not known.
+
+    `read` are the inputs by name, or the text or the words of each row.
+    """
     labels, scores = predictor.labels, outputs[predictor.signature.outputs[0].name]
-    if labels is None or scores.shape[1:] != (len(labels),):
+    if kind := predictor.artifact.config.answer:
+        answers = [_worded(kind, each) for each in predictor.answers(outputs, read)]
+    elif labels is not None and scores.shape[1:] == (len(labels),):
+        answers = [_worded(Label(), Label().answer(row, labels, "")) for row in scores]
+    else:
         yield from _lines(outputs)
         return
-    for row, name in zip(scores, names, strict=True):
-        yield f"{labels[row.argmax()]}\t{row.max():.3f}\t{name}"
+    for answer, name in zip(answers, names, strict=True):
+        yield f"{answer}\t{name}"
+
+
+def _worded(kind: Answer, answer: Any) -> str:
+    """Write an answer for a reader."""
+    match kind:
+        case Label():
+            return f"{answer['label']}\t{answer['score']:.3f}"
+        case Labels():
+            return ", ".join(f"{each['label']} {each['score']:.3f}" for each in answer) or "none"
+        case Spans():
+            return ", ".join(map(_span, answer["spans"])) or "none"
+        case Numbers():
+            return "\t".join(starmap(_number, answer.items()))
+        case Forecast():
+            steps = (", ".join(starmap(_number, each.items())) for each in answer["ahead"])
+            told = (f"{place} x {answer['step']}: {each}" for place, each in enumerate(steps, 1))
+            return "; ".join(told)
+
+
+def _span(span: Mapping[str, Any]) -> str:
+    where = span.get("text") or f"steps {span['start'] + 1} to {span['end']}"
+    return f"{where}: {span['label']} {span['score']:.3f}"
+
+
+def _number(name: str, number: Mapping[str, Any]) -> str:
+    unit = f" {number['unit']}" if "unit" in number else ""
+    low, high = number.get("interval", (None, None))
+    interval = "" if low is None else f" ({low:.4g} to {high:.4g})"
+    return f"{name} {number['value']:.4g}{interval}{unit}"
 
 
 def _lines(outputs: Arrays) -> Iterator[str]:

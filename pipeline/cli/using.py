@@ -441,23 +441,27 @@ def serve(
 
 
 @click.command()
-@click.argument("path", type=_FOLDER, metavar=_ANY)
+@click.argument("path", type=_FOLDER, metavar="RUN|ARTIFACT")
 @click.argument("folder", type=_FOLDER, required=False)
 @click.option("--open", "opened", is_flag=True, help="Serve the page, and open it in the browser.")
 def demo(path: Path, folder: Path | None, opened: bool) -> None:
     """Build a page that runs an exported model in the browser, in FOLDER or in NAME-page beside it.
 
     Type, speak or throw, as the model takes it, and watch its state. Any static server can serve
-    FOLDER, and the page asks for nothing else. A .keras file is exported to a temporary directory
-    first.
+    FOLDER, and the page asks for nothing else.
     """
     import webbrowser
 
     from pipeline import web
 
+    if paths.kind(path) is Kind.KERAS:
+        raise PipelineError(
+            f"{path} has neither labels nor what turns texts or sounds into arrays, and a page "
+            "needs both. Give exports.export labels and an encoder or an audio_frontend, and "
+            "recurrent demo what it writes."
+        )
     folder = folder or paths.beside(path, "page")
-    with paths.exported(path) as directory:
-        weight = web.build(directory, folder)
+    weight = web.build(paths.directory(path), folder)
     parts = (f"{name} {size / 1e6:.2f} MB" for name, size in weight._asdict().items())
     say(f"built: {', '.join(parts)}")
     click.echo(folder)

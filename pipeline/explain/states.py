@@ -6,21 +6,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import keras
 import numpy as np
 from markupsafe import Markup
 
 import exports
 from custom_layers import Tracer
 from exports import declared, tracing
-from exports.artifact import Artifact
 from exports.runtime.predictor import Predictor
 from exports.runtime.tokens import TOKENIZERS, Vocabulary
 from exports.signature import Arrays
 from exports.text import TextEncoder
 from pipeline import arrays, files, predictions
 from pipeline.errors import PipelineError
-from pipeline.explain import drawing, measure
+from pipeline.explain import drawing, measure, spec
 from pipeline.explain.drawing import Drawn
 from pipeline.explain.measure import LayerTrace
 from pipeline.explain.spec import Array
@@ -76,7 +74,7 @@ def of_artifact(directory: Path, given: str, path: Path, folder: Path | None = N
     """
     predictor = Predictor(directory)
     predictor.stream()
-    read = _read(predictor.artifact, given)
+    read = _read(predictor, given)
     walked = predictor.trace(read.inputs)
     after = {name: values[0] for name, values in walked.outputs.items()}
     states = {name: values[0] for name, values in walked.states.items()}
@@ -110,23 +108,26 @@ def of_keras_file(file: Path, given: str, path: Path, folder: Path | None = None
             f"{file} has no recurrent layer of custom_layers, whose gates can be seen. Export it "
             f"with its states, and explain that: recurrent export {file} --streaming"
         ) from error
-    packed = keras.tree.pack_sequence_as(model.input, [inputs[each.name] for each in model.inputs])
-    layers = measure.traces(tracer, model, packed)
+    layers = measure.traces(tracer, model, spec.given(inputs))
     outputs = tracing.as_given(model, signature)(inputs)
     count = len(layers[0].real)
     timed = {name: values[0] for name, values in outputs.items() if values.shape[1:2] == (count,)}
     _write(_Seen(file.name, f"{given}, row 1", (), layers, _curves(timed)), path, folder)
 
 
-def _read(artifact: Artifact, given: str) -> _Read:
+def _read(predictor: Predictor, given: str) -> _Read:
     """Read what the user typed as a model takes it."""
-    file, config = Path(given), artifact.config
+    artifact, file = predictor.artifact, Path(given)
+    config = artifact.config
     if file.suffix in arrays.SUFFIXES and file.is_file():
         inputs = artifact.signature.name_inputs(arrays.read(file))
         return _Read(f"{given}, row 1", _first_row(inputs))
     name = artifact.signature.inputs[0].name
     if config.hearing:
         return _Read(given, predictions.hear(artifact, file))
+    if predictor.reads_words:
+        sentences = predictor.read_sentences([given])
+        return _Read(given, sentences.inputs, sentences.words[0])
     if config.text:
         encoder = TextEncoder.recorded(artifact)
         ids = encoder([given]).numpy()

@@ -1,5 +1,6 @@
 """The kinds of pages, and which one a model gets: what it takes and gives decides."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,8 @@ from exports.runtime.web.build import Page
 from exports.schema import MODEL, SOUND, STEP, TEXT
 
 _STATIC = Path(__file__).parent / "static"
+_NAMED_BY_ITSELF = re.compile(r"(functional|sequential|model|tf2onnx)(_\d+)?")
+_SHOWN = 40  # words of an example
 
 
 def page_of(exported: Artifact) -> Page:
@@ -51,12 +54,13 @@ def text(exported: Artifact) -> Page | None:
         "labels": exported.labels,
         "unknown": graphs.UNKNOWN,
         "most": exported.config.text.max_length,
+        "example": _example(exported),
     }
     reader = graphs.reader(_read(exported, TEXT))
     return Page(
         _STATIC,
         "text",
-        _title(model),
+        _title(exported, model),
         {"reader.onnx": reader, "model.onnx": model},
         facts,
         ("replay.mjs",),
@@ -82,7 +86,13 @@ def writing(exported: Artifact) -> Page | None:
         "never": [place for place, label in enumerate(labels) if len(label) != 1],
     }
     reader = graphs.letters(labels, _IDS[first.dtype])
-    return Page(_STATIC, "writing", _title(step), {"reader.onnx": reader, "step.onnx": step}, facts)
+    return Page(
+        _STATIC,
+        "writing",
+        _title(exported, step),
+        {"reader.onnx": reader, "step.onnx": step},
+        facts,
+    )
 
 
 def forecast(exported: Artifact) -> Page | None:
@@ -104,7 +114,7 @@ def forecast(exported: Artifact) -> Page | None:
         ],
         "example_ahead": exported.request["future"][0].tolist() if columns.future else [],
     }
-    return Page(_STATIC, "forecast", _title(model), {"model.onnx": model}, facts)
+    return Page(_STATIC, "forecast", _title(exported, model), {"model.onnx": model}, facts)
 
 
 def sound(exported: Artifact) -> Page | None:
@@ -119,7 +129,7 @@ def sound(exported: Artifact) -> Page | None:
         "labels": exported.labels,
     }
     files = {"sound.onnx": _read(exported, SOUND), "model.onnx": model}
-    return Page(_STATIC, "hearing", _title(model), files, facts, ("replay.mjs",))
+    return Page(_STATIC, "hearing", _title(exported, model), files, facts, ("replay.mjs",))
 
 
 _KINDS: tuple[Callable[[Artifact], Page | None], ...] = (text, writing, sound, forecast)
@@ -162,8 +172,29 @@ def _read(exported: Artifact, name: str) -> onnx.ModelProto:
     return model
 
 
-def _title(model: onnx.ModelProto) -> str:
-    """Return what the model card says that the model tells, or else its name."""
+def _title(exported: Artifact, model: onnx.ModelProto) -> str:
+    """Return what the model card says that the model tells, or else a name that somebody chose."""
     card = {each.key: each.value for each in model.metadata_props}
-    title = card.get("task", model.graph.name)
+    name = _name(exported, model.graph.name).replace("_", " ")
+    title = card.get("title") or card.get("task") or name
     return title[:1].upper() + title[1:]
+
+
+def _name(exported: Artifact, name: str) -> str:
+    """Return the name of the model, or of its directory if Keras or the converter named it."""
+    if not _NAMED_BY_ITSELF.fullmatch(name):
+        return name
+    directory = exported.directory.resolve()
+    return (directory.parent if directory.name == "exports" else directory).name
+
+
+def _example(exported: Artifact) -> str:
+    """Return a recorded text without the words that the model does not know; "" if none is real."""
+    proof = exported.proofs.get(MODEL)
+    if proof is None or not proof.cases[0].startswith("real"):
+        return ""
+    (ids,) = exported.request.values()
+    words, text = exported.vocabulary, exported.config.text
+    known = [[each for each in row if each > graphs.UNKNOWN] for row in ids.tolist()]
+    between = "" if text and text.tokens == "characters" else " "
+    return between.join(words[each] for each in max(known, key=len)[:_SHOWN])

@@ -68,6 +68,7 @@ def convert(
         _reject_unknown(graph, model)
         _keep_constants(graph.graph, captures)
         _name_ends(graph, signature)
+        graph.graph.name = model.name
         layers = json.dumps(recurrence.described(calls, model))
         onnx.helper.set_model_props(
             graph, {**(properties or {}), "opset": str(OPSET), LAYERS: layers}

@@ -3,7 +3,6 @@ import { Replay } from "./replay.mjs";
 import { Tensor, element, facts, instead, load, make } from "./shared.mjs";
 
 const [encode, model] = await Promise.all([load("reader.onnx"), load("model.onnx")]);
-const watched = facts.labels.length - 1;
 const known = new Map(); // what the model said about a beginning, by its ids
 const replay = new Replay("words", mark);
 
@@ -39,16 +38,26 @@ function note(count) {
   element("note").textContent = parts.join(" ");
 }
 
+/** The label that words are coloured by: the one that the reader chose, or that wins now. */
+function watched(scores) {
+  const chosen = element("watched").value;
+  return chosen ? Number(chosen) : scores.indexOf(Math.max(...scores));
+}
+
 /** Put under each word that is read what the model said then. */
 function mark(answers, count) {
+  const label = watched(answers[count].scores);
+  element("coloured").textContent = facts.labels[label];
   [...element("words").children].forEach((item, place) => {
-    const score = place < count ? answers[place + 1].scores[watched] : null;
+    const score = place < count ? answers[place + 1].scores[label] : null;
     item.classList.toggle("ahead", score === null);
     item.lastChild.textContent = score?.toFixed(2) ?? "";
     item.style.setProperty("--score", score ?? 0.5);
   });
 }
 
-element("watched").textContent = facts.labels[watched];
+element("watched").append(...facts.labels.map((label, place) => make("option", { value: place }, label)));
+element("watched").addEventListener("change", () => replay.show(element("step").valueAsNumber));
+element("text").value = facts.example;
 element("text").addEventListener("input", () => instead(read));
 await instead(read);
