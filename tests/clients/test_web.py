@@ -89,11 +89,13 @@ def test_a_text_is_read_word_by_word(layer: Any, tmp_path: Path, visit: Visit) -
     ids = encoder([" ".join(WORDS)]).numpy()
     whole, outputs = (array[0] for array in model.predict(ids, verbose=0))
     shorter, outputs_before = (array[0] for array in model.predict(ids[:, :-1], verbose=0))
-    running = [model.predict(ids[:, : n + 1], verbose=0)[0][0, 1] for n in range(ids.shape[1])]
+    running = [model.predict(ids[:, : n + 1], verbose=0)[0][0] for n in range(ids.shape[1])]
+    wins = int(whole.argmax())
 
     came = visit(
         exported,
         [
+            ("inputValue", "textarea"),
             ("fill", "textarea", " ".join(WORDS)),
             texts("#words span"),
             texts("#words small"),
@@ -102,6 +104,10 @@ def test_a_text_is_read_word_by_word(layer: Any, tmp_path: Path, visit: Visit) -
             states(1),
             states(2),
             texts("#answer, #note"),
+            texts("#coloured"),
+            ("selectOption", "#watched", str(1 - wins)),
+            texts("#coloured"),
+            texts("#words small"),
             ("press", "#step", "ArrowLeft"),
             texts("#scores td:nth-child(2)"),
             states(1),
@@ -110,9 +116,14 @@ def test_a_text_is_read_word_by_word(layer: Any, tmp_path: Path, visit: Visit) -
             texts("#scores td:nth-child(2)"),
         ],
     )
-    _, words, under, unknown, now, forwards, backwards, said = came[:8]
+    opened, _, words, under, unknown, now, forwards, backwards, said = came[:9]
+    coloured, _, chosen, under_chosen = came[9:13]
+    assert opened == ""  # made-up ids are no text
     assert words == WORDS[:-1] and unknown == ["unheard"]
-    np.testing.assert_allclose(numbers(under), running, atol=6e-3)
+    np.testing.assert_allclose(numbers(under), [each[wins] for each in running], atol=6e-3)
+    assert coloured == [["bad", "good"][wins]] and chosen == [["bad", "good"][1 - wins]]
+    other = [each[1 - wins] for each in running]
+    np.testing.assert_allclose(numbers(under_chosen), other, atol=6e-3)
     np.testing.assert_allclose(numbers(now), whole, atol=ROUNDING)
     np.testing.assert_allclose(numbers(forwards), outputs[-1, : models.UNITS], atol=ROUNDING)
     np.testing.assert_allclose(numbers(backwards), outputs[0, models.UNITS :], atol=ROUNDING)
@@ -120,7 +131,7 @@ def test_a_text_is_read_word_by_word(layer: Any, tmp_path: Path, visit: Visit) -
     label = ["bad", "good"][whole.argmax()]
     assert said == [note, f"{label}, {100 * whole.max():.2f} %"]
 
-    _, now, forwards, backwards, _, nothing = came[8:]
+    _, now, forwards, backwards, _, nothing = came[13:]
     np.testing.assert_allclose(numbers(now), shorter, atol=ROUNDING)
     np.testing.assert_allclose(numbers(forwards), outputs_before[-1, : models.UNITS], atol=ROUNDING)
     np.testing.assert_allclose(numbers(backwards), outputs_before[0, models.UNITS :], atol=ROUNDING)

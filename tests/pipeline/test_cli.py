@@ -121,11 +121,11 @@ def test_a_trained_run_is_not_trained_again(
         (["train", "sentiment", "--config=none.json"], ["there is no file none.json"]),
         (["train", "sentiment", "--run=/sys/run"], ["/sys/run"]),
         (["train", "sentiment", "--run=/dev/null"], ["/dev/null exists"]),
-        (["predict", "nowhere", "fine"], ["there is no run nowhere"]),
-        (["evaluate", "nowhere"], ["there is no run nowhere"]),
-        (["export", "nowhere"], ["there is no run nowhere"]),
-        (["bench", "nowhere"], ["there is no run nowhere"]),
-        (["predict", "/sys", "fine"], ["/sys is not a run directory"]),
+        (["predict", "nowhere", "fine"], ["nowhere is not there", "a run directory"]),
+        (["evaluate", "nowhere"], ["nowhere is not there", "a run directory"]),
+        (["export", "nowhere"], ["nowhere is not there", "a run directory"]),
+        (["bench", "nowhere"], ["nowhere is not there", "a run directory"]),
+        (["predict", "/sys", "fine"], ["/sys is neither a run directory"]),
     ],
 )
 def test_a_mistake_is_answered_in_one_line(

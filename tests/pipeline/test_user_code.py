@@ -104,7 +104,7 @@ def test_the_option_may_stand_anywhere(recurrent: Command, arguments: list[str])
 
 def test_behind_two_dashes_it_is_no_option(recurrent: Command) -> None:
     outcome = recurrent("predict", "run", "--", "--code", "majority.py")
-    assert outcome.status == 1 and "there is no run run" in outcome.err
+    assert outcome.status == 1 and "run is not there" in outcome.err
     assert "majority" not in tasks.names()
 
 
