@@ -25,8 +25,6 @@ def _making(layer: Any, **fixed: Any) -> Make:
 
 # Every recurrent layer that becomes a native node, and the name of the node.
 LAYERS: dict[str, tuple[str, Make]] = {
-    "rnn": ("RNN", _making(custom_layers.RNN)),
-    "irnn": ("RNN", _making(custom_layers.IRNN)),
     "lstm": ("LSTM", _making(custom_layers.LSTM)),
     "lstm_no_bias": ("LSTM", _making(custom_layers.LSTM, use_bias=False)),
     "gru": ("GRU", _making(custom_layers.GRU)),
@@ -34,7 +32,6 @@ LAYERS: dict[str, tuple[str, Make]] = {
     "gru_no_bias": ("GRU", _making(custom_layers.GRU, use_bias=False)),
     "peephole_lstm": ("LSTM", _making(custom_layers.PeepholeLSTM)),
     "coupled_lstm": ("LSTM", _making(custom_layers.CoupledLSTM)),
-    "keras_simple_rnn": ("RNN", _making(keras.layers.SimpleRNN)),
     "keras_lstm": ("LSTM", _making(keras.layers.LSTM)),
     "keras_gru": ("GRU", _making(keras.layers.GRU)),
     "keras_gru_reset_before": ("GRU", _making(keras.layers.GRU, reset_after=False)),

@@ -30,7 +30,6 @@ ROWS = np.random.default_rng(1).integers(1, WORDS, (200, 12)).astype("int32")
 LAYERS: dict[str, Callable[[], keras.layers.Layer]] = {
     "LSTM": lambda: keras.layers.Bidirectional(custom_layers.LSTM(UNITS)),
     "GRU": lambda: custom_layers.GRU(UNITS),
-    "RNN": lambda: keras.layers.SimpleRNN(UNITS),
     "Scan": lambda: custom_layers.MGU(UNITS),
 }
 
@@ -117,7 +116,7 @@ def test_files_are_smaller_and_say_what_stays_in_float32(small: Artifact, kind: 
     assert forms["float16"]["in_float32"] == {}
     assert forms["float32"]["in_float32"]["Gather"] == 4 * 32 * WORDS
     stays, wide = forms["int8"]["in_float32"], 32 + UNITS + 2  # kernels and two biases
-    weights = {"GRU": 3 * UNITS * wide, "RNN": UNITS * wide, "Scan": 2 * UNITS * UNITS}
+    weights = {"GRU": 3 * UNITS * wide, "Scan": 2 * UNITS * UNITS}
     assert stays.get(kind) == (4 * weights[kind] if kind in weights else None)
     assert "Gather" not in stays and "MatMul" not in stays
     card = (small.directory / "README.md").read_text()

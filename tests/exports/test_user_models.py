@@ -99,10 +99,8 @@ USER_MODELS = {
         lambda x: frozen(layers.Bidirectional(layers.GRU(UNITS)))(x), operators=("GRU",)
     ),
     "frozen cell, part of a frozen model": UserModel(
-        lambda x: frozen(
-            keras.Sequential([layers.RNN(layers.SimpleRNNCell(UNITS)), layers.Dense(2)])
-        )(x),
-        operators=("RNN",),
+        lambda x: frozen(keras.Sequential([layers.RNN(layers.GRUCell(UNITS)), layers.Dense(2)]))(x),
+        operators=("GRU",),
     ),
     "subclass": UserModel(sequences_of(Compatible), operators=("LSTM",)),
     "subclass in both directions": UserModel(

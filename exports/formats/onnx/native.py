@@ -1,4 +1,8 @@
-"""A recurrent layer as one LSTM, GRU or RNN node."""
+"""A recurrent layer as one LSTM or GRU node.
+
+ONNX's RNN node is none of them: in ONNX Runtime a Scan is faster, which has the input products of
+all steps at once (docs/decisions/0033-endpoints-and-formats.md).
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,7 +18,6 @@ from custom_layers.cells import (
     GRUCell,
     LSTMCell,
     PeepholeLSTMCell,
-    RNNCell,
 )
 from exports.formats.onnx.writer import Writer
 
@@ -46,7 +49,7 @@ class NativeNode(NamedTuple):
     """A recurrent ONNX operator with its weights.
 
     Attributes:
-        operator: `LSTM`, `GRU` or `RNN`.
+        operator: `LSTM` or `GRU`.
         units: width of each state.
         weights: W `[D, G * U, F]`, R `[D, G * U, U]`, B `[D, 2 * G * U]` and perhaps P
             `[D, 3 * U]`, in ONNX's gate order, for D directions.
@@ -214,7 +217,6 @@ _OPERATORS = {
     PeepholeLSTMCell: ("LSTM", [0, 3, 1, 2]),
     CoupledLSTMCell: ("LSTM", [0, 2, 0, 1]),
     GRUCell: ("GRU", [0, 1, 2]),
-    RNNCell: ("RNN", [0]),
 }
 
 
@@ -292,5 +294,4 @@ def native_node(layer: custom_layers.Recurrent) -> NativeNode:
 def _functions(cell: Any) -> list[Callable[..., Any]]:
     """Return the activations of a cell in ONNX's order."""
     operator, _ = _OPERATORS[_kind(cell)]
-    gates = [] if operator == "RNN" else [cell.recurrent_activation]
-    return [*gates, cell.activation, *([cell.activation] if operator == "LSTM" else [])]
+    return [cell.recurrent_activation, *[cell.activation] * (2 if operator == "LSTM" else 1)]

@@ -28,7 +28,7 @@ def float16(model: onnx.ModelProto) -> onnx.ModelProto:
 def int8(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return `model` with the weights of its `LSTM`, `MatMul`, `Gather` and `Conv` in 8 bits.
 
-    ONNX Runtime has no 8-bit form of `GRU`, `RNN` and the body of a `Scan`: they stay float32.
+    ONNX Runtime has no 8-bit form of `GRU` and of the body of a `Scan`: they stay float32.
     """
     prepared = _copy(model)
     # Else the quantizer asks, on the root logger, for a preparation that convolutions need.

@@ -11,7 +11,7 @@ from exports.formats.onnx.names import BACKWARDS
 UNKNOWN = 1  # the id of every word or letter that a vocabulary lacks
 
 _IR_VERSION = 10  # that every ONNX Runtime with these operators reads
-_NATIVE = ("LSTM", "GRU", "RNN")
+_NATIVE = ("LSTM", "GRU", "RNN")  # the last one in artifacts of version 0.1
 
 
 @dataclass(frozen=True)
