@@ -18,6 +18,7 @@ import soundfile
 
 from custom_layers import GRU, LSTM, Bidirectional, LayerNormLSTM
 from exports import AudioFrontend, ExportError, Forecast, export
+from exports.answers import Labels
 from exports.artifact import Artifact
 from exports.runtime import web
 from exports.text import TextEncoder
@@ -137,6 +138,32 @@ def test_a_text_is_read_word_by_word(layer: Any, tmp_path: Path, visit: Visit) -
     np.testing.assert_allclose(numbers(backwards), outputs_before[0, models.UNITS :], atol=ROUNDING)
     empty = model.predict(encoder([""]).numpy(), verbose=0)[0][0]
     np.testing.assert_allclose(numbers(nothing), empty, atol=ROUNDING)
+
+
+def test_a_text_may_have_several_labels_or_none(tmp_path: Path, visit: Visit) -> None:
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    embedded = keras.layers.Embedding(models.WORDS, models.FEATURES, mask_zero=True)(tokens)
+    labels = ["billing", "network", "hardware"]
+    scores = keras.layers.Dense(3, activation="sigmoid", name="labels")(GRU(models.UNITS)(embedded))
+    model = models.randomized(keras.Model(tokens, scores), scale=1.5)
+    encoder = TextEncoder(models.VOCABULARY, max_length=len(WORDS))
+    (numbers_of_all,) = model.predict(encoder([" ".join(WORDS)]).numpy(), verbose=0)
+    lowest, middle, highest = np.sort(numbers_of_all)
+    said = []
+    for place, between in enumerate([(lowest + middle) / 2, (highest + 1) / 2]):
+        exported = export(
+            model,
+            tmp_path / f"artifact {place}",
+            formats=["onnx"],
+            encoder=encoder,
+            labels=labels,
+            answer=Labels((float(between),) * 3),
+        )
+        *_, told = visit(exported, [("fill", "textarea", " ".join(WORDS)), texts("#answer")])
+        said += told
+    order = [labels[place] for place in np.argsort(-numbers_of_all)]
+    two = [f"{order[0]}, {100 * highest:.2f} %", f"{order[1]}, {100 * middle:.2f} %"]
+    assert said == ["; ".join(two), "none"]
 
 
 LETTERS = ["", "[UNK]", "\n", " ", "a", "é", "日"]
