@@ -2,12 +2,13 @@
 
 /**
  * Say what the outputs mean, an answer for each row, with config.json and labels.json of an artifact.
- * `outputs` and `inputs` are tensors of ONNX Runtime by name; spans alone need the inputs.
+ * `outputs` are tensors of ONNX Runtime by name. Spans alone need `inputs`: tensors by name, too, or
+ * an array of the words of each row.
  */
 export function answers(config, labels, outputs, inputs) {
   const rows = nested(outputs[config.outputs[0].name]);
-  const given = inputs ? nested(inputs[config.inputs[0].name]) : [];
-  return rows.map((output, place) => answer(config.answer, output, labels, given[place]));
+  const given = Array.isArray(inputs) ? inputs : inputs && nested(inputs[config.inputs[0].name]);
+  return rows.map((output, place) => answer(config.answer, output, labels, given?.[place]));
 }
 
 /** Say what the first output of one row means, as nested arrays; `row` is its first input. */

@@ -115,7 +115,7 @@ class Spans(_Kind, frozen=True):
         """
         steps = row[: _length(row)] if self.padded else row
         best = [_best(scores, labels) for scores in output[: len(steps)].tolist()]
-        texts = list(map(_text, steps)) if self.words else None
+        texts = words_of(steps) if self.words else None
         tags = [each["label"] for each in best]
         spans = []
         for start, end, label in _SCHEMES[self.scheme](tags):
@@ -243,6 +243,13 @@ def spell(sentences: Sequence[Sequence[str]], length: int) -> np.ndarray:
     return spelled
 
 
+def words_of(row: Row) -> list[str]:
+    """Return the words that bytes spell, `[words, length]`; a list of words is what it is."""
+    if not isinstance(row, np.ndarray):
+        return [*row]
+    return [bytes(word).rstrip(b"\0").decode(errors="replace") for word in row.tolist()]
+
+
 def _runs(tags: Sequence[str]) -> Iterator[Entity]:
     start = 0
     for tag, same in itertools.groupby(tags):
@@ -274,12 +281,6 @@ def _length(row: Row) -> int:
         return len(row)
     filled = np.flatnonzero(row.reshape(len(row), -1).any(-1))
     return int(filled[-1]) + 1 if len(filled) else 0
-
-
-def _text(word: Any) -> str:
-    if isinstance(word, str):
-        return word
-    return bytes(word.tolist()).rstrip(b"\0").decode(errors="replace")
 
 
 def _named(

@@ -11,7 +11,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from exports import files, formats
-from exports.answers import Label
+from exports.answers import Label, Spans, words_of
 from exports.artifact import Artifact
 from exports.errors import ExportError
 from exports.runtime.web import graphs
@@ -39,7 +39,8 @@ def page_of(exported: Artifact) -> Page:
     )
     raise ExportError(
         f"There is no page for a model that takes {inputs}. There are pages for raw text that gets "
-        "a label, writing letter by letter, sound that is heard, and forecasts of series."
+        "a label, words that get one each, writing letter by letter, sound that is heard, and "
+        "forecasts of series."
     )
 
 
@@ -65,6 +66,24 @@ def text(exported: Artifact) -> Page | None:
         facts,
         ("replay.mjs",),
     )
+
+
+def tagging(exported: Artifact) -> Page | None:
+    """Words in, a label for each out: a sentence is typed, and its spans are listed."""
+    answer = exported.config.answer
+    if not isinstance(answer, Spans) or not answer.words:
+        return None
+    model, states = graphs.watched(_read(exported, MODEL))
+    (spelling,) = exported.signature.inputs
+    example = words_of(exported.request[spelling.name][0])
+    facts = {
+        **_facts(exported, states),
+        "answer": msgspec.to_builtins(answer),
+        "labels": exported.labels,
+        "bytes": spelling.shape[2],
+        "example": " ".join(filter(None, example)),
+    }
+    return Page(_STATIC, "tagging", _title(model), {"model.onnx": model}, facts)
 
 
 def writing(exported: Artifact) -> Page | None:
@@ -132,7 +151,7 @@ def sound(exported: Artifact) -> Page | None:
     return Page(_STATIC, "hearing", _title(exported, model), files, facts, ("replay.mjs",))
 
 
-_KINDS: tuple[Callable[[Artifact], Page | None], ...] = (text, writing, sound, forecast)
+_KINDS: tuple[Callable[[Artifact], Page | None], ...] = (text, tagging, writing, sound, forecast)
 _IDS = {"int32": onnx.TensorProto.INT32, "int64": onnx.TensorProto.INT64}
 _NO_LETTERS = ("", "[UNK]")  # padding, and what stands for every unknown letter
 

@@ -18,7 +18,7 @@ import soundfile
 
 from custom_layers import GRU, LSTM, Bidirectional, LayerNormLSTM
 from exports import AudioFrontend, ExportError, Forecast, export
-from exports.answers import Labels
+from exports.answers import Labels, Spans, entities, spell
 from exports.artifact import Artifact
 from exports.runtime import web
 from exports.text import TextEncoder
@@ -164,6 +164,50 @@ def test_a_text_may_have_several_labels_or_none(tmp_path: Path, visit: Visit) ->
     order = [labels[place] for place in np.argsort(-numbers_of_all)]
     two = [f"{order[0]}, {100 * highest:.2f} %", f"{order[1]}, {100 * middle:.2f} %"]
     assert said == ["; ".join(two), "none"]
+
+
+TAGS = ["B-LOC", "B-PER", "I-PER", "O"]
+
+
+def test_words_are_labelled_and_their_spans_are_listed(tmp_path: Path, visit: Visit) -> None:
+    spelling = keras.Input((None, 5), dtype="uint8", name="spelling")
+    letters = keras.ops.cast(spelling, "float32") / 64
+    hidden = GRU(models.UNITS, return_sequences=True)(letters, mask=spelling[:, :, 0] != 0)
+    scores = keras.layers.Dense(len(TAGS), activation="softmax", name="tags")(hidden)
+    model = models.randomized(keras.Model(spelling, [scores, hidden]), scale=1.5)
+    exported = export(
+        keras.Model(spelling, scores),
+        tmp_path / "artifact",
+        formats=["onnx"],
+        labels=TAGS,
+        examples=spell([["Ann", "met", "Bo"], ["no"]], 5),
+        answer=Spans("entities", words=True),
+    )
+    words = ["Mary", "Jones", "lives", "in", "Köln", "and", "met", "Maximilian"]
+    shown = [texts("#words span"), texts("#words small"), texts("#spans th"), texts("#spans td")]
+    came = visit(
+        exported,
+        [
+            ("inputValue", "#text"),
+            ("fill", "#text", f"  {' '.join(words[:3])} \n{' '.join(words[3:])}"),
+            *shown,
+            states(1),
+            ("fill", "#text", " "),
+            *shown,
+            texts("#note"),
+        ],
+    )
+    scores_of_all, states_of_all = (each[0] for each in model.predict(spell([words], 5), verbose=0))
+    tags = [TAGS[place] for place in scores_of_all.argmax(-1)]
+    spans = list(entities(tags))
+    assert spans and came[0] == "Ann met Bo"
+    assert came[2:4] == [words, tags]
+    assert came[4] == [" ".join(words[start:end]) for start, end, _ in spans]
+    assert came[5][::2] == [kind for *_, kind in spans]
+    least = [scores_of_all[start:end].max(-1).min() for start, end, _ in spans]
+    np.testing.assert_allclose(numbers(came[5][1::2]), least, atol=ROUNDING)
+    np.testing.assert_allclose(numbers(came[6]), states_of_all[-1], atol=ROUNDING)
+    assert came[8:] == [[], [], [], [], ["There is no word yet."]]
 
 
 LETTERS = ["", "[UNK]", "\n", " ", "a", "é", "日"]
