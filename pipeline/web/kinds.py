@@ -83,7 +83,7 @@ def tagging(exported: Artifact) -> Page | None:
         "bytes": spelling.shape[2],
         "example": " ".join(filter(None, example)),
     }
-    return Page(_STATIC, "tagging", _title(model), {"model.onnx": model}, facts)
+    return Page(_STATIC, "tagging", _title(exported, model), {"model.onnx": model}, facts)
 
 
 def writing(exported: Artifact) -> Page | None:
