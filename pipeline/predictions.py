@@ -43,7 +43,7 @@ def of_artifact(directory: Path, inputs: Sequence[str]) -> Iterator[str]:
             outputs = predictor.predict(sentences.inputs)
             yield from _told(predictor, outputs, [given], sentences.words)
         elif config.writing and (config.writing.source or config.writing.start is None):
-            yield from predictor.generate([given])
+            yield from _written(predictor, [given], [given])
         elif config.text:
             (prediction,) = predictor.predict_text([given])
             outputs = {name: values[None] for name, values in prediction.outputs.items()}
@@ -108,18 +108,31 @@ def _of_arrays(predictor: Predictor, path: Path) -> Iterator[str]:
     given = arrays.read(path)
     reading = predictor.artifact.config.signatures.get(ENCODE)
     if reading and _names(given, reading) == {each.name for each in reading.inputs}:
-        yield from predictor.generate(reading.name_inputs(given))
+        read = reading.name_inputs(given)
+        yield from _written(predictor, read, _rows(path, read))
         return
     inputs = predictor.read_inputs(given)
-    outputs = predictor.predict(inputs)
-    count = len(next(iter(outputs.values())))
-    names = [f"{path}, row {row + 1}" for row in range(count)]
-    yield from _told(predictor, outputs, names, inputs)
+    yield from _told(predictor, predictor.predict(inputs), _rows(path, inputs), inputs)
+
+
+def _rows(path: Path, inputs: Arrays) -> list[str]:
+    """Name the rows of a file."""
+    count = len(next(iter(inputs.values())))
+    return [f"{path}, row {row + 1}" for row in range(count)]
 
 
 def _names(given: Any, signature: Signature) -> set[str]:
     """Name the inputs that are given; one array is for the one input."""
     return set(given) if isinstance(given, Mapping) else {signature.inputs[0].name}
+
+
+def _written(predictor: Predictor, read: Any, names: Sequence[str]) -> Iterator[str]:
+    """Give what a model writes for each row with its probability, or how it goes on with a text."""
+    if predictor.writing.start is None:
+        yield from predictor.generate(read)
+        return
+    for (best, *_), name in zip(predictor.hypotheses(read), names, strict=True):
+        yield f"{best.text}\t{best.probability:.3f}\t{name}"
 
 
 def _told(

@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import fields
 from itertools import chain, islice
@@ -190,7 +190,7 @@ def explain(
 
 
 @click.command(context_settings={"show_default": True})
-@click.argument("run", type=_FOLDER)
+@click.argument("path", type=_FOLDER, metavar="RUN|ARTIFACT")
 @click.option(
     "--prompt", default="", show_default=False, help="Text to go on with.  [default: begin one]"
 )
@@ -208,7 +208,7 @@ def explain(
 @click.option("--top-k", default=0, help="Draw from so many of the likeliest tokens; 0: all.")
 @click.option("--seed", default=0, help="The same one writes the same text.")
 def generate(
-    run: Path,
+    path: Path,
     prompt: str,
     tokens: int,
     temperature: float,
@@ -216,23 +216,33 @@ def generate(
     top_k: int,
     seed: int,
 ) -> None:
-    """Let the model of RUN go on with a text, for a task that writes text.
+    """Let a model that writes text go on with one.
 
     Each token is shown once it is drawn.
     """
     from exports.runtime.generation import Sampling
+
+    sampling, readable = Sampling(temperature, top_p, top_k, seed), _readable(prompt)
+    if paths.kind(path) is Kind.ARTIFACT:
+        from exports.runtime.predictor import Predictor
+
+        pieces = Predictor(path).write(readable, sampling, tokens)
+    else:
+        pieces = islice(_continued(_open(path, "generate"), readable, sampling), tokens)
+    for piece in chain([readable], pieces, ["\n"]):
+        click.echo(piece, nl=False)
+
+
+def _continued(run: Any, prompt: str, sampling: Any) -> Iterator[str]:
+    """Let the model of a run go on with a text, and say what to know about it."""
     from pipeline.tasks.shared.generation import Generator
 
-    sampling = Sampling(temperature, top_p, top_k, seed)
-    opened = _open(run, "generate")
-    if not isinstance(opened.task, Generator):
-        raise PipelineError(f"{opened.config.task} writes no text; tasks that do: {_generators()}")
-    readable = _readable(prompt)
-    continuation = opened.task.generate(opened, readable, sampling)
+    if not isinstance(run.task, Generator):
+        raise PipelineError(f"{run.config.task} writes no text; tasks that do: {_generators()}")
+    continuation = run.task.generate(run, prompt, sampling)
     for note in continuation.notes:
         say(f"prompt: {note}")
-    for piece in chain([readable], islice(continuation.pieces, tokens), ["\n"]):
-        click.echo(piece, nl=False)
+    return continuation.pieces
 
 
 @click.command()
