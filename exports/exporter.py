@@ -1,8 +1,7 @@
-"""Export a model: write each format, show that they agree, and only then put them in place."""
+"""Export a model: write each endpoint in each format, prove that they agree, put them in place."""
 
 import os
 import shutil
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,10 @@ from typing import Any
 import keras
 
 from exports import (
+    arguments,
     artifact,
-    axes,
-    declared,
-    endpoints,
     keras_file,
     latency,
-    metadata,
     other_backends,
     precision,
     tracing,
@@ -26,40 +22,20 @@ from exports import (
     formats as known_formats,
 )
 from exports import (
-    streaming as streamed,
+    plan as planning,
 )
 from exports.answers import SCRIPT, Answer, Forecast
 from exports.artifact import Artifact, load
 from exports.card import report
-from exports.endpoints.base import Endpoint, Reference, Request, Samples
-from exports.errors import InvalidArgumentError
-from exports.formats.base import Format
-from exports.parity.cases import grid
-from exports.parity.compare import reject_randomness
+from exports.parity.compare import Parity
+from exports.plan import Plan
 from exports.precision import Precision
-from exports.schema import MODEL, STEP, TEXT, Config, Ends, Sound, Streaming, Text, Writing
-from exports.signature import Arrays, AudioFrontend, Signature
+from exports.schema import Writing
+from exports.signature import Arrays, AudioFrontend
 from exports.text import TextEncoder
 
 DEFAULT_FORMATS = ("saved_model", "onnx")
-_RECORDED = 8
-_STRINGS = "a list of strings"
-_TYPES: dict[str, tuple[Any, str]] = {  # of arguments, for those who do not check them
-    "model": (keras.Model, "a keras.Model; exports.read_keras(path) reads a file"),
-    "directory": (str | os.PathLike, "a path"),
-    "lengths": (Mapping | None, "a mapping of names to ranges, such as {'time': (1, 80)}"),
-    "formats": (Sequence, _STRINGS),
-    "encoder": (TextEncoder | None, "a TextEncoder"),
-    "labels": (Sequence | None, _STRINGS),
-    "texts": (Sequence, _STRINGS),
-    "small": (Precision | None, "a Precision"),
-    "answer": (Answer | None, "a kind of `exports.answers`"),
-    "forecast": (Forecast | None, "a Forecast"),
-    "audio_frontend": (AudioFrontend | None, "an AudioFrontend"),
-    "writing": (Writing | None, "a Writing"),
-    "card": (Mapping | None, "a mapping"),
-    "config": (Mapping | None, "a mapping"),
-}
+_RECORDED = 8  # rows of the examples in an artifact
 
 
 @tracing.in_full_precision()
@@ -125,89 +101,27 @@ def export(
             cannot stream or cannot be rebuilt on TensorFlow, a format differs from Keras beyond the
             tolerance, or a small form lowers a figure beyond its limit.
     """
-    _reject_wrong_types(arguments := dict(locals()))
+    options = dict(locals())
+    arguments.reject_wrong_types(options)
     if inputs is not None:
         model = keras.Model(inputs, model(inputs), name=model.name)
+    del options["model"], options["directory"], options["inputs"]
     if keras.backend.backend() != "tensorflow":
-        return other_backends.export(**{**arguments, "model": model, "inputs": None})
-    directory, card = Path(directory), card or {}
-    writers = _chosen(formats, small)
-    if streaming is None:
-        goes_on = writing is not None and writing.start is None
-        streaming = goes_on or streamed.is_stateful(model)
-    limits = declared.limits(model)
-    with tracing.in_float32(model):
-        tracing.reject_nonfinite_weights(model)
-        signature, run = axes.signature(model, limits, lengths or {})
-        generated = grid(signature, limits)
-        reject_randomness(run, generated[-1])
-        _reject_texts(signature, encoder, texts)
-        encoder = None if encoder is None else _fitting(encoder, signature)
-        _reject_labels(signature, labels)
-        _reject_answer(signature, labels, answer or forecast)
-        able = endpoints.requested(
-            Request(model, signature, encoder, audio_frontend, writing, streaming)
-        )
-    real = list(verifier.real_cases(signature, examples, texts, encoder))
-    samples = Samples(generated, limits, real, texts)
-    vocabulary = "".join(f"{word}\n" for word in encoder.vocabulary) if encoder else ""
-    settings = Config(
-        formats=list(formats),
-        inputs=signature.inputs,
-        outputs=signature.outputs,
-        small=[] if small is None else list(small.forms),
-        lengths=signature.lengths,
-        limits=limits,
-        streaming=_streaming(able),
-        text=None if encoder is None else _text(encoder),
-        hearing=None if audio_frontend is None else Sound(audio_frontend.rate),
-        answer=answer,
-        forecast=forecast,
-        writing=writing,
-        run=dict(config or {}),
-        endpoints={
-            each.name: Ends(each.signature.inputs, each.signature.outputs)
-            for each in able
-            if each.name not in (MODEL, STEP, TEXT)
-        },
-        declined=_declined(able, writers),
-    )
-    with artifact.draft(directory) as draft:
-        drafted = Artifact(draft, settings)
-        artifact.write_json(draft / artifact.CONFIG, settings)
-        if labels is not None:
-            artifact.write_json(draft / artifact.LABELS, list(labels))
-        if settings.answer is not None:
-            shutil.copyfile(SCRIPT, draft / artifact.ANSWERS)
-        if vocabulary:
-            (draft / artifact.VOCABULARY).write_text(vocabulary, encoding="utf-8", newline="\n")
-        properties = metadata.props(labels, vocabulary, card)
-        reference = Reference("keras", run, tracing.sensitivity(model, signature), model)
+        return other_backends.export(model, directory, **options)
+    plan = planning.of(model, options)
+    with artifact.draft(Path(directory)) as draft:
+        drafted = _begun(draft, plan, labels)
         with tracing.in_float32(model):
-            for writer in writers:
-                writer.write(
-                    [each for each in able if not writer.declines(each)], draft, properties
-                )
-            proofs = verifier.compared(drafted, able, reference, samples)
-            smaller = {
-                writer.name: precision.measure(writer, able[0], draft, small, samples.cases)
-                for writer in writers
-                if small is not None and writer.precisions
-            }
-        proofs["given"] = verifier.of_given(model, drafted, reference, samples)
-        for writer in writers:
-            writer.finish(able, draft)
-        rows = signature.batch or _RECORDED
-        asked = {name: values[:rows] for name, values in samples.cases[0].inputs.items()}
-        artifact.write_json(draft / artifact.REQUEST, _listed(asked))
-        artifact.write_json(draft / artifact.RESPONSE, _listed(run(asked)))
-        proved = {name: each.to_json() for name, each in proofs.items()}
-        artifact.write_json(draft / artifact.PARITY, proved)
-        sides = {"keras": run, **known_formats.runs(drafted), **known_formats.small(drafted)}
-        batches = [signature.batch] if signature.batch else latency.BATCHES
-        timed = latency.of_cases(sides, samples.cases, batches)
-        measured = {"precision": smaller, "latency": timed}
-        report.write(drafted, model.name, writers, proofs, card, measured)
+            for format in plan.formats:
+                format.write(plan.taken(format), draft, plan.properties)
+            proofs = verifier.compared(drafted, plan.endpoints, plan.reference, plan.samples)
+            smaller = {} if small is None else _smaller(draft, plan, small)
+        proofs["given"] = verifier.of_given(model, drafted, plan.reference, plan.samples)
+        for format in plan.formats:
+            format.finish(plan.endpoints, draft)
+        measured = {"precision": smaller, "latency": _latency(drafted, plan)}
+        _record(draft, plan, proofs)
+        report.write(drafted, model.name, plan.formats, proofs, card or {}, measured)
     return load(directory)
 
 
@@ -220,113 +134,45 @@ def read_keras(path: str | os.PathLike[str]) -> keras.Model:
     return keras_file.read(Path(path))
 
 
-def _reject_wrong_types(arguments: Mapping[str, Any]) -> None:
-    for name, (kinds, described) in _TYPES.items():
-        value = arguments[name]
-        if not isinstance(value, kinds):
-            raise InvalidArgumentError(f"`{name}` must be {described}, not {_kind(value)}.")
-        if described == _STRINGS:
-            if isinstance(value, str):
-                raise InvalidArgumentError(
-                    f"`{name}` must be {described}, not one string: [{value!r}]."
-                )
-            if wrong := [each for each in value or () if not isinstance(each, str)]:
-                raise InvalidArgumentError(
-                    f"`{name}` must be {described}, and holds {_kind(wrong[0])}."
-                )
+def _begun(draft: Path, plan: Plan, labels: Sequence[str] | None) -> Artifact:
+    """Write what says how the files of formats are read."""
+    artifact.write_json(draft / artifact.CONFIG, plan.config)
+    if labels is not None:
+        artifact.write_json(draft / artifact.LABELS, list(labels))
+    if plan.config.answer is not None:
+        shutil.copyfile(SCRIPT, draft / artifact.ANSWERS)
+    if plan.vocabulary:
+        path = draft / artifact.VOCABULARY
+        path.write_text(plan.vocabulary, encoding="utf-8", newline="\n")
+    return Artifact(draft, plan.config)
 
 
-def _kind(value: Any) -> str:
-    """Name a value with its type, in a few words."""
-    return f"{textwrap.shorten(repr(value), 40)} ({type(value).__name__})"
-
-
-def _reject_labels(signature: Signature, labels: Sequence[str] | None) -> None:
-    sizes = {array.name: array.shape[-1] for array in signature.outputs if array.shape[1:]}
-    if labels is not None and len(labels) not in sizes.values():
-        raise InvalidArgumentError(
-            f"`labels` names {len(labels)} classes, and no output has as many scores: {sizes}."
-        )
-
-
-def _reject_answer(
-    signature: Signature, labels: Sequence[str] | None, answer: Answer | None
-) -> None:
-    if answer is None:
-        return
-    (output, *_) = signature.outputs
-    try:
-        answer.check(signature.inputs, output)
-    except ValueError as error:
-        raise InvalidArgumentError(f"`answer` does not fit the model: {error}.") from error
-    if answer.has_labels and len(labels or ()) != output.shape[-1]:
-        raise InvalidArgumentError(
-            f"`answer` is said in labels: give `labels`, {output.shape[-1]} of them."
-        )
-
-
-def _chosen(formats: Sequence[str], small: Precision | None) -> list[Format]:
-    """Return the formats to write.
-
-    Raises:
-        ExportError: if one is unknown, there are none, or none has the forms in `small`.
-    """
-    known = known_formats.names()
-    unknown = [name for name in formats if name not in known]
-    if unknown or not formats:
-        raise InvalidArgumentError(f"Unknown formats {unknown}: choose among {', '.join(known)}.")
-    found = [known_formats.get(name) for name in dict.fromkeys(formats)]
-    if small is not None and not any(each.precisions for each in found):
-        raise InvalidArgumentError(
-            '`small` makes smaller files: add a format that has them, such as "onnx".'
-        )
-    return found
-
-
-def _declined(able: Sequence[Endpoint], writers: Sequence[Format]) -> dict[str, dict[str, str]]:
-    """Say for each endpoint which formats do not have it, and why."""
-    reasons = {
-        endpoint.name: {
-            writer.name: reason for writer in writers if (reason := writer.declines(endpoint))
-        }
-        for endpoint in able
+def _smaller(draft: Path, plan: Plan, small: Precision) -> dict[str, Any]:
+    """Write the model in other precisions, and measure what each costs."""
+    return {
+        format.name: precision.measure(format, plan.endpoints[0], draft, small, plan.samples.cases)
+        for format in plan.formats
+        if format.precisions
     }
-    return {name: each for name, each in reasons.items() if each}
 
 
-def _streaming(able: Sequence[Endpoint]) -> Streaming | None:
-    states = next((each.states for each in able if each.name == STEP), ())
-    return Streaming(states) if states else None
+def _latency(drafted: Artifact, plan: Plan) -> dict[str, Any]:
+    """Measure the model in Keras and in each file."""
+    files = {**known_formats.runs(drafted), **known_formats.small(drafted)}
+    rows = plan.config.signature.batch
+    batches = [rows] if rows else latency.BATCHES
+    return latency.of_cases({"keras": plan.reference.run, **files}, plan.samples.cases, batches)
 
 
-def _reject_texts(signature: Signature, encoder: TextEncoder | None, texts: Sequence[str]) -> None:
-    if texts and encoder is None:
-        raise InvalidArgumentError(
-            "`texts` need an `encoder` that turns them into the model's inputs."
-        )
-    shapes = {array.name: array.dimensions() for array in signature.inputs}
-    if encoder is not None and [len(shape) for shape in shapes.values()] != [2]:
-        raise InvalidArgumentError(
-            f"An `encoder` gives ids [batch, time] to one input, and the inputs are {shapes}."
-        )
-
-
-def _fitting(encoder: TextEncoder, signature: Signature) -> TextEncoder:
-    """Return an encoder that pads short texts to as many ids as the model needs."""
-    (ids,) = signature.inputs
-    steps, most = ids.shape[1], encoder.max_length
-    least = steps or max(1, signature.lengths[ids.axes[1]].minimum)
-    if most < least or most != (steps or most):
-        needed = f"exactly {steps}" if steps else f"at least {least}"
-        raise InvalidArgumentError(
-            f"The `encoder` gives up to {most} ids, and {ids.name!r} needs {needed}: "
-            "give it another `max_length`."
-        )
-    return TextEncoder(encoder.vocabulary, most, least, encoder.tokens)
-
-
-def _text(encoder: TextEncoder) -> Text:
-    return Text(encoder.max_length, encoder.min_length, encoder.tokens)
+def _record(draft: Path, plan: Plan, proofs: Mapping[str, Parity]) -> None:
+    """Write examples with the answers of Keras, and the proofs."""
+    rows = plan.config.signature.batch or _RECORDED
+    inputs = plan.samples.cases[0].inputs
+    request = {name: values[:rows] for name, values in inputs.items()}
+    artifact.write_json(draft / artifact.REQUEST, _listed(request))
+    artifact.write_json(draft / artifact.RESPONSE, _listed(plan.reference.run(request)))
+    proved = {name: each.to_json() for name, each in proofs.items()}
+    artifact.write_json(draft / artifact.PARITY, proved)
 
 
 def _listed(arrays: Arrays) -> dict[str, Any]:

@@ -225,7 +225,7 @@ def test_unusable_model(model: Callable[[], keras.Model], message: str, tmp_path
     ("options", "message"),
     [
         ({"formats": ["onnx", "torch"]}, r"Unknown formats \['torch'\].*onnx, saved_model"),
-        ({"formats": []}, "choose among onnx, saved_model"),
+        ({"formats": []}, "choose among litert, onnx, saved_model"),
         ({"texts": ["good"]}, "`texts` need an `encoder`"),
         ({"examples": {"words": np.ones((1, 2))}}, r"inputs are \['tokens'\], not \['words'\]"),
         ({"examples": [np.ones((1, 2))] * 2}, r"inputs are \['tokens'\], but 2 arrays are given"),
