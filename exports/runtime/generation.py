@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,8 @@ Integers = npt.NDArray[np.integer[Any]]
 Scores = npt.NDArray[np.floating[Any]]
 Step = Callable[[Integers, Integers, Any], tuple[Scores, Any]]
 
+# The same for JavaScript, held to this module by tests.
+SCRIPT = Path(__file__).with_suffix(".mjs")
 _HOTTEST = 100  # where all symbols are as good as alike
 
 
