@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from exports.parity.cases import Case
 from exports.signature import Arrays, Run
+
+Side = TypeVar("Side")
 
 BATCHES = (1, 32)
 _ROUNDS, _SECONDS = 50, 0.8  # of `of_cases`, for each batch size
@@ -90,12 +92,12 @@ def measure(
 
 
 def turns(
-    sides: Mapping[str, Callable[[], Any]],
+    sides: Mapping[Side, Callable[[], Any]],
     rounds: Iterable[Any],
     *,
     calls: int = 1,
     seconds: float = math.inf,
-) -> dict[str, list[float]]:
+) -> dict[Side, list[float]]:
     """Return the milliseconds of the calls of each side.
 
     In each of `rounds` the sides take turns: a call that does not count if more than one does,
@@ -104,7 +106,7 @@ def turns(
     it time.
     """
     order, random = list(sides.items()), Random(0)
-    times: dict[str, list[float]] = {name: [] for name in sides}
+    times: dict[Side, list[float]] = {name: [] for name in sides}
     for call in sides.values():
         call()
     end = time.perf_counter() + seconds

@@ -2,18 +2,20 @@
 
 import functools
 import os
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from exports import artifact, formats
+from exports import artifact, formats, latency
 from exports.answers import Answer, Row, Spans, spell
 from exports.errors import InvalidArgumentError, InvalidInputError
 from exports.runtime.generation import Sampling, Writer, Written, source_ids
 from exports.schema import DECODE_STEP, ENCODE, MODEL, STEP, TEXT, Writing
 from exports.signature import Arrays, Run, Signature, State, reject_nonfinite
 
+_TRIALS = 9  # calls that decide about the number of threads
 _FORMATS = ("onnx", "litert")  # which need no TensorFlow, the one to prefer first
 
 
@@ -65,8 +67,8 @@ class Predictor:
 
     Args:
         directory: what `exports.export` wrote.
-        threads: that one call may use; None: one for each core. One thread each is best where many
-            call at a time.
+        threads: that one call may use; None: one or one for each core, whichever answers the
+            recorded examples sooner. One thread each is best where many call at a time.
         format: that runs; None: ONNX or else LiteRT, if the artifact has one of them.
         allow_nonfinite: take NaN and infinity in inputs, for which ONNX Runtime may give finite
             numbers where Keras gives NaN.
@@ -392,7 +394,22 @@ class Predictor:
         return Prediction(self.labels[int(first.argmax())], scores, own, answer)
 
     def _load(self, endpoint: str) -> Run:
-        return formats.read(self.artifact, self.format, endpoint, threads=self._threads)
+        return formats.read(self.artifact, self.format, endpoint, threads=self.threads)
+
+    @functools.cached_property
+    def threads(self) -> int:
+        """How many threads a call uses."""
+        if self._threads is not None:
+            return self._threads
+        cores, request = os.cpu_count() or 1, self.artifact.request
+        calls = {
+            threads: functools.partial(
+                formats.read(self.artifact, self.format, threads=threads), request
+            )
+            for threads in {1, cores}
+        }
+        times = latency.turns(calls, range(_TRIALS)) if cores > 1 else {1: [0.0]}
+        return min(times, key=lambda threads: statistics.median(times[threads]))
 
     # Each file is loaded when it is first needed: most users need one of them.
 

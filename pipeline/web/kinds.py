@@ -216,4 +216,4 @@ def _example(exported: Artifact) -> str:
     words, text = exported.vocabulary, exported.config.text
     known = [[each for each in row if each > graphs.UNKNOWN] for row in ids.tolist()]
     between = "" if text and text.tokens == "characters" else " "
-    return between.join(words[each] for each in max(known, key=len)[:_SHOWN])
+    return between.join(words[each] for each in max(known, key=len)[:_SHOWN] if each < len(words))

@@ -18,9 +18,9 @@ import onnxruntime
 import pytest
 
 import exports
-from exports import Artifact, ExportError, export
+from exports import Artifact, ExportError, export, formats
 from exports.runtime import Predictor
-from exports.signature import Array
+from exports.signature import Array, Run
 from exports.text import TextEncoder
 from tests.exports import models
 
@@ -101,9 +101,8 @@ def test_threads_may_share_it(predictor: Predictor) -> None:
     assert shared == alone
 
 
-@pytest.mark.parametrize(("threads", "used"), [(None, 0), (3, 3)])
 def test_a_call_uses_as_many_threads_as_it_may(
-    threads: int | None, used: int, exported: Artifact, monkeypatch: pytest.MonkeyPatch
+    exported: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened, begun = onnxruntime.InferenceSession, []
 
@@ -112,8 +111,8 @@ def test_a_call_uses_as_many_threads_as_it_may(
         return opened(path, options, **others)
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", session)
-    Predictor(exported.directory, threads)(np.array([[2, 3]]))
-    assert begun == [used]
+    Predictor(exported.directory, 3)(np.array([[2, 3]]))
+    assert begun == [3]
 
 
 @pytest.mark.parametrize(
@@ -285,3 +284,27 @@ def test_a_chunk_that_is_refused_leaves_the_state(reader: Predictor) -> None:
 def test_a_model_without_a_step_model_has_no_stream(predictor: Predictor) -> None:
     with pytest.raises(ExportError, match="holds no step model: export with --streaming"):
         predictor.stream()
+
+
+def test_the_number_of_threads_is_the_faster_one(
+    exported: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one and all cores, by the recorded examples; a number that is given stays."""
+    asked: list[int | None] = []
+    read = formats.get("onnx").read
+
+    def slow(*arguments: Any, threads: int | None = None, **options: Any) -> Run:
+        run = read(*arguments, threads=threads, **options)
+        asked.append(threads)
+        waste = np.random.default_rng(0).normal(size=400_000 if threads == slower else 0)
+        return lambda inputs: run(inputs) if np.sort(waste) is not None else {}
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    monkeypatch.setattr(type(formats.get("onnx")), "read", lambda _, *a, **o: slow(*a, **o))
+    for slower in (1, 3):
+        asked.clear()
+        predictor = Predictor(exported.directory)
+        assert predictor.threads == 4 - slower and set(asked) == {1, 3}
+        predictor("good")
+        assert asked[2:] == [4 - slower]
+    assert Predictor(exported.directory, threads=2).threads == 2
