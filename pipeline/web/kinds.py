@@ -210,10 +210,10 @@ def _name(exported: Artifact, name: str) -> str:
 def _example(exported: Artifact) -> str:
     """Return a recorded text without the words that the model does not know; "" if none is real."""
     proof = exported.proofs.get(MODEL)
-    if proof is None or not proof.cases[0].startswith("real"):
+    if proof is None or not any(case.startswith("real") for case in proof.cases[:1]):
         return ""
     (ids,) = exported.request.values()
     words, text = exported.vocabulary, exported.config.text
-    known = [[each for each in row if each > graphs.UNKNOWN] for row in ids.tolist()]
+    known = [[each for each in row if each > graphs.UNKNOWN] for row in ids.astype(int).tolist()]
     between = "" if text and text.tokens == "characters" else " "
     return between.join(words[each] for each in max(known, key=len)[:_SHOWN] if each < len(words))
