@@ -29,7 +29,7 @@ def of_artifact(directory: Path, inputs: Sequence[str]) -> Iterator[str]:
         ExportError: the artifact is damaged, or does not take one of `inputs`.
         PipelineError: a file cannot be read.
     """
-    predictor = Predictor(directory)
+    predictor = open_quietly(directory)
     config = predictor.artifact.config
     for given in inputs:
         path = Path(given)
@@ -50,6 +50,20 @@ def of_artifact(directory: Path, inputs: Sequence[str]) -> Iterator[str]:
             yield from _told(predictor, outputs, [" ".join(given.split())], [given])
         else:
             reject_no_arrays(directory, predictor.signature, given)
+
+
+def open_quietly(directory: Path) -> Predictor:
+    """Open an artifact; TensorFlow is loaded without its chatter if no other runtime can answer.
+
+    Raises:
+        ExportError: the artifact is damaged.
+    """
+    predictor = Predictor(directory)
+    if predictor.format == "saved_model":
+        from pipeline import quiet
+
+        quiet.load_tensorflow()
+    return predictor
 
 
 def of_keras_file(path: Path, inputs: Sequence[str]) -> Iterator[str]:

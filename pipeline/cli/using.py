@@ -224,9 +224,9 @@ def generate(
 
     sampling, readable = Sampling(temperature, top_p, top_k, seed), _readable(prompt)
     if paths.kind(path) is Kind.ARTIFACT:
-        from exports.runtime.predictor import Predictor
+        from pipeline import predictions
 
-        pieces = Predictor(path).write(readable, sampling, tokens)
+        pieces = predictions.open_quietly(path).write(readable, sampling, tokens)
     else:
         pieces = islice(_continued(_open(path, "generate"), readable, sampling), tokens)
     for piece in chain([readable], pieces, ["\n"]):
