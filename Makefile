@@ -45,10 +45,11 @@ SIEGE ?= 5000
 siege: install ## send SIEGE=5000 random requests to the server, and damage as many files; it takes hours
 	SIEGE=$(SIEGE) $(BIN)/python -m pytest -n $(JOBS) -k siege tests
 
-bench: install ## measure speed, and write docs/benchmarks, linear, litert, serving and grid
+bench: install ## measure speed, and write docs/benchmarks, linear, litert, formats, serving and grid
 	$(BIN)/python -m benchmarks.run
 	$(BIN)/python -m benchmarks.linear
 	$(BIN)/python -m benchmarks.litert
+	$(BIN)/python -m benchmarks.formats
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.grid
 

@@ -161,7 +161,7 @@ def _fixed(model: keras.Model) -> File:
     function = tf.function(lambda tokens: model(tokens, training=False), autograph=False)
     concrete = function.get_concrete_function(tf.TensorSpec((1, TIME), "int32"))
     try:
-        with conversion.quiet():
+        with session.quiet():
             converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
             content = converter.convert()

@@ -2,9 +2,6 @@
 
 import contextlib
 import logging
-import os
-import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -19,6 +16,7 @@ from custom_layers import engine
 from custom_layers.engine import backend
 from exports import keras_twins, scans, tracing
 from exports.errors import UnsupportedLayerError, reason
+from exports.formats.litert import session
 from exports.signature import Array, Signature
 
 Tensor = Any
@@ -63,7 +61,7 @@ def convert(
     try:
         with loops_of_ours(model), _new_axes_apart(), engine.portable(tensor_arrays=False):
             concrete = function.get_concrete_function(*_numbered(signature))
-            with quiet():
+            with _without_warnings(), session.quiet():
                 converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
                 converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
                 converter.target_spec.supported_types = _TYPES[precision]
@@ -177,19 +175,12 @@ def _numbered(signature: Signature) -> list[tf.TensorSpec]:
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the converter from writing pages to stderr: an error has the line that matters."""
-    # Nor does absl say that another way of conversion, by a SavedModel, is preferred.
+def _without_warnings() -> Iterator[None]:
+    """Keep absl from saying that another way of conversion, by a SavedModel, is preferred."""
     logging.disable(logging.WARNING)
-    sys.stderr.flush()
-    stderr = os.dup(2)
     try:
-        with tempfile.TemporaryFile() as file:
-            os.dup2(file.fileno(), 2)
-            yield
+        yield
     finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
         logging.disable(logging.NOTSET)
 
 

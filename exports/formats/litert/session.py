@@ -1,6 +1,10 @@
 """LiteRT files as functions, by the interpreter that a phone has."""
 
+import contextlib
+import os
 import re
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -35,6 +39,9 @@ def read(path: Path, threads: int | None = None, signature: Signature | None = N
         content = path.read_bytes() or b"empty"
         interpreter = Interpreter(model_content=content, num_threads=threads or 1)
         given, returned = _ends(interpreter)
+        # It announces its delegate now; a model may need more steps than the one it has yet.
+        with quiet(), contextlib.suppress(RuntimeError):
+            interpreter.allocate_tensors()
     except (OSError, *_ERRORS) as error:
         raise DamagedFileError(f"{path} cannot be loaded by LiteRT: {reason(error)}") from error
     if signature is not None:
@@ -74,6 +81,23 @@ def read(path: Path, threads: int | None = None, signature: Signature | None = N
             raise InvalidInputError(f"{path} fails in LiteRT: {why}") from error
 
     return run
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what TensorFlow and LiteRT write in C++ from stderr: an error has the line that counts.
+
+    It is the stderr of the whole process.
+    """
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    try:
+        with tempfile.TemporaryFile() as file:
+            os.dup2(file.fileno(), 2)
+            yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _reject_other(path: Path, array: Array, values: np.ndarray) -> None:

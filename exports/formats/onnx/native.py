@@ -1,7 +1,7 @@
 """A recurrent layer as one LSTM or GRU node.
 
 ONNX's RNN node is none of them: in ONNX Runtime a Scan is faster, which has the input products of
-all steps at once (docs/decisions/0033-endpoints-and-formats.md).
+all steps at once (docs/decisions/0034-endpoints-and-formats.md).
 """
 
 from collections.abc import Callable
