@@ -63,6 +63,12 @@ export function draw(probabilities, { temperature = 1, topP = 1, topK = 0 }, uni
   return likely.find((symbol) => (left -= weights[symbol]) < 0) ?? likely.at(-1);
 }
 
+/** Make a tensor of integers, of the `Tensor` of ONNX Runtime. */
+export function integers(Tensor, type, values, dims) {
+  const data = type === "int64" ? BigInt64Array.from(values, BigInt) : Int32Array.from(values);
+  return new Tensor(type, data, dims);
+}
+
 const sum = (values) => values.reduce((total, each) => total + each, 0);
 
 /** Numbers from 0 to 1 that depend on the seed alone: xorshift of 32 bits, not those of NumPy. */
@@ -176,7 +182,8 @@ export class Writer {
   /** Read a text: the memory and the first states. */
   async read(text) {
     const ids = sourceIds(this.writing.source, text);
-    return this.runs.encode({ [this.reads.name]: this.#integers(this.reads.dtype, ids, [1, ids.length]) });
+    const { name, dtype } = this.reads;
+    return this.runs.encode({ [name]: integers(this.Tensor, dtype, ids, [1, ids.length]) });
   }
 
   /** Write a symbol more of each hypothesis, as `beamSearch` wants it. */
@@ -184,23 +191,19 @@ export class Writer {
     const pick = (name) => [name, this.#rows(states[name], parents)];
     const memory = Object.fromEntries(this.memory.map(pick));
     const before = Object.fromEntries(this.states.map(pick));
-    const given = this.#integers(this.previous.dtype, symbols, [symbols.length]);
+    const given = integers(this.Tensor, this.previous.dtype, symbols, [symbols.length]);
     const outputs = await this.runs.decode_step({ [this.previous.name]: given, ...memory, ...before });
     const after = Object.fromEntries(this.states.map((name) => [name, outputs[`${name}.next`]]));
     return { gains: this.#gains(outputs[this.output]), states: { ...memory, ...after } };
   };
 
+  /** The log-probabilities of the next symbols in each row. */
   #gains({ data, dims: [rows, width] }) {
     return Array.from({ length: rows }, (_, row) => {
       const gains = Array.from(data.subarray(row * width, (row + 1) * width), Math.log);
       this.writing.never.forEach((symbol) => (gains[symbol] = -Infinity));
       return gains;
     });
-  }
-
-  #integers(type, values, dims) {
-    const data = type === "int64" ? BigInt64Array.from(values, BigInt) : Int32Array.from(values);
-    return new this.Tensor(type, data, dims);
   }
 
   /** Pick rows of a tensor by their places. */

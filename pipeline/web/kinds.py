@@ -1,7 +1,7 @@
 """The kinds of pages, and which one a model gets: what it takes and gives decides."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,11 @@ from exports import files, formats
 from exports.answers import Label, Spans, words_of
 from exports.artifact import Artifact
 from exports.errors import ExportError
+from exports.runtime.generation import SCRIPT
+from exports.runtime.tokens import TOKENIZERS
 from exports.runtime.web import graphs
 from exports.runtime.web.build import Page
-from exports.schema import MODEL, SOUND, STEP, TEXT
+from exports.schema import DECODE_STEP, ENCODE, MODEL, SOUND, STEP, TEXT, Unit, Writing
 
 _STATIC = Path(__file__).parent / "static"
 _NAMED_BY_ITSELF = re.compile(r"(functional|sequential|model|tf2onnx)(_\d+)?")
@@ -39,23 +41,25 @@ def page_of(exported: Artifact) -> Page:
     )
     raise ExportError(
         f"There is no page for a model that takes {inputs}. There are pages for raw text that gets "
-        "a label, words that get one each, writing letter by letter, sound that is heard, and "
-        "forecasts of series."
+        "a label, words that get one each, a text that is written for another or behind it, sound "
+        "that is heard, and forecasts of series."
     )
 
 
 def text(exported: Artifact) -> Page | None:
     """Raw text in, one number for each label out: the text is typed, and read word by word."""
-    if exported.config.text is None or not _scores_labels(exported):
+    kind = exported.config.text
+    if kind is None or not _scores_labels(exported):
         return None
+    known = ["", "", *exported.vocabulary[graphs.UNKNOWN + 1 :]]
     model, states = graphs.watched(_read(exported, MODEL))
     facts = {
         **_facts(exported, states),
         "answer": _answer(exported),
         "labels": exported.labels,
         "unknown": graphs.UNKNOWN,
-        "most": exported.config.text.max_length,
-        "example": _example(exported),
+        "most": kind.max_length,
+        "example": _example(exported, exported.signature.inputs[0].name, known, kind.tokens),
     }
     reader = graphs.reader(_read(exported, TEXT))
     return Page(
@@ -86,12 +90,34 @@ def tagging(exported: Artifact) -> Page | None:
     return Page(_STATIC, "tagging", _title(exported, model), {"model.onnx": model}, facts)
 
 
+def translating(exported: Artifact) -> Page | None:
+    """A text in, a text out: the texts that a search finds are written token by token."""
+    writing = exported.config.writing
+    if writing is None or writing.start is None or writing.source is None:
+        return None
+    encode, decode_step = (exported.config.endpoints[name] for name in (ENCODE, DECODE_STEP))
+    if [each.name for each in encode.inputs] != [writing.source.input]:
+        return None
+    config = {"writing": writing, "endpoints": {ENCODE: encode, DECODE_STEP: decode_step}}
+    step = _read(exported, DECODE_STEP)
+    facts = {
+        "config": msgspec.to_builtins(config),
+        "labels": exported.labels,
+        "example": _example(
+            exported, writing.source.input, ("", *writing.source.known, ""), writing.source.unit
+        ),
+    }
+    files = {"encode.onnx": _read(exported, ENCODE), "decode_step.onnx": step}
+    return Page(_STATIC, "translating", _title(exported, step), files, facts, (SCRIPT,))
+
+
 def writing(exported: Artifact) -> Page | None:
-    """Letters in, how likely each is to be the next out: the model goes on with what is typed."""
+    """Tokens in, how likely each is to be the next out: the model goes on with what is typed."""
     labels, (first, *others), output, _ = exported.labels, *exported.signature
     if not labels or others or first.shape != (None, None) or first.dtype not in _IDS:
         return None
-    if output[0].shape != (None, None, len(labels)) or not all(map(_is_letter, labels)):
+    writing = exported.config.writing or _letter_by_letter(labels, first.name)
+    if output[0].shape != (None, None, len(labels)) or writing is None or writing.start is not None:
         return None
     if not exported.states:
         raise ExportError(
@@ -99,19 +125,17 @@ def writing(exported: Artifact) -> Page | None:
             "with --streaming."
         )
     step = _read(exported, STEP)
+    shown = ["" if place in writing.never else label for place, label in enumerate(labels)]
     facts = {
         **_facts(exported, exported.states),
+        "type": first.dtype,
         "labels": labels,
-        "never": [place for place, label in enumerate(labels) if len(label) != 1],
+        "unit": writing.unit,
+        "never": writing.never,
+        "example": _example(exported, first.name, shown, writing.unit),
     }
-    reader = graphs.letters(labels, _IDS[first.dtype])
-    return Page(
-        _STATIC,
-        "writing",
-        _title(exported, step),
-        {"reader.onnx": reader, "step.onnx": step},
-        facts,
-    )
+    title = _title(exported, step)
+    return Page(_STATIC, "writing", title, {"step.onnx": step}, facts, (SCRIPT,))
 
 
 def forecast(exported: Artifact) -> Page | None:
@@ -151,8 +175,16 @@ def sound(exported: Artifact) -> Page | None:
     return Page(_STATIC, "hearing", _title(exported, model), files, facts, ("replay.mjs",))
 
 
-_KINDS: tuple[Callable[[Artifact], Page | None], ...] = (text, tagging, writing, sound, forecast)
-_IDS = {"int32": onnx.TensorProto.INT32, "int64": onnx.TensorProto.INT64}
+_KINDS: tuple[Callable[[Artifact], Page | None], ...] = (
+    text,
+    tagging,
+    translating,
+    writing,
+    sound,
+    forecast,
+)
+_IDS = ("int32", "int64")
+_LETTERS = 300  # of a text
 _NO_LETTERS = ("", "[UNK]")  # padding, and what stands for every unknown letter
 
 
@@ -177,8 +209,12 @@ def _facts(exported: Artifact, states: Iterable[Any]) -> dict[str, Any]:
     }
 
 
-def _is_letter(label: str) -> bool:
-    return len(label) == 1 or label in _NO_LETTERS
+def _letter_by_letter(labels: Sequence[str], tokens: str) -> Writing | None:
+    """Return how a model of letters writes that does not say it, as in version 0.1."""
+    if not all(len(label) == 1 or label in _NO_LETTERS for label in labels):
+        return None
+    never = tuple(place for place, label in enumerate(labels) if len(label) != 1)
+    return Writing("characters", _LETTERS, never=never, previous=tokens)
 
 
 def _read(exported: Artifact, name: str) -> onnx.ModelProto:
@@ -207,13 +243,12 @@ def _name(exported: Artifact, name: str) -> str:
     return (directory.parent if directory.name == "exports" else directory).name
 
 
-def _example(exported: Artifact) -> str:
-    """Return a recorded text without the words that the model does not know; "" if none is real."""
+def _example(exported: Artifact, name: str, tokens: Sequence[str], unit: Unit) -> str:
+    """Return a recorded text, without the tokens that are ""; "" if none is real."""
     proof = exported.proofs.get(MODEL)
     if proof is None or not any(case.startswith("real") for case in proof.cases[:1]):
         return ""
-    (ids,) = exported.request.values()
-    words, text = exported.vocabulary, exported.config.text
-    known = [[each for each in row if each > graphs.UNKNOWN] for row in ids.astype(int).tolist()]
-    between = "" if text and text.tokens == "characters" else " "
-    return between.join(words[each] for each in max(known, key=len)[:_SHOWN] if each < len(words))
+    rows = exported.request[name].astype(int).tolist()
+    named = [[tokens[each] for each in row if 0 <= each < len(tokens)] for row in rows]
+    known = [[token for token in row if token] for row in named]
+    return TOKENIZERS[unit].join(max(known, key=len)[:_SHOWN])

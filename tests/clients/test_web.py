@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,54 +18,14 @@ import soundfile
 from custom_layers import GRU, LSTM, Bidirectional, LayerNormLSTM
 from exports import AudioFrontend, ExportError, Forecast, export
 from exports.answers import Labels, Spans, entities, spell
-from exports.artifact import Artifact
-from exports.runtime import web
 from exports.text import TextEncoder
 from pipeline.data import sound
 from pipeline.data.cache import VARIABLE
 from pipeline.features import cepstrum
 from pipeline.web import RUNTIME, page_of
-from tests.clients.accessibility import faults_at
-from tests.clients.node import HERE, reject_uninstalled, run, served
+from tests.clients.node import HERE
+from tests.clients.pages import ROUNDING, Visit, numbers, states, texts
 from tests.exports import models
-
-PAGE_BYTES = 2_000_000
-ROUNDING = 6e-5  # of four decimals, and of float32
-
-Step = tuple[Any, ...]
-Visit = Callable[[Artifact, Sequence[Step]], list[Any]]
-
-
-@pytest.fixture
-def visit(tmp_path: Path) -> Visit:
-    """Builds the page of an exported model, takes steps on it, and returns what came of each."""
-    reject_uninstalled()
-
-    def visit(exported: Artifact, steps: Sequence[Step]) -> list[Any]:
-        runtime = HERE / "node_modules/onnxruntime-web/dist"
-        weight = web.build(page_of(exported), tmp_path / "page", runtime)
-        assert weight.page < PAGE_BYTES
-        (tmp_path / "steps.json").write_text(json.dumps(steps), encoding="utf-8")
-        with served(tmp_path / "page") as address:
-            came = list(json.loads(run(tmp_path, HERE / "visit.mjs", address)))
-            assert faults_at(address) == []
-        return came
-
-    return visit
-
-
-def texts(selector: str) -> Step:
-    return ("allTextContents", selector)
-
-
-def numbers(shown: Sequence[str]) -> np.ndarray:
-    return np.array([text.replace("−", "-") for text in shown], float)
-
-
-def states(place: int) -> Step:
-    """The numbers of a picture of the state."""
-    return texts(f"#states figure:nth-of-type({place}) td")
-
 
 WORDS = [*models.VOCABULARY[2:6], "unheard", *models.VOCABULARY[3:5]]
 
@@ -251,12 +210,12 @@ def test_a_text_is_written_letter_by_letter(tmp_path: Path, visit: Visit) -> Non
             states(3),
             states(4),
             texts("#note"),
-            ("fill", "#letters", "5"),
+            ("fill", "#tokens", "5"),
             ("fill", "#temperature", "0"),
             write,
             written,
             texts("#scores td:nth-child(2)"),
-            ("fill", "#letters", "20"),
+            ("fill", "#tokens", "20"),
             ("fill", "#temperature", "1.5"),
             *(write, written, write, written),
             ("fill", "#seed", "1"),

@@ -30,7 +30,7 @@ class Page(NamedTuple):
         title: what the model does.
         graphs: ONNX files, by name.
         facts: what the module must know, beside what the ONNX files say.
-        shared: modules in `folder` that it imports.
+        shared: modules that it imports: names in `folder`, or paths.
     """
 
     folder: Path
@@ -38,7 +38,7 @@ class Page(NamedTuple):
     title: str
     graphs: Mapping[str, onnx.ModelProto]
     facts: Mapping[str, Any]
-    shared: tuple[str, ...] = ()
+    shared: tuple[str | Path, ...] = ()
 
     def texts(self) -> dict[str, str]:
         """Return the text files of the page, by name."""

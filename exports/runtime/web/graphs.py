@@ -1,6 +1,5 @@
 """ONNX files of a model, with what a page shows among their outputs."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx
@@ -8,9 +7,8 @@ from onnx import helper
 
 from exports.formats.onnx.names import BACKWARDS
 
-UNKNOWN = 1  # the id of every word or letter that a vocabulary lacks
+UNKNOWN = 1  # the id of every word that a vocabulary lacks
 
-_IR_VERSION = 10  # that every ONNX Runtime with these operators reads
 _NATIVE = ("LSTM", "GRU", "RNN")  # the last one in artifacts of version 0.1
 
 
@@ -60,47 +58,6 @@ def reader(model: onnx.ModelProto) -> onnx.ModelProto:
     read = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
     onnx.checker.check_model(read)
     return read
-
-
-def letters(labels: Sequence[str], kind: int) -> onnx.ModelProto:
-    """Return what turns texts into `tokens`, a letter each, and `ids`, their places in `labels`.
-
-    Args:
-        labels: letters; the one of `UNKNOWN` stands for every other.
-        kind: the ONNX type of ids.
-    """
-    string, ends = onnx.TensorProto.STRING, {"tokens": onnx.TensorProto.STRING, "ids": kind}
-    nodes = [
-        helper.make_node(
-            "Tokenizer",
-            ["text"],
-            ["tokens"],
-            domain="com.microsoft",
-            mark=0,
-            mincharnum=1,
-            pad_value="",
-            tokenexp="(?s:.)",
-        ),
-        helper.make_node(
-            "LabelEncoder",
-            ["tokens"],
-            ["places"],
-            domain="ai.onnx.ml",
-            keys_strings=labels,
-            values_int64s=range(len(labels)),
-            default_int64=UNKNOWN,
-        ),
-        helper.make_node("Cast", ["places"], ["ids"], to=kind),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "letters",
-        [helper.make_tensor_value_info("text", string, [None])],
-        [helper.make_tensor_value_info(name, each, [None, None]) for name, each in ends.items()],
-    )
-    domains = {"": 20, "ai.onnx.ml": 2, "com.microsoft": 1}
-    opsets = [helper.make_opsetid(*each) for each in domains.items()]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
 
 
 def _watched(node: onnx.NodeProto, name: str, number: str) -> Watched:

@@ -45,6 +45,9 @@ function busy(working) {
 export const number = (value) => value.toFixed(4).replace("-", "−");
 export const percent = (value) => `${(100 * value).toFixed(2)} %`;
 
+/** The name of a token, for a reader. */
+export const visible = (token) => ({ " ": "space", "\n": "new line", "": "none" })[token] ?? token;
+
 /** Make an element with attributes and children. */
 export function make(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);

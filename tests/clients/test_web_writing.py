@@ -1,0 +1,151 @@
+"""Pages of models that write, in headless Chromium: the texts are those of Python."""
+
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from custom_layers import GRU
+from exports import Artifact, export
+from exports.runtime import Predictor
+from exports.schema import Source, Writing
+from tests.clients.pages import ROUNDING, Visit, numbers, texts
+from tests.exports import models, writers
+
+ASKED = {"ab": "", "dcba": "", "ab日a日": "日", "": "", "bc?": "?"}  # and the unknown letters
+
+
+def test_a_text_is_written_for_the_one_that_is_typed(translator: Artifact, visit: Visit) -> None:
+    predictor = Predictor(translator.directory)
+    typed = [(("fill", "#text", text), texts("#answer"), texts("#note")) for text in ASKED]
+    came = visit(
+        translator,
+        [
+            *(step for steps in typed for step in steps),
+            texts("#found th"),
+            texts("#found td"),
+            texts("#words span"),
+            texts("#words small"),
+            texts("#read, #count"),
+            ("fill", "#step", "0"),
+            texts("#scores th"),
+            texts("#scores td:nth-child(2)"),
+            texts("#scores [aria-current] th"),
+            ("selectOption", "#way", "greedy"),
+            texts("#answer"),
+            ("isVisible", "#beam"),
+            ("selectOption", "#way", "beam"),
+            ("fill", "#beam", "1"),
+            texts("#answer"),
+        ],
+    )
+    texts_of_page, notes = came[1 : 3 * len(ASKED) : 3], came[2 : 3 * len(ASKED) : 3]
+    assert texts_of_page == [[text or "(empty)"] for text in predictor.generate(list(ASKED))]
+    assert notes == [[each and f"The model does not know {each}"] for each in ASKED.values()]
+
+    found, odds, tokens, under, count, _, names, next_odds, written = came[3 * len(ASKED) :][:9]
+    ((*expected,),) = predictor.hypotheses("bc?")
+    assert found == [each.text or "(empty)" for each in expected]
+    np.testing.assert_allclose(
+        numbers(odds), [each.probability for each in expected], rtol=5e-3, atol=ROUNDING
+    )
+    best = expected[0]
+    assert tokens == [*best.text, "(end)"] and count == [str(len(best.text))] * 2
+    assert np.prod(numbers(under)) == pytest.approx(best.probability, abs=0.03)
+    whole = predictor({"letters": [[2, 3, 5]], "previous": [[writers.END]]})["odds"][0, 0]
+    labels = ["", "(end)", *writers.SYMBOLS[2:]]
+    order = [place for place in np.argsort(-whole) if place != 0]  # which is never written
+    assert names == [labels[place] for place in order] and written == [tokens[0]]
+    np.testing.assert_allclose(numbers(next_odds), whole[order], atol=ROUNDING)
+
+    (greedy,) = predictor.generate("bc?", beam=1)
+    taken, shown, _, _, narrow = came[-5:]
+    assert narrow == taken == [greedy] != [best.text] and shown is False
+
+
+def test_texts_are_drawn_by_a_temperature_and_a_seed(translator: Artifact, visit: Visit) -> None:
+    seeds = [*map(str, range(1, 9)), "1"]
+    drawn = [(("fill", "#seed", seed), texts("#answer")) for seed in seeds]
+    came = visit(
+        translator,
+        [
+            ("fill", "#text", "cab"),
+            ("selectOption", "#way", "draw"),
+            ("fill", "#temperature", "0"),
+            texts("#answer"),
+            ("fill", "#temperature", "2"),
+            texts("#heat"),
+            *(step for steps in drawn for step in steps),
+        ],
+    )
+    assert came[3] == Predictor(translator.directory).generate("cab", temperature=0.0) != [""]
+    assert came[5] == ["2.00"]
+    first, *others, again = came[7::2]
+    assert first == again and any(other != first for other in others)
+    assert all(text == "(empty)" or re.fullmatch("[xyz]{1,3}", text) for (text,) in came[7::2])
+
+
+SOURCE = ("the", "cat", "sat")
+PROSE = ["", "[UNK]", "\n", "The", "cat", "sat", ",", "it", "(", ")", "."]
+
+
+def test_words_are_read_and_written(tmp_path: Path, visit: Visit) -> None:
+    """A sentence for another, with a word that is not known."""
+    words = ("", "end", "le", "chat", "dort")
+    writing = Writing("words", 4, start=1, end=1, source=Source("letters", "words", SOURCE))
+    exported = export(
+        writers.translator(),
+        tmp_path / "artifact",
+        formats=["onnx"],
+        labels=words,
+        writing=writing,
+    )
+    asked = ["the cat sat", "  cat\u3000dog \n", "dog the"]
+    typed = [(("fill", "#text", text), texts("#answer"), texts("#note")) for text in asked]
+    came = visit(exported, [step for steps in typed for step in steps])
+    expected = Predictor(exported.directory).generate(asked)
+    assert came[1::3] == [[text or "(empty)"] for text in expected] and " " in "".join(expected)
+    assert came[2::3] == [[""], ["The model does not know dog"], ["The model does not know dog"]]
+
+
+def test_prose_is_gone_on_with(tmp_path: Path, visit: Visit) -> None:
+    """By a model in which the most probable token is the next one of `PROSE`."""
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    embedded = keras.layers.Embedding(len(PROSE), models.FEATURES)(tokens)
+    hidden = GRU(models.UNITS, return_sequences=True)(embedded)
+    following = keras.layers.Embedding(len(PROSE), len(PROSE), name="following")(tokens)
+    logits = keras.layers.Dense(len(PROSE))(hidden) + following
+    scores = keras.layers.Softmax(name="scores")(logits)
+    model = models.randomized(keras.Model(tokens, scores))
+    order = np.roll(np.eye(len(PROSE)), 1, axis=1)
+    order[-1, PROSE.index("\n")] = 1
+    model.get_layer("following").set_weights([9 * order])
+    exported = export(
+        model,
+        tmp_path / "artifact",
+        formats=["onnx"],
+        labels=PROSE,
+        streaming=True,
+        writing=Writing("prose", 12, never=(0, 1), previous="tokens"),
+    )
+    begun = ["The cat sat (", "it, the dog.", ""]
+    steps = [(("fill", "#text", text), ("click", "#write"), texts("#written")) for text in begun]
+    came = visit(
+        exported,
+        [
+            ("fill", "#tokens", "12"),
+            ("fill", "#temperature", "0"),
+            *(step for each in steps for step in each),
+            texts("#note"),
+            ("fill", "#text", begun[1]),
+            texts("#note"),
+        ],
+    )
+    whole = "The cat sat, it ().\n"
+    pieces = [").\n" + whole, "\n" + whole + "The cat", whole + "The cat sat"]
+    assert came[4:11:3] == [[text + piece] for text, piece in zip(begun, pieces, strict=True)]
+    predictor = Predictor(exported.directory)
+    assert [predictor.generate(text, temperature=0.0)[0] for text in begun] == pieces
+    assert came[-3:] == [[""], None, ["The model does not know the dog"]]
