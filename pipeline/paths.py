@@ -1,16 +1,12 @@
 """What the path is that a verb is given: a run directory, an artifact directory or a Keras file."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from exports import artifact
 from exports.artifact import Artifact
 from exports.errors import ExportError
 from pipeline.errors import PipelineError
-from pipeline.messages import say
 
 
 class Kind(Enum):
@@ -93,23 +89,3 @@ def load(path: Path) -> Artifact:
         return artifact.load(directory(path))
     except ExportError as error:
         raise PipelineError(str(error)) from error
-
-
-@contextmanager
-def exported(path: Path, formats: Sequence[str] = ("onnx",)) -> Iterator[Path]:
-    """Yield the artifact directory of `path`. A Keras file is exported to a temporary one.
-
-    Raises:
-        PipelineError: there is none, or the Keras file cannot be exported.
-    """
-    if kind(path) is not Kind.KERAS:
-        yield directory(path)
-        return
-    from pipeline import quiet
-
-    quiet.load_tensorflow()
-    from pipeline.export import export_file
-
-    with TemporaryDirectory() as folder:
-        say(f"exporting {path} to a temporary directory")
-        yield export_file(path, Path(folder, path.stem), formats).directory

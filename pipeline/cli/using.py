@@ -15,7 +15,7 @@ import click
 from exports import extras, formats
 from exports.errors import ExportError
 from exports.runtime.http.limits import Limits
-from pipeline import paths
+from pipeline import exported, paths
 from pipeline.cli.program import FiniteRange
 from pipeline.errors import PipelineError
 from pipeline.messages import say
@@ -372,7 +372,7 @@ def bench(path: Path, rounds: int, file: Path | None) -> None:
 
     stderr = Console(stderr=True)
     with (
-        paths.exported(path, _FORMATS) as directory,
+        exported.directory(path, _FORMATS) as directory,
         Progress(console=stderr, transient=True, disable=not stderr.is_terminal) as bar,
     ):
         turns = {batch: bar.track(range(rounds), description=f"Batch {batch}") for batch in BATCHES}
@@ -443,7 +443,7 @@ def serve(
     except ExportError as error:
         raise click.UsageError(f"--{error}".replace("_", "-")) from error
     server.exit_on_sigterm()
-    with paths.exported(path) as directory:
+    with exported.directory(path) as directory:
         service = serving.load(directory, taken, origins=origins, allow_nonfinite=allow_nonfinite)
         with serving.listen(host, port) as listener:
             say(f"serving {path} on http://{host}:{listener.getsockname()[1]}")
