@@ -1,4 +1,4 @@
-"""Trained models out: SavedModel, ONNX and LiteRT files that are shown to compute the same function."""
+"""Trained models out: SavedModel, ONNX and LiteRT files, proved to compute the same function."""
 
 import importlib
 import os
