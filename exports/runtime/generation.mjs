@@ -150,19 +150,22 @@ export class Writer {
     this.memory = inputs.map(({ name }) => name).filter((name) => !others.includes(name));
   }
 
-  /** Search for the most probable texts: what `beamSearch` yields, with texts. */
-  async *search(text, width = this.writing.beam, longest = this.writing.longest) {
+  /**
+   * Search for the most probable texts for a text, or for one row of tensors by name: what `beamSearch`
+   * yields, with texts.
+   */
+  async *search(given, width = this.writing.beam, longest = this.writing.longest) {
     const { start, end, length_penalty: lengthPenalty } = this.writing;
     const options = { start, end, width, longest, lengthPenalty };
-    for await (const found of beamSearch(this.step, await this.read(text), options)) {
+    for await (const found of beamSearch(this.step, await this.read(given), options)) {
       yield found.map((hypothesis) => ({ ...hypothesis, text: this.spell(hypothesis.symbols) }));
     }
   }
 
   /** Draw a text by numbers from 0 to 1, and yield it after each symbol as `search` does, alone. */
-  async *draw(text, sampling, random, longest = this.writing.longest) {
+  async *draw(given, sampling, random, longest = this.writing.longest) {
     const { start, end } = this.writing;
-    let states = await this.read(text);
+    let states = await this.read(given);
     let written = { symbols: [], score: 0, ended: false, gains: [], place: 0 };
     for (let number = 0; number < longest && !written.ended; number++) {
       const found = await this.step([written.symbols.at(-1) ?? start], [0], states);
@@ -179,9 +182,10 @@ export class Writer {
     return join(this.writing.unit, symbols.map((symbol) => this.labels[symbol]));
   }
 
-  /** Read a text: the memory and the first states. */
-  async read(text) {
-    const ids = sourceIds(this.writing.source, text);
+  /** Read a text, or tensors by name: the memory and the first states. */
+  async read(given) {
+    if (typeof given !== "string") return this.runs.encode(given);
+    const ids = sourceIds(this.writing.source, given);
     const { name, dtype } = this.reads;
     return this.runs.encode({ [name]: integers(this.Tensor, dtype, ids, [1, ids.length]) });
   }

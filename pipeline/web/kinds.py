@@ -19,6 +19,7 @@ from exports.runtime.tokens import TOKENIZERS
 from exports.runtime.web import graphs
 from exports.runtime.web.build import Page
 from exports.schema import DECODE_STEP, ENCODE, MODEL, SOUND, STEP, TEXT, Unit, Writing
+from exports.signature import Array
 
 _STATIC = Path(__file__).parent / "static"
 _NAMED_BY_ITSELF = re.compile(r"(functional|sequential|model|tf2onnx)(_\d+)?")
@@ -41,8 +42,8 @@ def page_of(exported: Artifact) -> Page:
     )
     raise ExportError(
         f"There is no page for a model that takes {inputs}. There are pages for raw text that gets "
-        "a label, words that get one each, a text that is written for another or behind it, sound "
-        "that is heard, and forecasts of series."
+        "a label, words that get one each, a text that is written for a text or an image or "
+        "behind a text, sound that is heard, and forecasts of series."
     )
 
 
@@ -91,22 +92,22 @@ def tagging(exported: Artifact) -> Page | None:
 
 
 def translating(exported: Artifact) -> Page | None:
-    """A text in, a text out: the texts that a search finds are written token by token."""
+    """A text or an image in, a text out: what a search finds is written token by token."""
     writing = exported.config.writing
-    if writing is None or writing.start is None or writing.source is None:
+    if writing is None or writing.start is None:
         return None
     encode, decode_step = (exported.config.endpoints[name] for name in (ENCODE, DECODE_STEP))
-    if [each.name for each in encode.inputs] != [writing.source.input]:
+    first, *others = encode.inputs
+    source = writing.source
+    if others or not (source.input == first.name if source else _is_image(first)):
         return None
     config = {"writing": writing, "endpoints": {ENCODE: encode, DECODE_STEP: decode_step}}
     step = _read(exported, DECODE_STEP)
-    facts = {
-        "config": msgspec.to_builtins(config),
-        "labels": exported.labels,
-        "example": _example(
-            exported, writing.source.input, ("", *writing.source.known, ""), writing.source.unit
-        ),
-    }
+    facts: dict[str, Any] = {"config": msgspec.to_builtins(config), "labels": exported.labels}
+    if source:
+        facts["example"] = _example(exported, first.name, ("", *source.known, ""), source.unit)
+    else:
+        facts["example"] = exported.request[first.name][0].ravel().tolist()
     files = {"encode.onnx": _read(exported, ENCODE), "decode_step.onnx": step}
     return Page(_STATIC, "translating", _title(exported, step), files, facts, (SCRIPT,))
 
@@ -184,6 +185,7 @@ _KINDS: tuple[Callable[[Artifact], Page | None], ...] = (
     forecast,
 )
 _IDS = ("int32", "int64")
+_PIXELS = ("uint8", "float32")
 _LETTERS = 300  # of a text
 _NO_LETTERS = ("", "[UNK]")  # padding, and what stands for every unknown letter
 
@@ -207,6 +209,12 @@ def _facts(exported: Artifact, states: Iterable[Any]) -> dict[str, Any]:
         "output": exported.signature.outputs[0].name,
         "states": [asdict(state) for state in states],
     }
+
+
+def _is_image(array: Array) -> bool:
+    """Whether an input is images of one size, `[batch, height, width, channels]`."""
+    _, *size = array.shape
+    return len(size) == 3 and None not in size and size[-1] in (1, 3) and array.dtype in _PIXELS
 
 
 def _letter_by_letter(labels: Sequence[str], tokens: str) -> Writing | None:

@@ -6,11 +6,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from custom_layers import GRU
 from exports import Artifact, export
 from exports.runtime import Predictor
 from exports.schema import Source, Writing
+from pipeline.data import images
 from tests.clients.pages import ROUNDING, Visit, numbers, texts
 from tests.exports import models, writers
 
@@ -149,3 +151,60 @@ def test_prose_is_gone_on_with(tmp_path: Path, visit: Visit) -> None:
     predictor = Predictor(exported.directory)
     assert [predictor.generate(text, temperature=0.0)[0] for text in begun] == pieces
     assert came[-3:] == [[""], None, ["The model does not know the dog"]]
+
+
+def captioner(channels: int) -> keras.Model:
+    """A model that sees all pixels of an image."""
+    image = keras.Input((SIZE, SIZE, channels), dtype="uint8", name="image")
+    previous = keras.Input((None,), dtype="int32", name="previous")
+    pixels = keras.layers.Flatten()(keras.ops.cast(image, "float32") / 255)
+    seen = keras.layers.Dense(6, activation="tanh")(pixels)
+    written = keras.layers.Embedding(len(writers.SYMBOLS), 6)(previous)
+    decoder = GRU(6, return_sequences=True, name="decoder")
+    decoded = decoder(written, initial_state=[seen])
+    odds = keras.layers.Dense(len(writers.SYMBOLS), activation="softmax", name="odds")(decoded)
+    return models.randomized(keras.Model([image, previous], odds, name="captioner"), scale=1.0)
+
+
+SIZE = 8
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_text_is_written_for_an_image(channels: int, tmp_path: Path, visit: Visit) -> None:
+    """The pixels are those of the pipeline: of any colours in its size, or of one in another."""
+    exported = export(
+        captioner(channels),
+        tmp_path / "artifact",
+        formats=["onnx"],
+        labels=writers.SYMBOLS,
+        writing=Writing("characters", 4, start=writers.END, end=writers.END),
+    )
+    random = np.random.default_rng(0)
+    for name in "abcd":
+        colours = random.integers(0, 256, (SIZE, SIZE, 3)).astype("uint8")
+        Image.fromarray(colours).save(tmp_path / f"{name}.png")
+    Image.new("RGB", (5 * SIZE, 3 * SIZE), (200, 30, 90)).save(tmp_path / "wide.png")
+    Image.new("RGBA", (SIZE, SIZE), (0, 90, 0, 0)).save(tmp_path / "clear.png")
+    (tmp_path / "broken.png").write_bytes(b"PNG")
+    files = [tmp_path / f"{name}.png" for name in ("a", "b", "c", "d", "wide", "clear")]
+
+    opened = [(("setInputFiles", "#file", str(file)), texts("#found td")) for file in files]
+    came = visit(
+        exported,
+        [
+            *(step for steps in opened for step in steps),
+            ("check", "#negative"),
+            texts("#found td"),
+            ("setInputFiles", "#file", str(tmp_path / "broken.png")),
+            texts("#note"),
+            ("isVisible", "#text"),
+        ],
+    )
+    pixels = np.stack([images.to_channels(images.load(file, SIZE), channels) for file in files])
+    pixels = np.concatenate([pixels, 255 - pixels[-1:]])
+    hypotheses = Predictor(exported.directory).hypotheses({"image": pixels})
+    assert len({row[0].probability for row in hypotheses}) == len(files) + 1
+    for shown, row in zip(came[1 : 2 * len(files) + 2 : 2], hypotheses, strict=True):
+        expected = [each.probability for each in row]
+        np.testing.assert_allclose(numbers(shown), expected, rtol=6e-3, atol=ROUNDING)
+    assert came[-2:] == [["This browser cannot read the image."], False]
