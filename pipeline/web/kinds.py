@@ -96,12 +96,15 @@ def translating(exported: Artifact) -> Page | None:
     writing = exported.config.writing
     if writing is None or writing.start is None:
         return None
-    encode, decode_step = (exported.config.endpoints[name] for name in (ENCODE, DECODE_STEP))
-    first, *others = encode.inputs
+    halves = {name: exported.endpoint(name) for name in (ENCODE, DECODE_STEP)}
+    first, *others = halves[ENCODE].inputs
     source = writing.source
     if others or not (source.input == first.name if source else _is_image(first)):
         return None
-    config = {"writing": writing, "endpoints": {ENCODE: encode, DECODE_STEP: decode_step}}
+    endpoints = {
+        name: {"inputs": half.inputs, "outputs": half.outputs} for name, half in halves.items()
+    }
+    config = {"writing": writing, "endpoints": endpoints}
     step = _read(exported, DECODE_STEP)
     facts: dict[str, Any] = {"config": msgspec.to_builtins(config), "labels": exported.labels}
     if source:

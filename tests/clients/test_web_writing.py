@@ -9,12 +9,15 @@ import pytest
 from PIL import Image
 
 from custom_layers import GRU
-from exports import Artifact, export
+from exports import Artifact, ExportError, export, load
 from exports.runtime import Predictor
 from exports.schema import Source, Writing
 from pipeline.data import images
+from pipeline.web import page_of
+from tests import damage
 from tests.clients.pages import ROUNDING, Visit, numbers, texts
 from tests.exports import models, writers
+from tests.exports.test_artifact_siege import sign
 
 ASKED = {"ab": "", "dcba": "", "ab日a日": "日", "": "", "bc?": "?"}  # and the unknown letters
 
@@ -208,3 +211,13 @@ def test_a_text_is_written_for_an_image(channels: int, tmp_path: Path, visit: Vi
         expected = [each.probability for each in row]
         np.testing.assert_allclose(numbers(shown), expected, rtol=6e-3, atol=ROUNDING)
     assert came[-2:] == [["This browser cannot read the image."], False]
+
+
+def test_a_model_whose_halves_are_missing_is_told_apart(
+    translator: Artifact, tmp_path: Path
+) -> None:
+    copy = damage.copied(translator.directory, tmp_path / "copy")
+    damage.lacks("config.json", "endpoints", "decode_step")(copy)
+    sign(copy)
+    with pytest.raises(ExportError, match="has no endpoint 'decode_step'"):
+        page_of(load(copy))
