@@ -257,8 +257,8 @@ class Predictor:
     ) -> list[str]:
         """Write a text for each text or row that is given, or go on with each text.
 
-        It is the most probable text that a beam search finds; with a temperature, one that is
-        drawn.
+        It is the most probable text that a beam search finds, or "" if it finds none that ends;
+        with a temperature, one that is drawn.
 
         Args:
             given: a text, a list of texts, or the arrays that the model reads, by name.
@@ -276,7 +276,7 @@ class Predictor:
         goes_on = self.writing.start is None
         if temperature is None and not goes_on:
             found = self.hypotheses(given, beam=beam, longest=longest)
-            return [best.text for best, *_ in found]
+            return [row[0].text if row else "" for row in found]
         heat = 1.0 if temperature is None else temperature
         return [
             "".join(self.write(row, Sampling(heat, top_p, top_k, seed + place), longest))
