@@ -25,6 +25,7 @@ from exports.schema import SOUND, STEP, TEXT, Config, Report
 from exports.signature import Arrays, Signature, State
 
 ANSWERS = "answers.mjs"
+GENERATION = "generation.mjs"
 CONFIG = "config.json"
 LABELS = "labels.json"
 MANIFEST = "MANIFEST.sha256"

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from exports import (
+    answers,
     arguments,
     artifact,
     keras_file,
@@ -24,12 +25,13 @@ from exports import (
 from exports import (
     plan as planning,
 )
-from exports.answers import SCRIPT, Answer, Forecast
+from exports.answers import Answer, Forecast
 from exports.artifact import Artifact, load
 from exports.card import report
 from exports.parity.compare import Parity
 from exports.plan import Plan
 from exports.precision import Precision
+from exports.runtime import generation
 from exports.schema import Writing
 from exports.signature import Arrays, AudioFrontend
 from exports.text import TextEncoder
@@ -140,7 +142,9 @@ def _begun(draft: Path, plan: Plan, labels: Sequence[str] | None) -> Artifact:
     if labels is not None:
         artifact.write_json(draft / artifact.LABELS, list(labels))
     if plan.config.answer is not None:
-        shutil.copyfile(SCRIPT, draft / artifact.ANSWERS)
+        shutil.copyfile(answers.SCRIPT, draft / artifact.ANSWERS)
+    if plan.config.writing is not None:
+        shutil.copyfile(generation.SCRIPT, draft / artifact.GENERATION)
     if plan.vocabulary:
         path = draft / artifact.VOCABULARY
         path.write_text(plan.vocabulary, encoding="utf-8", newline="\n")

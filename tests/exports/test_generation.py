@@ -14,7 +14,7 @@ from keras import ops
 import custom_layers
 from exports import Artifact, ExportError, ParityError, UnsupportedLayerError, export, verify
 from exports.runtime import Predictor
-from exports.runtime.generation import Sampling
+from exports.runtime.generation import SCRIPT, Sampling
 from exports.schema import Writing
 from tests.exports import models
 from tests.exports.writers import END, LETTERS, LONGEST, SYMBOLS, WRITING, translator
@@ -47,6 +47,12 @@ def test_a_beam_of_all_texts_finds_them_in_their_order(
         assert each.probability == pytest.approx(expected[each.text], rel=1e-3)
     assert predictor.generate(text, beam=200) == [found[0].text]
     assert predictor.generate([text, "b"], beam=200)[0] == found[0].text
+
+
+def test_the_artifact_has_what_writes_in_javascript(written: Artifact, exported: Artifact) -> None:
+    name = "generation.mjs"
+    assert (written.directory / name).read_bytes() == SCRIPT.read_bytes()
+    assert not (exported.directory / name).exists()
 
 
 def test_arrays_are_read_as_their_text_is(written: Artifact) -> None:
