@@ -123,6 +123,17 @@ def test_model_card_can_be_followed(exported: Artifact, monkeypatch: Any) -> Non
     np.testing.assert_allclose(answers[2][0], answers[0]["label"], atol=1e-6)
 
 
+def test_the_card_of_litert_can_be_followed(
+    model: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported = export(model, tmp_path / "artifact", formats=["litert"])
+    monkeypatch.chdir(exported.directory)
+    (code,) = (exported.directory / "README.md").read_text().split("```python\n")[1:]
+    known = {"tokens": exported.request["tokens"]}
+    exec(code.split("```")[0], known)
+    np.testing.assert_allclose(known["outputs"]["label"], exported.response["label"], atol=1e-6)
+
+
 def test_recorded_answers_are_those_of_keras(exported: Artifact, model: keras.Model) -> None:
     request, response = (
         json.loads((exported.directory / f"examples/{name}.json").read_text())
