@@ -16,7 +16,7 @@ def measure(layer: str, batch: int, time: int, units: int, *, loop: bool = False
     """Return milliseconds and megabytes of a training step of a layer such as `keras.layers:GRU`.
 
     Graph mode, median of five. The megabytes are the peak of the process above what it had before
-    the step was built. With `loop` a linear cell is walked step by step.
+    the step was built. With `loop` a linear cell runs step by step.
     """
     arguments = [layer, batch, time, units, int(loop)]
     done = subprocess.run(

@@ -33,7 +33,7 @@ class Recurrent(Layer):
         seed: of dropouts and zoneout.
         return_sequences: return the output of every step instead of the last.
         return_state: return the final states too.
-        go_backwards: walk from the last step to the first; outputs are in the order of walking.
+        go_backwards: run from the last step to the first; outputs are in that order.
         stateful: begin where the previous batch ended, until `reset_state()`.
         unroll: write the steps out instead of looping; needs a static time axis.
         zero_output_for_mask: output zero at masked steps.

@@ -118,7 +118,7 @@ def _sum(outputs: Any) -> Tensor:
 
 @contextlib.contextmanager
 def _watching(watcher: "_Watcher") -> Iterator[None]:
-    """Let the watcher's layer walk step by step under its eyes."""
+    """Let the watched layer run step by step."""
     watcher.layer.run_loop = watcher.run_loop  # type: ignore[method-assign]
     try:
         yield
@@ -133,7 +133,7 @@ class _Watcher:
         layer: the layer.
         cell: its cell.
         probes: for each state, what is added to it after each step, `[batch, time, U]`; or None.
-        loop: how the layer walks.
+        loop: how the layer runs.
         states: each state after each step, `[batch, time, U]`.
         heard: each result of an activation at each step, `[batch, time, U]`.
         real: where a step is read, `[batch, time]`.

@@ -116,14 +116,14 @@ def export(
         with tracing.in_float32(model):
             for format in plan.formats:
                 format.write(plan.taken(format), draft, plan.properties)
-            proofs = verifier.compared(drafted, plan.endpoints, plan.reference, plan.samples)
+            parities = verifier.compared(drafted, plan.endpoints, plan.reference, plan.samples)
             smaller = {} if small is None else _smaller(draft, plan, small)
-        proofs["given"] = verifier.of_given(model, drafted, plan.reference, plan.samples)
+        parities["given"] = verifier.of_given(model, drafted, plan.reference, plan.samples)
         for format in plan.formats:
             format.finish(plan.endpoints, draft)
         measured = {"precision": smaller, "latency": _latency(drafted, plan)}
-        _record(draft, plan, proofs)
-        report.write(drafted, model.name, plan.formats, proofs, card or {}, measured)
+        _record(draft, plan, parities)
+        report.write(drafted, model.name, plan.formats, parities, card or {}, measured)
     return load(directory)
 
 
@@ -168,14 +168,14 @@ def _latency(drafted: Artifact, plan: Plan) -> dict[str, Any]:
     return latency.of_cases({"keras": plan.reference.run, **files}, plan.samples.cases, batches)
 
 
-def _record(draft: Path, plan: Plan, proofs: Mapping[str, Parity]) -> None:
-    """Write examples with the answers of Keras, and the proofs."""
+def _record(draft: Path, plan: Plan, parities: Mapping[str, Parity]) -> None:
+    """Write examples with the answers of Keras, and the parities."""
     rows = plan.config.signature.batch or _RECORDED
     inputs = plan.samples.cases[0].inputs
     request = {name: values[:rows] for name, values in inputs.items()}
     artifact.write_json(draft / artifact.REQUEST, _listed(request))
     artifact.write_json(draft / artifact.RESPONSE, _listed(plan.reference.run(request)))
-    proved = {name: each.to_json() for name, each in proofs.items()}
+    proved = {name: each.to_json() for name, each in parities.items()}
     artifact.write_json(draft / artifact.PARITY, proved)
 
 

@@ -35,7 +35,7 @@ _TIME_OPTIONS = ("go_backwards", "return_sequences")
 
 
 def has_loop_of_keras(layer: keras.layers.Layer) -> bool:
-    """Tell whether `layer` walks a cell by a loop that Keras wrote."""
+    """Tell whether `layer` runs a cell by a loop that Keras wrote."""
     if not isinstance(layer, keras.layers.RNN):
         return False
     return type(layer).inner_loop in _INNER_LOOPS
@@ -64,7 +64,7 @@ def twin(layer: Any) -> custom_layers.Recurrent | None:
 
 @contextlib.contextmanager
 def in_place_of(layer: Any, ours: custom_layers.Recurrent) -> Iterator[None]:
-    """While open, a `layer` of Keras walks its sequences by `ours`, its twin."""
+    """While open, a `layer` of Keras runs over its sequences by `ours`, its twin."""
 
     def inner_loop(sequences: Tensor, initial_state: Any, mask: Any, training: bool = False) -> Any:
         flat = keras.tree.flatten(initial_state)

@@ -57,8 +57,8 @@ def export(model: keras.Model, directory: str | os.PathLike[str], **options: Any
         _send(model, options, folder)
         _rebuild(model, folder)
         exported = artifact.load(folder / EXPORTED)
-        proofs = exported.proofs | _compared(model, exported, options["audio_frontend"])
-        artifact.write_json(exported.directory / artifact.PARITY, proofs)
+        parities = exported.proofs | _compared(model, exported, options["audio_frontend"])
+        artifact.write_json(exported.directory / artifact.PARITY, parities)
         (exported.directory / artifact.MANIFEST).unlink()  # a draft gets one in the end
         exported.directory.replace(draft)
     return artifact.load(directory)
@@ -218,9 +218,9 @@ def _compared(
     beside = [each for each in able if each.name != MODEL]
     reference = Reference(f"keras on {backend}", next(iter(runs.values())))
     with _in_full_precision():
-        proofs = {MODEL: compare({**given, **runs}, cases, tolerance=Tolerance.of(own))}
-        proofs |= verifier.compared(exported, beside, reference, Samples([], {}))
-    return {f"{name} on {backend}": parity for name, parity in proofs.items()}
+        parities = {MODEL: compare({**given, **runs}, cases, tolerance=Tolerance.of(own))}
+        parities |= verifier.compared(exported, beside, reference, Samples([], {}))
+    return {f"{name} on {backend}": parity for name, parity in parities.items()}
 
 
 @contextlib.contextmanager

@@ -57,8 +57,8 @@ def of(model: keras.Model, options: Mapping[str, Any]) -> Plan:
     labels, texts = options["labels"], options["texts"]
     is_streamed = options["streaming"]
     if is_streamed is None:
-        goes_on = writing is not None and writing.start is None
-        is_streamed = goes_on or streaming.is_stateful(model)
+        continues_text = writing is not None and writing.start is None
+        is_streamed = continues_text or streaming.is_stateful(model)
     limits = declared.limits(model)
     with tracing.in_float32(model):
         tracing.reject_nonfinite_weights(model)

@@ -189,6 +189,11 @@ class Config:
         return {**more, **found}
 
     @property
+    def sound(self) -> Sound | None:
+        """Return how a model takes sound, which files call `hearing`."""
+        return self.hearing
+
+    @property
     def states(self) -> tuple[State, ...]:
         """Return the states of the step model; none if there is no step model."""
         return self.streaming.states if self.streaming else ()

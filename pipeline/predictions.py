@@ -35,7 +35,7 @@ def of_artifact(directory: Path, inputs: Sequence[str]) -> Iterator[str]:
         path = Path(given)
         if path.suffix in arrays.SUFFIXES and path.is_file():
             yield from _of_arrays(predictor, path)
-        elif config.hearing:
+        elif config.sound:
             features = hear(predictor.artifact, path)
             yield from _told(predictor, predictor.predict(features), [given], features)
         elif predictor.reads_words:
@@ -95,8 +95,8 @@ def hear(artifact: Artifact, path: Path) -> Arrays:
     """
     from pipeline.data import sound
 
-    assert artifact.config.hearing is not None
-    samples = sound.read(path, artifact.config.hearing.rate)
+    assert artifact.config.sound is not None
+    samples = sound.read(path, artifact.config.sound.rate)
     front = next(iter(formats.runs(artifact, SOUND).values()))
     (features,) = front({"samples": samples[None]}).values()
     return {artifact.signature.inputs[0].name: features}

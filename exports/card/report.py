@@ -28,7 +28,7 @@ def write(
     exported: Artifact,
     name: str,
     writers: Sequence[Format],
-    proofs: Mapping[str, Parity],
+    parities: Mapping[str, Parity],
     card: Mapping[str, Any],
     measured: Mapping[str, Any],
 ) -> None:
@@ -38,7 +38,7 @@ def write(
         exported: the artifact, but for these two.
         name: of the model.
         writers: its formats.
-        proofs: of the formats, by endpoint.
+        parities: of the formats, by endpoint.
         card: what the card says beside what is measured, by heading.
         measured: each `precision` of the formats that have several, and the `latency`.
     """
@@ -56,7 +56,7 @@ def write(
     for each in writers:
         content |= each.described(directory)
     artifact.write_json(directory / artifact.REPORT, content)
-    text = _card(content, exported, writers, proofs)
+    text = _card(content, exported, writers, parities)
     (directory / artifact.README).write_text(text, encoding="utf-8")
 
 
@@ -64,7 +64,7 @@ def _card(
     content: Mapping[str, Any],
     exported: Artifact,
     writers: Sequence[Format],
-    proofs: Mapping[str, Parity],
+    parities: Mapping[str, Parity],
 ) -> str:
     settings, labels = exported.config, exported.labels
     lines = [f"# {_text(content['model'])}", ""]
@@ -84,13 +84,13 @@ def _card(
         "",
         "## Parity with Keras",
         "",
-        f"Over {sum(len(each.cases) for each in proofs.values())} cases; every number within the "
+        f"Over {sum(len(each.cases) for each in parities.values())} cases; every number within the "
         "tolerance in `parity.json`.",
         "",
         "| format | bytes | largest difference | ULP | labels equal on real data |",
         "|---|---|---|---|---|",
     ]
-    for name, found in itertools.chain(*(each.differences.items() for each in proofs.values())):
+    for name, found in itertools.chain(*(each.differences.items() for each in parities.values())):
         lines.append(
             f"| {_text(name)} | {content['sizes'].get(name, '')} | {found.absolute:.2g} "
             f"| {found.ulp} | {found.labels_equal} of {found.labels_compared} |"

@@ -44,10 +44,10 @@ class Sound(Endpoint):
     @classmethod
     def recorded(cls, artifact: Artifact) -> Self | None:
         """Return the endpoint of a model that takes sound."""
-        if artifact.config.hearing is None:
+        if artifact.config.sound is None:
             return None
         (given,) = artifact.signature.inputs
-        return cls(_features(given.shape), given.name, artifact.config.hearing.rate)
+        return cls(_features(given.shape), given.name, artifact.config.sound.rate)
 
     def function(self) -> Function:
         """Return the front end as a function of samples."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from exports.errors import DamagedFileError
+from exports.errors import DamagedFileError, InvalidArgumentError
 from exports.schema import Config
 from exports.signature import Run, Signature
 
@@ -48,8 +48,12 @@ class Format(ABC):
         """
 
     def write_precision(self, endpoint: "Endpoint", directory: Path, precision: str) -> None:
-        """Write `endpoint`, which is there in float32, in another one of `precisions`."""
-        raise NotImplementedError
+        """Write `endpoint`, which is there in float32, in another one of `precisions`.
+
+        Raises:
+            InvalidArgumentError: if the format has no such files, as here.
+        """
+        raise InvalidArgumentError(f"{self.name} has no files in {precision}.")
 
     def finish(self, endpoints: Sequence["Endpoint"], directory: Path) -> None:  # noqa: B027
         """Write what is made of the files of all precisions: here, nothing."""

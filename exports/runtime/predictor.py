@@ -273,8 +273,8 @@ class Predictor:
             InvalidInputError: if the model writes no text, or does not read what is given.
             InvalidArgumentError: if an option is out of bounds.
         """
-        goes_on = self.writing.start is None
-        if temperature is None and not goes_on:
+        continues_text = self.writing.start is None
+        if temperature is None and not continues_text:
             found = self.hypotheses(given, beam=beam, longest=longest)
             return [row[0].text if row else "" for row in found]
         heat = 1.0 if temperature is None else temperature

@@ -13,7 +13,7 @@ from pipeline.baselines.kneser_ney import KneserNey
 
 _AROUND = 5  # letters on either side that the network sees
 _BOUNDARY = 1  # before and after a word of joint symbols; 0 is none
-_TOGETHER = 256  # words that are searched together
+_SEARCH_BATCH_SIZE = 256  # words of a search
 _RARE = 5  # times that a joint symbol must occur to be a candidate
 _WIDTH = 8  # candidates that the search keeps
 
@@ -96,8 +96,8 @@ def by_joint_symbols(
         return found, (rows, known, done + 1)
 
     predictions: list[list[Hypothesis]] = []
-    for start in range(0, len(test), _TOGETHER):
-        rows = np.arange(start, min(start + _TOGETHER, len(test)))
+    for start in range(0, len(test), _SEARCH_BATCH_SIZE):
+        rows = np.arange(start, min(start + _SEARCH_BATCH_SIZE, len(test)))
         predictions += beam_search(
             step,
             (rows, np.tile(between, (len(rows), 1)), 0),

@@ -57,7 +57,7 @@ def word_by_word(config: TransduceConfig, data: PairData[Tokens], fit: Fit) -> n
 
 
 def nearest_source(config: TransduceConfig, data: PairData[Tokens], fit: Fit) -> npt.NDArray[Any]:
-    """The target of the training source that shares the most telling tokens."""
+    """The target of the training source that shares the most informative tokens."""
     sources, targets = zip(*_pairs(data.train), strict=True)
     size, _ = _sizes(data)
     weigh = TfidfTransformer(sublinear_tf=True)

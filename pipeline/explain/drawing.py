@@ -79,7 +79,7 @@ def outputs(name: str, curves: Mapping[str, Array], steps: Sequence[str], noun: 
 
 
 def gates(explanation: Explanation, layer_trace: LayerTrace) -> Drawn:
-    """Draw gates and states of a layer over the steps that it walks over."""
+    """Draw gates and states of a layer over the steps that it reads."""
     return layer(explanation.name, steps_of(layer_trace, explanation.spec), layer_trace)
 
 
@@ -111,7 +111,7 @@ def layer(name: str, steps: Sequence[str], layer_trace: LayerTrace) -> Drawn:
     description = (
         f"Heat maps of {len(units)} units, rows, over {len(steps)} steps, columns: "
         f"{', '.join(maps)}. Units are in the order in which they are most active. The layer "
-        f"walks {way}; {padded} steps that it does not read are hatched."
+        f"runs {way}; {padded} steps that it does not read are hatched."
     )
     figure = _stacked(
         [drawing(letter, values) for letter, values in maps.items()],
@@ -276,7 +276,7 @@ def _by_read(kind: str, title: str, explanation: Explanation, values: Array) -> 
 
 
 def steps_of(layer_trace: LayerTrace, spec: ExplainSpec) -> Sequence[str]:
-    """Return what a layer walks over: what is read, unless it is the one that writes."""
+    """Return what a layer reads: what is read, unless it is the one that writes."""
     writes = spec.read is None or layer_trace.layer == "decoder"
     return spec.steps if writes else spec.read or ()
 

@@ -148,7 +148,7 @@ def _lags(
     names = dict.fromkeys(each.explained.name for each in explanations)
     yield blocks.paragraph(
         f"L is {', or '.join(names)}{', summed over the steps' if summed else ''}. "
-        "The lag is how many steps a layer walked after the state. A state that an output reads "
+        "The lag is how many steps a layer ran after the state. A state that an output reads "
         "has a part of the gradient that comes to it directly. Untrained is the same model with "
         "weights that its layers draw anew, by the seed of the run."
     )

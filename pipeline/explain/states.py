@@ -75,9 +75,9 @@ def of_artifact(directory: Path, given: str, path: Path, folder: Path | None = N
     predictor = Predictor(directory)
     predictor.stream()
     read = _read(predictor, given)
-    walked = predictor.trace(read.inputs)
-    after = {name: values[0] for name, values in walked.outputs.items()}
-    states = {name: values[0] for name, values in walked.states.items()}
+    trace = predictor.trace(read.inputs)
+    after = {name: values[0] for name, values in trace.outputs.items()}
+    states = {name: values[0] for name, values in trace.states.items()}
     curves = _curves(after, predictor.labels)
     name = directory.resolve().name
     _write(_Seen(name, read.name, read.steps, _layers(states), curves), path, folder)
@@ -123,7 +123,7 @@ def _read(predictor: Predictor, given: str) -> _Read:
         inputs = artifact.signature.name_inputs(arrays.read(file))
         return _Read(f"{given}, row 1", _first_row(inputs))
     name = artifact.signature.inputs[0].name
-    if config.hearing:
+    if config.sound:
         return _Read(given, predictions.hear(artifact, file))
     if predictor.reads_words:
         sentences = predictor.read_sentences([given])

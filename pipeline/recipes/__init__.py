@@ -1,4 +1,4 @@
-"""What `recurrent train` takes: kinds of problems, and recipes that join one to a data set.
+"""What `recurrent train` takes: tasks, and recipes that join one to a data set.
 
 A module in this folder with a `recipe` in it is a recipe. Looking one up imports neither Keras nor
 TensorFlow.

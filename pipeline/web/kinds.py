@@ -166,17 +166,17 @@ def forecast(exported: Artifact) -> Page | None:
 
 def sound(exported: Artifact) -> Page | None:
     """Sound in, one number for each label out: it is recorded or read, and heard frame by frame."""
-    if exported.config.hearing is None or not _scores_labels(exported):
+    if exported.config.sound is None or not _scores_labels(exported):
         return None
     model, states = graphs.watched(_read(exported, MODEL))
     facts = {
         **_facts(exported, states),
         "answer": _answer(exported),
-        "rate": exported.config.hearing.rate,
+        "rate": exported.config.sound.rate,
         "labels": exported.labels,
     }
     files = {"sound.onnx": _read(exported, SOUND), "model.onnx": model}
-    return Page(_STATIC, "hearing", _title(exported, model), files, facts, ("replay.mjs",))
+    return Page(_STATIC, "sound", _title(exported, model), files, facts, ("replay.mjs",))
 
 
 _KINDS: tuple[Callable[[Artifact], Page | None], ...] = (

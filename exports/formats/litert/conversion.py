@@ -102,7 +102,7 @@ def loops_of_ours(model: keras.Model) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _scanned(layer: Any) -> Iterator[None]:
-    """Let a `layer` of Keras walk a cell that has no twin by our loop.
+    """Let a `layer` of Keras run a cell that has no twin by our loop.
 
     The output of the last step is a state beside those of the cell: Keras shows it, or at first
     zero, where a step is masked.

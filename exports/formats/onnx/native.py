@@ -85,7 +85,7 @@ class NativeNode(NamedTuple):
         return self
 
     def joined(self, other: Any) -> "NativeNode | None":
-        """Return the node that also walks `other` from the last step to the first, if one can."""
+        """Return the node that also runs `other` from the last step to the first, if one can."""
         if not isinstance(other, NativeNode) or other.weights.keys() != self.weights.keys():
             return None
         if other[:2] != self[:2] or other.attributes != self.attributes:
@@ -256,7 +256,7 @@ def no_operator(cell: Any) -> str:
 
 
 def native_node(layer: custom_layers.Recurrent) -> NativeNode:
-    """Describe the ONNX node that computes `layer`, for which nothing is `lacking`."""
+    """Describe the ONNX node that computes `layer`, for which there is no `unsupported_reason`."""
     cell = layer.cell
     kind = _kind(cell)
     operator, order = _OPERATORS[kind]

@@ -34,7 +34,7 @@ class Call(NamedTuple):
         form: what it becomes.
         has_mask: whether the placeholder has a mask beside the sequences.
         has_state: whether it has states to begin with.
-        partner: the call that walks the same sequences the other way, if one node can do both.
+        partner: the call that reads the same sequences the other way, if one node can do both.
     """
 
     layer: str
@@ -105,7 +105,7 @@ def _as_it_is(layer: keras.layers.Layer) -> str:
 
 
 def _has_loop_of_ours(layer: keras.layers.Layer) -> bool:
-    """Tell whether `layer` walks a cell by the loop of this library."""
+    """Tell whether `layer` runs a cell by the loop of this library."""
     if not isinstance(layer, custom_layers.Recurrent):
         return False
     return type(layer).run_loop is custom_layers.Recurrent.run_loop

@@ -87,7 +87,7 @@ class ScanNode(NamedTuple):
         return self._replace(body=body)
 
     def joined(self, other: Any) -> None:
-        """Return None: a Scan walks one way."""
+        """Return None: a Scan runs one way."""
         return
 
     def write(
